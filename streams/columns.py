@@ -1,0 +1,265 @@
+"""State as rows of numpy columns, found by key, that know which of their rows changed.
+
+A `Table` is the only form in which a partition keeps state. The scoring core reads and writes its columns with
+vectorised numpy; the engine persists what changed (`take_delta`), the whole of it piece by piece (`segment`), and
+rebuilds it (`apply`). Both payloads are one format, so recovery is a single loop in log order.
+
+Rows are allocated lowest-free-first: two replicas that saw the same log hold the same key in the same row even when
+one of them was rebuilt from the changelog in between, which is why a row number may be part of another table's key.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+Key = str | int
+Rows = npt.NDArray[np.int64]
+
+SEGMENT_ROWS = 2048
+_HEAD = struct.Struct("<I")
+
+
+class Table:
+    """Rows with a unique key, fixed-width columns and, if wanted, text columns.
+
+    Args:
+        name: name of the table, unique within a partition's state.
+        fields: column name → numpy dtype, in storage order. A new row is zero in every column.
+        text: names of columns that hold Python strings (empty by default).
+
+    `table["w"]` is the whole backing array of column w: index it with rows. Arrays are replaced when the table
+    grows, so take them again after `ensure`. Whoever writes to a row calls `touch` on it.
+    """
+
+    def __init__(self, name: str, fields: Mapping[str, str], text: Sequence[str] = ()) -> None:
+        self.name = name
+        self.fields = dict(fields)
+        self.text = tuple(text)
+        self.size = 0  # rows ever used: the high-water mark
+        self._capacity = 0
+        self._columns: dict[str, npt.NDArray[Any]] = {f: np.zeros(0, d) for f, d in self.fields.items()}
+        self._texts: dict[str, list[str]] = {f: [] for f in self.text}
+        self._keys: list[Key | None] = []
+        self._row_of: dict[Key, int] = {}
+        self._free: list[int] = []
+        self._touched: list[Rows] = []
+        self._rekeyed: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __getitem__(self, field: str) -> npt.NDArray[Any]:
+        return self._columns[field]
+
+    def texts(self, field: str) -> list[str]:
+        """The backing list of a text column, indexed by row."""
+        return self._texts[field]
+
+    def key(self, row: int) -> Key:
+        """Key of a live row; KeyError for a free one."""
+        key = self._keys[row]
+        if key is None:
+            raise KeyError(row)
+        return key
+
+    def keys_of(self, rows: Iterable[int]) -> list[Any]:
+        """Keys of live rows, in order."""
+        keys = self._keys
+        return [keys[r] for r in rows]
+
+    def items(self) -> Iterator[tuple[Key, int]]:
+        """Every (key, row), in order of creation or recovery."""
+        return iter(self._row_of.items())
+
+    def rows(self) -> Rows:
+        """Every live row, in ascending order."""
+        if len(self._row_of) == self.size:
+            return np.arange(self.size)
+        return np.fromiter((r for r, k in enumerate(self._keys) if k is not None), np.int64)
+
+    def find(self, keys: Sequence[Key]) -> Rows:
+        """Rows of the keys, −1 where a key is unknown."""
+        return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
+
+    def find_one(self, key: Key) -> int:
+        """Row of the key, −1 if unknown."""
+        return self._row_of.get(key, -1)
+
+    def ensure(self, keys: Sequence[Key]) -> tuple[Rows, Rows]:
+        """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance."""
+        rows = self.find(keys)
+        missing = np.flatnonzero(rows < 0)
+        if not missing.size:
+            return rows, missing
+        created: list[int] = []
+        row_of = self._row_of
+        for i in missing.tolist():
+            key = keys[i]
+            row = row_of.get(key, -1)
+            if row < 0:
+                row = self._allocate(key)
+                created.append(row)
+            rows[i] = row
+        self._reserve(self.size)
+        made = np.asarray(created, np.int64)
+        self.touch(made)
+        self._rekeyed.update(created)
+        return rows, made
+
+    def touch(self, rows: Rows) -> None:
+        """Say that these rows changed, so that the next delta holds them."""
+        if rows.size:
+            self._touched.append(rows)
+
+    def free(self, rows: Rows) -> None:
+        """Forget these live rows: their keys, and (as zeros) their content."""
+        for row in rows.tolist():
+            del self._row_of[self.key(row)]
+            self._keys[row] = None
+            heapq.heappush(self._free, row)
+            for values in self._texts.values():
+                values[row] = ""
+        for column in self._columns.values():
+            column[rows] = 0
+        self.touch(rows)
+        self._rekeyed.update(rows.tolist())
+
+    def _allocate(self, key: Key) -> int:
+        if self._free:
+            row = heapq.heappop(self._free)
+            self._keys[row] = key
+        else:
+            row = self.size
+            self.size += 1
+            self._keys.append(key)
+            for values in self._texts.values():
+                values.append("")
+        self._row_of[key] = row
+        return row
+
+    def _reserve(self, size: int) -> None:
+        if size <= self._capacity:
+            return
+        capacity = max(64, size + size // 2)
+        for field, column in self._columns.items():
+            grown = np.zeros(capacity, column.dtype)
+            grown[: self._capacity] = column
+            self._columns[field] = grown
+        self._capacity = capacity
+
+    # --- persistence -------------------------------------------------------------------------------------------
+
+    def take_delta(self) -> bytes:
+        """What changed since the last call, as bytes for `apply`; empty if nothing did."""
+        if not self._touched:
+            return b""
+        rows = np.unique(np.concatenate(self._touched))
+        payload = self._encode(rows, sorted(self._rekeyed))
+        self._touched.clear()
+        self._rekeyed.clear()
+        return payload
+
+    def segments(self) -> int:
+        """How many segments of SEGMENT_ROWS rows the table has now."""
+        return -(-self.size // SEGMENT_ROWS)
+
+    def segment(self, index: int) -> bytes:
+        """Every row of a segment, changed or not, as bytes for `apply`."""
+        rows = np.arange(index * SEGMENT_ROWS, min(self.size, (index + 1) * SEGMENT_ROWS))
+        return self._encode(rows, rows.tolist())
+
+    def _encode(self, rows: Rows, keyed: Sequence[int]) -> bytes:
+        picked = rows.tolist()
+        head = orjson.dumps(
+            {
+                "n": len(picked),
+                "size": self.size,
+                "keyed": keyed,
+                "keys": [self._keys[r] for r in keyed],
+                "text": [[values[r] for r in picked] for values in self._texts.values()],
+            }
+        )
+        parts = [_HEAD.pack(len(head)), head, rows.astype("<i8").tobytes()]
+        parts.extend(column[rows].tobytes() for column in self._columns.values())
+        return b"".join(parts)
+
+    def apply(self, payload: bytes) -> None:
+        """Bring the rows that a delta or a segment names to the state that it holds.
+
+        Apply payloads in the order in which they were written. The free list is settled by `recovered`.
+        """
+        (length,) = _HEAD.unpack_from(payload)
+        at = _HEAD.size + length
+        head = orjson.loads(payload[_HEAD.size : at])
+        count: int = head["n"]
+        if head["size"] > self.size:
+            grown = head["size"] - self.size
+            self._keys.extend(repeat(None, grown))
+            for values in self._texts.values():
+                values.extend(repeat("", grown))
+            self.size = head["size"]
+            self._reserve(self.size)
+        for row, key in zip(head["keyed"], head["keys"], strict=True):
+            self._rekey(row, key)
+        rows = np.frombuffer(payload, "<i8", count, at)
+        at += rows.nbytes
+        for values, new in zip(self._texts.values(), head["text"], strict=True):
+            for row, value in zip(rows.tolist(), new, strict=True):
+                values[row] = value
+        for column in self._columns.values():
+            column[rows] = np.frombuffer(payload, column.dtype, count, at)
+            at += count * column.dtype.itemsize
+
+    def _rekey(self, row: int, key: Key | None) -> None:
+        old = self._keys[row]
+        if old == key:
+            return
+        # The old key may live in another row by now, set by this very payload.
+        if old is not None and self._row_of.get(old) == row:
+            del self._row_of[old]
+        self._keys[row] = key
+        if key is not None:
+            self._row_of[key] = row
+
+    def recovered(self) -> None:
+        """Call once after the last `apply`: rebuilds the list of free rows, and drops what `apply` marked."""
+        self._free = [r for r, k in enumerate(self._keys) if k is None]
+        self._touched.clear()
+        self._rekeyed.clear()
+
+    # --- inspection --------------------------------------------------------------------------------------------
+
+    def nbytes(self) -> int:
+        """Bytes held by the fixed-width columns (keys, text and the dictionary come on top)."""
+        return sum(c.nbytes for c in self._columns.values())
+
+    def difference(self, other: Table) -> float:
+        """Largest absolute difference of any number between two tables of the same shape, rows matched by key.
+
+        A key or a text that only one of them holds counts as infinite.
+        """
+        if self._row_of.keys() != other._row_of.keys():
+            return float("inf")
+        mine = np.fromiter(self._row_of.values(), np.int64, len(self))
+        theirs = np.fromiter((other._row_of[k] for k in self._row_of), np.int64, len(self))
+        if any([a[i] for i in mine] != [b[i] for i in theirs] for a, b in self._text_pairs(other)):
+            return float("inf")
+        worst = 0.0
+        for field, column in self._columns.items():
+            a, b = column[mine], other[field][theirs]
+            same = (a == b) | ((a != a) & (b != b))
+            if not same.all():
+                gap = np.abs(a[~same].astype(np.float64) - b[~same].astype(np.float64))
+                worst = max(worst, float(np.max(np.where(np.isnan(gap), np.inf, gap))))
+        return worst
+
+    def _text_pairs(self, other: Table) -> list[tuple[list[str], list[str]]]:
+        return [(self._texts[f], other._texts[f]) for f in self.text]
