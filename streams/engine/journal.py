@@ -1,0 +1,135 @@
+"""The changelog of a partition: deltas, a rolling snapshot, and the fence with its outbox, one atomic batch each time.
+
+A keyed record a changed row costs 3 µs to append and as much to recover. Here one record holds all rows that a
+micro-batch changed, as raw columns (0.1 µs a row), and the state is copied, segment by segment, as deltas pile up.
+A delta older than the last full turn of the snapshot gets a tombstone; compaction removes it. Applying whatever the
+cleaner has left, in log order, gives the state: a row's last value stands in the newest snapshot of its segment or
+in a delta behind that.
+
+Keys: `f` fence and outbox; `d/<sequence>` delta; `s/<table>/<segment>` snapshot; `m` what the state was made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from streams.columns import Table
+from streams.engine.framing import pack, unpack
+from streams.engine.replica import Fence
+
+FENCE_KEY = b"f"
+META_KEY = b"m"
+
+Entry = tuple[bytes, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way out of a stage."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Journal:
+    """Writes and reads the changelog records of one partition's tables.
+
+    Args:
+        tables: the state; their order is part of the format.
+        slack_bytes: how many bytes of deltas may pile up, beyond twice the size of the state, before a turn of the
+            snapshot begins.
+    """
+
+    def __init__(self, tables: Sequence[Table], slack_bytes: int = 8 << 20) -> None:
+        self.tables = tuple(tables)
+        self._slack_bytes = slack_bytes
+        self._sequence = 0
+        self._deltas: dict[int, int] = {}  # sequence → bytes, of deltas without a tombstone
+        self._turn: list[tuple[int, int]] = []  # segments still to write in this turn, last first
+        self._turn_began = 0
+        self._by_name = {t.name: t for t in self.tables}
+        self.outbox: list[Outgoing] = []
+
+    # --- write ---------------------------------------------------------------------------------------------------
+
+    def entry(self, fence: Fence, outbox: Sequence[Outgoing]) -> list[Entry]:
+        """Records that carry the state from the last entry to now; append them as one batch."""
+        entries: list[Entry] = []
+        parts = [table.take_delta() for table in self.tables]
+        if any(parts):
+            self._sequence += 1
+            delta = pack(parts)
+            self._deltas[self._sequence] = len(delta)
+            entries.append((b"d/%d" % self._sequence, delta))
+            entries.extend(self._snapshot(2 * len(delta)))
+        entries.append((FENCE_KEY, pack([fence.encode(), _pack_outbox(outbox)])))
+        return entries
+
+    def _snapshot(self, budget_bytes: int) -> list[Entry]:
+        """The next segments of the current turn, up to a budget; and, at its end, tombstones."""
+        if not self._turn and sum(self._deltas.values()) > self._slack_bytes + 2 * sum(t.nbytes() for t in self.tables):
+            self._turn = [(i, s) for i, t in reversed(list(enumerate(self.tables))) for s in range(t.segments())[::-1]]
+            self._turn_began = self._sequence
+        if not self._turn:
+            return []
+        entries: list[Entry] = []
+        while self._turn and budget_bytes > 0:
+            index, segment = self._turn.pop()
+            table = self.tables[index]
+            payload = table.segment(segment)
+            entries.append((f"s/{table.name}/{segment}".encode(), payload))
+            budget_bytes -= len(payload)
+        if not self._turn:
+            # Segments created since the turn began hold rows that stand in deltas since then, which stay.
+            done = [s for s in self._deltas if s < self._turn_began]
+            for sequence in done:
+                del self._deltas[sequence]
+                entries.append((b"d/%d" % sequence, None))
+        return entries
+
+    # --- read ----------------------------------------------------------------------------------------------------
+
+    def read(self, key: bytes, value: bytes | None) -> Fence | None:
+        """Apply one changelog record, in log order; the fence when the record holds it."""
+        if key == FENCE_KEY and value is not None:
+            fence, outbox = unpack(value)
+            self.outbox = _unpack_outbox(outbox)
+            return Fence.decode(fence)
+        if key.startswith(b"d/"):
+            sequence = int(key[2:])
+            self._sequence = max(self._sequence, sequence)
+            if value is None:
+                self._deltas.pop(sequence, None)
+                return None
+            self._deltas[sequence] = len(value)
+            for table, payload in zip(self.tables, unpack(value), strict=True):
+                if payload:
+                    table.apply(payload)
+        elif key.startswith(b"s/") and value is not None:
+            self._by_name[key.split(b"/", 2)[1].decode()].apply(value)
+        return None
+
+    def recovered(self) -> None:
+        """Call once after the last `read`."""
+        self._turn.clear()
+        for table in self.tables:
+            table.recovered()
+
+
+def _pack_outbox(outbox: Sequence[Outgoing]) -> bytes:
+    heads = [[o.topic, o.partition, o.key is not None, o.value is not None] for o in outbox]
+    bodies = [part or b"" for o in outbox for part in (o.key, o.value)]
+    return pack([orjson.dumps(heads), *bodies])
+
+
+def _unpack_outbox(data: bytes) -> list[Outgoing]:
+    heads, *bodies = unpack(data)
+    return [
+        Outgoing(topic, partition, bodies[2 * i] if keyed else None, bodies[2 * i + 1] if valued else None)
+        for i, (topic, partition, keyed, valued) in enumerate(orjson.loads(heads))
+    ]

@@ -1,0 +1,120 @@
+"""How far each stage has come, for everyone: a small record a micro-batch on one compacted topic.
+
+Backpressure at intake, a replay that waits for a verdict's credits, `verify` and operators all read it, so nobody
+has to ask a worker. It is a report, not a commit: what is durable is the fence in the changelog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Progress of one partition of a stage.
+
+    Attributes:
+        stage: name of the stage.
+        partition: of its input topic.
+        applied: offset up to which the input is applied and its effects are on their topics; −1 for none.
+        lag: records of the input behind `applied`, when this was written.
+        append_ms: append time of the last record applied, ms; 0 for none.
+    """
+
+    stage: str
+    partition: int
+    applied: int
+    lag: int
+    append_ms: int
+
+    @property
+    def key(self) -> bytes:
+        """Record key: one report a partition survives compaction."""
+        return f"{self.stage}/{self.partition}".encode()
+
+
+class ProgressBoard:
+    """Publishes progress and follows what all workers publish.
+
+    Args:
+        client: keyword arguments for aiokafka clients.
+        topic: name of the progress topic; one partition.
+    """
+
+    def __init__(self, client: Mapping[str, Any], topic: str) -> None:
+        self._client = dict(client)
+        self._topic = topic
+        self._latest: dict[tuple[str, int], Progress] = {}
+        self._producer: AIOKafkaProducer | None = None
+        self._follower: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    async def start(self, publish: bool = True) -> None:
+        """Connect; when this returns, everything published before is known."""
+        if publish:
+            self._producer = AIOKafkaProducer(**self._client)
+            await self._producer.start()
+        consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
+        await consumer.start()
+        tp = TopicPartition(self._topic, 0)
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        end = (await consumer.end_offsets([tp]))[tp]
+        while await consumer.position(tp) < end:
+            self._take(await consumer.getmany(tp, timeout_ms=200))
+        self._follower = asyncio.create_task(self._follow(consumer))
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            while True:
+                self._take(await consumer.getmany(timeout_ms=1000))
+        finally:
+            await consumer.stop()
+
+    def _take(self, fetched: Mapping[Any, Any]) -> None:
+        for records in fetched.values():
+            for record in records:
+                progress = Progress(**orjson.loads(record.value))
+                self._latest[progress.stage, progress.partition] = progress
+        if fetched:
+            self._changed.set()
+
+    async def publish(self, progress: Progress) -> None:
+        """Publish without waiting for the ack: the next report replaces a lost one."""
+        self._latest[progress.stage, progress.partition] = progress
+        if self._producer is not None:
+            await self._producer.send(self._topic, orjson.dumps(asdict(progress)), progress.key, partition=0)
+
+    def latest(self, stage: str) -> dict[int, Progress]:
+        """The last known report of each partition of a stage."""
+        return {p: progress for (s, p), progress in self._latest.items() if s == stage}
+
+    def applied(self, stage: str, partition: int) -> int:
+        """Offset up to which a partition is applied; −1 if unknown."""
+        progress = self._latest.get((stage, partition))
+        return -1 if progress is None else progress.applied
+
+    async def wait_applied(self, stage: str, offsets: Mapping[int, int], timeout_s: float) -> None:
+        """Wait until each partition is applied up to the offset; TimeoutError says which is not."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(self.applied(stage, p) < offset for p, offset in offsets.items()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            behind = {p: (self.applied(stage, p), o) for p, o in offsets.items() if self.applied(stage, p) < o}
+            raise TimeoutError(f"{stage} did not come to {behind} (applied, wanted) in {timeout_s:.0f} s") from None
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        if self._producer is not None:
+            await self._producer.stop()

@@ -1,0 +1,106 @@
+"""What the log of a partition means: a pure replay, the same one live and under `verify`.
+
+The state of a partition is a function of its log alone. A `Replica` applies log records in offset order, skips what
+its fence says it has seen, and yields the effects of each; it does no IO and takes no time from a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from streams.blocks import Block
+from streams.columns import Table
+
+
+class Effects(Protocol):
+    """What the engine must know of a core's effects: whether the log record needs another step."""
+
+    @property
+    def next_cursor(self) -> int | None: ...
+
+
+class Core(Protocol):
+    """State of one partition of a stage, and what a log record does to it.
+
+    `apply` is a deterministic function of the state, the block and its arguments. When the effects carry a
+    `next_cursor`, `apply` is called again with the same block and that cursor before any later record.
+    """
+
+    @property
+    def tables(self) -> Sequence[Table]: ...
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Any: ...
+
+
+@dataclass(slots=True)
+class Fence:
+    """How far a partition's log has been applied.
+
+    Attributes:
+        offset: last log offset applied in full; −1 before the first.
+        cursor: step at which the record behind `offset` continues; 0 if it has not begun.
+        seen: upstream partition → last origin applied.
+        sent: sequence of the last block sent to later stages.
+    """
+
+    offset: int = -1
+    cursor: int = 0
+    seen: dict[str, int] = field(default_factory=dict)
+    sent: int = 0
+
+    def encode(self) -> bytes:
+        """As JSON."""
+        return orjson.dumps({"offset": self.offset, "cursor": self.cursor, "seen": self.seen, "sent": self.sent})
+
+    @staticmethod
+    def decode(data: bytes) -> Fence:
+        """Inverse of `encode`."""
+        return Fence(**orjson.loads(data))
+
+
+@dataclass(slots=True, frozen=True)
+class Applied:
+    """One step of one log record: the rows that were new, and what they did."""
+
+    offset: int
+    append_ms: int
+    block: Block
+    effects: Any
+
+
+class Replica:
+    """The state of a partition and its fence."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.fence = Fence()
+
+    def step(self, offset: int, append_ms: int, block: Block | None) -> Iterator[Applied]:
+        """Apply one log record, a step at a time; the fence is moved before each step is yielded.
+
+        Args:
+            offset: offset of the record; at or below the fence it is skipped.
+            append_ms: the broker's append time of the record, ms since the epoch.
+            block: its rows; None (a record that is not a block) only moves the fence.
+        """
+        fence = self.fence
+        if offset <= fence.offset:
+            return
+        new = None if block is None else block.after(fence.seen.get(block.up, -1))
+        if new is None:
+            fence.offset, fence.cursor = offset, 0
+            return
+        cursor: int | None = fence.cursor
+        while cursor is not None:
+            effects = self.core.apply(new, append_ms, cursor)
+            cursor = effects.next_cursor
+            if cursor is None:
+                fence.offset, fence.cursor = offset, 0
+                fence.seen[new.up] = new.last_origin()
+            else:
+                fence.cursor = cursor
+            yield Applied(offset, append_ms, new, effects)

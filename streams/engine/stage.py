@@ -1,0 +1,236 @@
+"""A stateful stage, live: recovers partitions it is given, applies what is fetched, makes the effects durable.
+
+The order is the guarantee. For each micro-batch: apply to memory; append state changes, fence and outbox to the
+changelog in one atomic batch; after its ack, send the outbox; only then is the input acknowledged. A crash between any
+two steps leaves either nothing or an outbox that recovery sends again, which later stages recognise by its origin.
+Memory runs ahead of the changelog only inside `process`: any failure there ends the worker and so drops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.blocks import Block, decode
+from streams.engine.fencing import FencedProducer
+from streams.engine.journal import META_KEY, Journal, Outgoing
+from streams.engine.replica import Applied, Core, Fence, Replica
+
+CLAIM_KEY = b"\x00claim"
+
+
+class StateMismatch(RuntimeError):
+    """The changelog was written for other topics, another partition count or another state version."""
+
+
+class Emitter(Protocol):
+    """Turns what a micro-batch did into records; `sequence` hands out the next origin for a block."""
+
+    def __call__(
+        self,
+        partition: int,
+        applied: Sequence[Applied],
+        rejected: Sequence[tuple[ConsumerRecord, str]],
+        sequence: Callable[[], int],
+    ) -> list[Outgoing]: ...
+
+
+class Observer(Protocol):
+    """Is told what a stage did, for metrics and progress."""
+
+    def recovered(self, stage: str, partition: int, seconds: float, rows: int) -> None: ...
+
+    def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None: ...
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What one micro-batch was: sizes, seconds by step, append time of its last record."""
+
+    records: int = 0
+    rows: int = 0
+    apply_s: float = 0.0
+    changelog_s: float = 0.0
+    outbox_s: float = 0.0
+    changelog_bytes: int = 0
+    last_append_ms: int = 0
+    outgoing: list[Outgoing] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What makes a stage.
+
+    Attributes:
+        name: of the stage, for logs and metrics.
+        input_topic: the one topic that it reads.
+        changelog_topic: its changelog, with the same partitions.
+        guarded_topics: compacted outputs; partition p is written by the owner of p only.
+        core: makes the empty state of a partition.
+        emit: turns effects into records.
+        state_version: raise it when the meaning or layout of the state changes.
+        batch_rows: rows after which a micro-batch is made durable.
+    """
+
+    name: str
+    input_topic: str
+    changelog_topic: str
+    guarded_topics: tuple[str, ...]
+    core: Callable[[int], Core]
+    emit: Emitter
+    state_version: int
+    batch_rows: int = 8192
+
+
+class StagePartition:
+    """One partition of a stage, owned by this process."""
+
+    def __init__(self, spec: StageSpec, partition: int, client: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self.partition = partition
+        self._client = dict(client)
+        self._meta = {**meta, "state_version": spec.state_version}
+        self._producer = FencedProducer(client, f"{spec.changelog_topic}-{partition}")
+        self._position = 0  # changelog offset up to which the state is read
+        self.replica = Replica(spec.core(partition))
+        self._journal = Journal(self.replica.core.tables)
+
+    async def acquire(self) -> int:
+        """Claim the partition, then bring the state to the end of the changelog; rows of state.
+
+        Called at every assignment: when this process owned the partition before, only what another owner may have
+        written since is read.
+        """
+        await self._producer.claim()
+        spec, partition = self.spec, self.partition
+        claimed_at = await self._producer.append(
+            spec.changelog_topic, partition, [(META_KEY, orjson.dumps(self._meta))]
+        )
+        marker = orjson.dumps({"claimed_at_ms": int(time.time() * 1000)})
+        await self._producer.send([Outgoing(t, partition, CLAIM_KEY, marker) for t in spec.guarded_topics])
+        fence = await self._read(claimed_at)
+        if fence is not None:
+            self.replica.fence = fence
+        self._position = claimed_at + 1
+        await self._producer.send(self._journal.outbox)
+        return sum(len(t) for t in self.replica.core.tables)
+
+    async def _read(self, end: int) -> Fence | None:
+        """Apply the changelog from the last position up to `end`; the last fence in it."""
+        if end <= self._position:
+            return None
+        fence: Fence | None = None
+        async for record in read_partition(
+            self._client, self.spec.changelog_topic, self.partition, self._position, end
+        ):
+            if record.key == META_KEY:
+                self._check(orjson.loads(record.value))
+            else:
+                fence = self._journal.read(record.key, record.value) or fence
+        await asyncio.to_thread(self._journal.recovered)
+        return fence
+
+    def _check(self, found: Mapping[str, Any]) -> None:
+        if found != self._meta:
+            raise StateMismatch(
+                f"{self.spec.changelog_topic}/{self.partition} was written for {dict(found)}, this worker has"
+                f" {self._meta}. Rebuild the state from the logs: credence rebuild --stage {self.spec.name}"
+            )
+
+    async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:
+        """Apply fetched records of the input partition and make the effects durable."""
+        pending: list[Applied] = []
+        rejected: list[tuple[ConsumerRecord, str]] = []
+        report = BatchReport()
+        began = time.perf_counter()
+        for record in records:
+            report.records += 1
+            report.last_append_ms = record.timestamp
+            block = _decode(record, rejected)
+            for applied in self.replica.step(record.offset, record.timestamp, block):
+                pending.append(applied)
+                report.rows += len(applied.block)
+                if report.rows >= self.spec.batch_rows or applied.effects.next_cursor is not None:
+                    report.apply_s += time.perf_counter() - began
+                    await self._flush(pending, rejected, report, observer)
+                    pending, rejected, report = [], [], BatchReport(last_append_ms=record.timestamp)
+                    began = time.perf_counter()
+                    await asyncio.sleep(0)
+        report.apply_s += time.perf_counter() - began
+        if pending or rejected:
+            await self._flush(pending, rejected, report, observer)
+        else:
+            observer.applied(self.spec.name, self.partition, self.replica.fence, report)
+
+    async def _flush(
+        self,
+        applied: Sequence[Applied],
+        rejected: Sequence[tuple[ConsumerRecord, str]],
+        report: BatchReport,
+        observer: Observer,
+    ) -> None:
+        fence = self.replica.fence
+        began = time.perf_counter()
+
+        def sequence() -> int:
+            fence.sent += 1
+            return fence.sent
+
+        report.outgoing = self.spec.emit(self.partition, applied, rejected, sequence)
+        entries = self._journal.entry(fence, report.outgoing)
+        report.changelog_bytes = sum(len(v or b"") for _, v in entries)
+        report.apply_s += time.perf_counter() - began
+        began = time.perf_counter()
+        offset = await self._producer.append(self.spec.changelog_topic, self.partition, entries)
+        self._position = offset + len(entries)
+        report.changelog_s = time.perf_counter() - began
+        began = time.perf_counter()
+        await self._producer.send(report.outgoing)
+        report.outbox_s = time.perf_counter() - began
+        observer.applied(self.spec.name, self.partition, fence, report)
+
+    async def release(self) -> None:
+        """Stop writing; the state is kept, in case the partition comes back."""
+        await self._producer.close()
+
+
+def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) -> Block | None:
+    try:
+        return decode(record.value)
+    except (ValueError, KeyError, TypeError) as error:
+        rejected.append((record, repr(error)))
+        return None
+
+
+async def read_partition(client: Mapping[str, Any], topic: str, partition: int, start: int, end: int) -> Any:
+    """Every record of a partition with start ≤ offset < end, in large fetches.
+
+    Yields ConsumerRecords; stops at `end` also when compaction has removed the records before it.
+    """
+    tp = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(
+        **client,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=16 << 20,
+        fetch_max_bytes=64 << 20,
+        check_crcs=False,  # TCP and the broker check them; here they would cost a third of the read
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        beginning = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, max(start, beginning))
+        while await consumer.position(tp) < end:
+            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, []):
+                if record.offset >= end:
+                    return
+                yield record
+    finally:
+        await consumer.stop()
