@@ -99,19 +99,15 @@ class Table:
         missing = np.flatnonzero(rows < 0)
         if not missing.size:
             return rows, missing
-        created: list[int] = []
-        row_of = self._row_of
-        for i in missing.tolist():
-            key = keys[i]
-            row = row_of.get(key, -1)
-            if row < 0:
-                row = self._allocate(key)
-                created.append(row)
-            rows[i] = row
-        self._reserve(self.size)
-        made = np.asarray(created, np.int64)
+        picked = missing.tolist()
+        wanted = list(dict.fromkeys([keys[i] for i in picked]))
+        made = self._allocate(wanted)
+        if len(wanted) == len(picked):
+            rows[missing] = made
+        else:
+            rows[missing] = np.fromiter(map(self._row_of.__getitem__, [keys[i] for i in picked]), np.int64, len(picked))
         self.touch(made)
-        self._rekeyed.update(created)
+        self._rekeyed.update(made.tolist())
         return rows, made
 
     def touch(self, rows: Rows) -> None:
@@ -132,18 +128,21 @@ class Table:
         self.touch(rows)
         self._rekeyed.update(rows.tolist())
 
-    def _allocate(self, key: Key) -> int:
-        if self._free:
-            row = heapq.heappop(self._free)
+    def _allocate(self, keys: list[Key]) -> Rows:
+        """Rows for new, distinct keys: free rows first, lowest first, then the rows beyond the high-water mark."""
+        reused = min(len(self._free), len(keys))
+        recycled = [heapq.heappop(self._free) for _ in range(reused)]
+        for row, key in zip(recycled, keys, strict=False):
             self._keys[row] = key
-        else:
-            row = self.size
-            self.size += 1
-            self._keys.append(key)
-            for values in self._texts.values():
-                values.append("")
-        self._row_of[key] = row
-        return row
+        fresh = range(self.size, self.size + len(keys) - reused)
+        self._keys.extend(keys[reused:])
+        for values in self._texts.values():
+            values.extend(repeat("", len(fresh)))
+        self.size += len(fresh)
+        self._reserve(self.size)
+        made = recycled + list(fresh)
+        self._row_of.update(zip(keys, made, strict=True))
+        return np.asarray(made, np.int64)
 
     def _reserve(self, size: int) -> None:
         if size <= self._capacity:

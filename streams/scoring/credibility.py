@@ -1,0 +1,100 @@
+"""Source credibility: how much a stance of this source weighs, learned from verdicts only.
+
+    acc_s  = (r + m·μ_b) / (r + e + m)                       r, e decayed counts of right and wrong, m = 6
+    λ_x    = logit acc_sx − logit base_x                     signed weight of stance x, nats
+    acc_sx = (r_x + m₂·prior_x) / (r_x + e_x + m₂)           r_x, e_x: the same counts for stance x alone
+    prior_x = σ(logit PPV_x + logit acc_s − logit μ)
+    w      = clip(λ_x, 0, 2.5)                               what public corroboration uses
+
+A source whose supports are right more often than its denials is two coins, not one: its record with the stance at hand
+is shrunk towards its whole record, and that towards the prior of its history band.
+
+Source: Beta reputation, Jøsang & Ismail 2002; two-coin workers, Dawid & Skene 1979, in their conjugate online form.
+Range: acc in (0, 1); λ unbounded, about ±4 in practice; w in [0, 2.5].
+Failure modes: an account that was honest for years and is sold keeps its weight until verdicts show otherwise (the
+half-life bounds it); a source judged only on easy claims looks better than it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.scoring.config import ScoringConfig
+from streams.scoring.numeric import Floats, Ints, logit, sigmoid, trigamma
+from streams.scoring.params import Params
+
+BANDS = 3
+
+
+def history_band(settled: Ints) -> Ints:
+    """0: nothing settled, 1: one to four claims, 2: five or more.
+
+    >>> history_band(np.array([0, 1, 4, 5])).tolist()
+    [0, 1, 1, 2]
+    """
+    return (settled > 0).astype(np.int64) + (settled >= 5)
+
+
+def band_prior(band: Ints, params: Params) -> Floats:
+    """μ_b of each band."""
+    return np.array([params.mu_0, params.mu_1, params.mu_2])[band]
+
+
+def accuracy(right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params) -> Floats:
+    """Posterior mean accuracy of sources with these decayed counts.
+
+    >>> accuracy(np.array([0.0, 6.0]), np.zeros(2), np.array([0, 2]), ScoringConfig(), Params()).tolist()
+    [0.6, 0.8]
+    """
+    m = config.credibility_prior_strength
+    posterior: Floats = (right + m * band_prior(band, params)) / (right + wrong + m)
+    return posterior
+
+
+def accuracy_interval(
+    right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params
+) -> tuple[Floats, Floats]:
+    """90 % interval of the accuracy: normal in the logit, with Var = ψ′(α) + ψ′(β)."""
+    m, mu = config.credibility_prior_strength, band_prior(band, params)
+    alpha, beta = right + m * mu, wrong + m * (1 - mu)
+    centre, spread = np.log(alpha / beta), 1.645 * np.sqrt(trigamma(alpha) + trigamma(beta))
+    return sigmoid(centre - spread), sigmoid(centre + spread)
+
+
+def signed_weights(
+    acc: Floats,
+    right: tuple[Floats, Floats],
+    wrong: tuple[Floats, Floats],
+    config: ScoringConfig,
+    params: Params,
+) -> tuple[Floats, Floats]:
+    """λ of a support and of a denial.
+
+    Args:
+        acc: accuracy of each source over all its stances.
+        right, wrong: decayed counts for (supports, denials).
+
+    >>> ten, none = np.array([10.0]), np.zeros(1)
+    >>> up, down = signed_weights(np.array([0.75]), (ten, none), (none, none), ScoringConfig(), Params())
+    >>> round(float(up[0]), 2), round(float(down[0]), 2)  # right ten times when it supported: that stance gains more
+    (1.36, 0.69)
+    """
+    m = config.stance_prior_strength
+    relative = logit(acc) - logit(params.mu)
+    weights = []
+    for x, (ppv, base) in enumerate(((params.ppv_support, params.pi), (params.ppv_deny, 1.0 - params.pi))):
+        prior = sigmoid(logit(ppv) + relative)
+        precision = (right[x] + m * prior) / (right[x] + wrong[x] + m)
+        weights.append(logit(precision) - logit(base))
+    return weights[0], weights[1]
+
+
+def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
+    """w = clip(λ, 0, 2.5): a poor record counts for nothing, never as inverted evidence.
+
+    Otherwise known liars could sink a truth by supporting it.
+
+    >>> public_weight(np.array([-1.0, 0.5, 9.0]), ScoringConfig()).tolist()
+    [0.0, 0.5, 2.5]
+    """
+    return np.clip(signed, 0.0, config.weight_max)

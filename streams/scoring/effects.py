@@ -1,0 +1,30 @@
+"""What applying a log record asks the engine to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.blocks import Block
+
+
+@dataclass(slots=True)
+class Effects:
+    """Everything that leaves a stage because of one log record.
+
+    Attributes:
+        blocks: rows for other stages; the engine fills in `up` and `origin` and routes rows by column "c"
+            ("s" for credits).
+        scores: key → score record, JSON-able; `version` rises with every record of a key.
+        flags: flag records, deduplicated downstream by (flag_id, revision).
+        dead: (row of the block, reason code, detail) for rows that were refused.
+        next_cursor: if not None, apply the same block again with this cursor before any later record.
+        repeats: rows dropped because the very same event had been seen.
+    """
+
+    blocks: list[Block] = field(default_factory=list)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    flags: list[dict[str, Any]] = field(default_factory=list)
+    dead: list[tuple[int, str, str]] = field(default_factory=list)
+    next_cursor: int | None = None
+    repeats: int = 0

@@ -1,0 +1,38 @@
+"""Participation history: does this source tend to take part in what turns out false?
+
+    hist = log((F + m·b) / (T + m·(1 − b))) − logit b        F, T decayed counts of false and true claims joined, m = 2
+
+b is the running base rate of false claims, so that a source without history has 0 and the base rate cancels. Kept for
+three half-lives (none, 30 and 60 days). It feeds `risk` only: who repeats a falsehood is no witness against it.
+
+Source: measured (scoring notes of this project): the one signal that carried over between all platforms tried.
+Range: about ±4 nats. Failure modes: says nothing on platforms whose users hardly recur; inherits the choice of what
+fact-checkers check; people who debunk join falsehoods too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.scoring.numeric import Floats, logit
+
+
+def log_odds_of_false(false: Floats, true: Floats, base_false: float, strength: float) -> Floats:
+    """History of sources with these counts, nats.
+
+    >>> log_odds_of_false(np.array([0.0, 3.0]), np.array([0.0, 0.0]), 0.5, 2.0).round(3).tolist()
+    [0.0, 1.386]
+    """
+    b = min(max(base_false, 0.02), 0.98)
+    odds: Floats = np.log((false + strength * b) / (true + strength * (1.0 - b))) - logit(b)
+    return odds
+
+
+def pooled(total: Floats, known: Floats, design_effect: float) -> Floats:
+    """Histories of a claim's known participants, added and divided by 1 + d·(k − 1): they are not independent.
+
+    >>> pooled(np.array([2.0, 0.0]), np.array([11.0, 0.0]), 0.1).tolist()
+    [1.0, 0.0]
+    """
+    result: Floats = total / (1.0 + design_effect * np.maximum(known - 1.0, 0.0))
+    return result

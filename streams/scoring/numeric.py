@@ -1,0 +1,84 @@
+"""Numbers that the signals share: log-odds, order-free sums, special functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+UNIT = float(1 << 30)  # fixed point: integers in units of 2^-30, so that sums are associative and exactly reversible
+
+
+def to_fixed(x: Floats) -> Ints:
+    """Nearest multiple of 2^-30, as int64. Sums of these do not depend on order, and subtraction undoes addition.
+
+    >>> int(to_fixed(np.array([1.5]))[0]) == 3 << 29
+    True
+    """
+    scaled: Floats = np.rint(x * UNIT)
+    return scaled.astype(np.int64)
+
+
+def from_fixed(k: Ints) -> Floats:
+    """Inverse of `to_fixed`."""
+    real: Floats = k / UNIT
+    return real
+
+
+def logit(p: Any) -> Any:
+    """Natural log-odds of p, which is kept inside (1e-9, 1 − 1e-9)."""
+    q = np.clip(p, 1e-9, 1.0 - 1e-9)
+    return np.log(q) - np.log1p(-q)
+
+
+def sigmoid(z: Any) -> Any:
+    """Probability of log-odds z; saturates at |z| = 40."""
+    return 1.0 / (1.0 + np.exp(-np.clip(z, -40.0, 40.0)))
+
+
+def trigamma(x: Floats) -> Floats:
+    """ψ′(x) for x > 0, to 1e-9: recurrence to x ≥ 8, then the asymptotic series (Abramowitz & Stegun 6.4.12).
+
+    >>> round(float(trigamma(np.array([1.0]))[0]), 6)  # π²/6
+    1.644934
+    """
+    z = np.array(x, dtype=np.float64)
+    total = np.zeros_like(z)
+    for _ in range(8):
+        small = z < 8.0
+        total = np.where(small, total + 1.0 / (z * z), total)
+        z = np.where(small, z + 1.0, z)
+    i = 1.0 / z
+    i2 = i * i
+    series = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
+    result: Floats = total + series
+    return result
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+def mix_keys(*parts: npt.NDArray[Any]) -> Ints:
+    """63-bit keys from several integers each (splitmix64 finaliser); collisions are as rare as for any 63-bit hash."""
+    state = np.zeros(len(parts[0]), np.uint64)
+    for part in parts:
+        state = (state + part.astype(np.uint64)) * _GOLDEN
+        state ^= state >> np.uint64(30)
+        state *= _MIX1
+        state ^= state >> np.uint64(27)
+        state *= _MIX2
+        state ^= state >> np.uint64(31)
+    return (state >> np.uint64(1)).astype(np.int64)
+
+
+def decay(age_ms: Any, half_life_ms: float) -> Any:
+    """2^(−age / half-life); 1 for a half-life of 0, which means none."""
+    if half_life_ms <= 0:
+        return np.ones_like(age_ms, dtype=np.float64)
+    return np.exp2(-np.asarray(age_ms, np.float64) / half_life_ms)

@@ -1,0 +1,79 @@
+"""Learned parameters: published as versions in the log, held in a table, so that a replay finds them again.
+
+A "params" block carries `{"version": n, "values": {name: number}}`; names that it leaves out keep their value. The
+parameters stage learns them from settled claims only; an operator's pause and kill switch travel the same way, so that
+they too are in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from streams.blocks import Block
+from streams.columns import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """One version of everything that verdicts teach, plus the operator's switches. Evidence in nats.
+
+    The defaults are informed priors: with them a stream without verdicts gives newcomers no weight at all.
+    """
+
+    version: float = 0.0
+    # Claims.
+    pi: float = 0.5  # base rate of true claims, as used by the public score
+    base_false: float = 0.5  # base rate of false claims among settled ones, as used by histories
+    # Credibility.
+    mu: float = 0.6  # overall precision of a stance
+    mu_0: float = 0.6  # the same by history band: none,
+    mu_1: float = 0.6  # 1–4,
+    mu_2: float = 0.6  # and 5 or more settled claims
+    ppv_support: float = 0.5  # P(claim true | a support)
+    ppv_deny: float = 0.5  # P(claim false | a denial)
+    # Calibration of the public score.
+    platt_a: float = 0.0
+    platt_b: float = 1.0
+    # Risk: intercept, weights of its signals, and calibration of the sum.
+    risk_bias: float = -0.3
+    risk_history: float = 0.35
+    risk_history_30: float = 0.3
+    risk_history_60: float = 0.35
+    risk_root: float = 0.5
+    risk_evidence: float = 0.5
+    risk_denial: float = 0.6
+    risk_query: float = 0.3
+    risk_cal_a: float = 0.0
+    risk_cal_b: float = 1.0
+    risk_sd: float = 0.6  # standard deviation of the calibration's own error, nats
+    # The operator's switches.
+    flags_paused: float = 0.0  # raise nothing new; what was raised may still be retracted
+    flags_killed: float = 0.0  # retract everything and raise nothing
+
+
+NAMES = tuple(f.name for f in fields(Params))
+
+
+def params_table() -> Table:
+    """An empty table of published parameters: name → value."""
+    return Table("params", {"v": "f8"})
+
+
+def read_params(table: Table) -> Params:
+    """The version in force: published values over defaults."""
+    values = table["v"]
+    return Params(**{str(name): float(values[row]) for name, row in table.items() if name in NAMES})
+
+
+def apply_params(table: Table, block: Block) -> Params:
+    """Take over a published version; an older version than the one in force changes nothing."""
+    current = read_params(table)
+    version = float(block.meta.get("version", 0))
+    if version < current.version:
+        return current
+    values = {n: float(v) for n, v in block.meta.get("values", {}).items() if n in NAMES and n != "version"}
+    values["version"] = version
+    rows, _ = table.ensure(list(values))
+    table["v"][rows] = list(values.values())
+    table.touch(rows)
+    return read_params(table)
