@@ -1,0 +1,67 @@
+"""The record that tells of a refused one: the reason, the origin and the bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from streams.codec.careful import Reject
+from streams.events import DEAD_LETTER, EVENT_BYTES_MAX, DeadLetterCode
+
+KEY_BYTES_MAX = 1_024
+"""Where a dead letter cuts the record's key, bytes."""
+DETAIL_CHARS_MAX = 500
+
+
+def dead_letter(
+    code: DeadLetterCode,
+    detail: str,
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    append_ms: int,
+    stage: str,
+    key: bytes | None = None,
+    value: bytes | None = None,
+) -> dict[str, Any]:
+    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (`streams.events.DEAD_LETTER`).
+
+    (topic, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A stage
+    that no longer has the bytes leaves out the value: they are still where the origin says.
+    """
+    letter: dict[str, Any] = {
+        "v": DEAD_LETTER.version,
+        "code": str(code),
+        "detail": detail[:DETAIL_CHARS_MAX],
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "append_ms": append_ms,
+        "stage": stage,
+    }
+    if key is not None:
+        letter["key_b64"] = base64.b64encode(key[:KEY_BYTES_MAX]).decode()
+        letter["key_length"] = len(key)
+    if value is not None:
+        letter["raw"] = base64.b64encode(value[:EVENT_BYTES_MAX]).decode()
+        letter["raw_sha256"] = hashlib.sha256(value).hexdigest()
+        letter["raw_length"] = len(value)
+    return letter
+
+
+def of_reject(reject: Reject, stage: str) -> dict[str, Any]:
+    """The dead letter of a record that could not be decoded."""
+    record = reject.record
+    return dead_letter(
+        reject.code,
+        reject.detail,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        append_ms=record.timestamp,
+        stage=stage,
+        key=record.key,
+        value=record.value,
+    )

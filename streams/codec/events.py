@@ -1,0 +1,162 @@
+"""Events to columns: the intake's hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
+
+from streams.blocks import Block
+from streams.codec.careful import Limits, LogRecord, Refusal, Reject, has_control, read
+from streams.codec.text import copy_hash
+from streams.events import (
+    CLOCK_MIN_MS,
+    DEPTH_MAX,
+    EVENT,
+    INT64_MAX,
+    INT64_MIN,
+    KIND_CODES,
+    STANCE_CODES,
+    DeadLetterCode,
+    Field,
+    Kind,
+    Stance,
+)
+
+
+def _short_type(field: Field) -> Any:
+    """The type by which msgspec checks a field; looser than the definition in what `_suspect` looks at instead."""
+    checked: Any
+    if field.words is not None:
+        checked = Literal[tuple(str(word) for word in field.words)]
+    elif field.name == "v":
+        checked = Literal[EVENT.version]
+    elif field.json_type == "integer":
+        checked = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
+    else:
+        checked = Annotated[str, msgspec.Meta(min_length=field.min_length, max_length=field.max_length)]
+    return checked if field.required else checked | None
+
+
+# The members of a row come from the definition, in its order; `gc=False` since rows cannot form cycles.
+_Row: Any = msgspec.defstruct(
+    "_Row",
+    [(f.name, _short_type(f)) if f.required else (f.name, _short_type(f), None) for f in EVENT.fields],
+    gc=False,
+    omit_defaults=True,
+)
+_row = msgspec.json.Decoder(_Row).decode
+_canonical = msgspec.msgpack.Encoder().encode
+# Only a post may start a claim, and only the tombstone of a post may name one by its own id.
+_MAY_START = frozenset({str(Kind.POST), str(Kind.DELETE)})
+_SUPPORT, _DENY = STANCE_CODES[Stance.SUPPORT], STANCE_CODES[Stance.DENY]
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+
+
+def decode_events(records: Sequence[LogRecord], partition: int, limits: Limits) -> tuple[Block, list[Reject]]:
+    """The events among fetched records as one block, and a reject for each of the others.
+
+    Args:
+        records: of one partition of the events topic, ascending by offset; values as fetched.
+        partition: the partition that they were fetched from.
+        limits: the operator's.
+
+    Returns:
+        A block of kind "events" whose origins are the offsets of its rows (`streams.blocks.COLUMNS` names the
+        columns), perhaps without rows; and the rejects, ascending by offset. Every record is in exactly one of them.
+        Clocks are clamped to the record's append time; a stance is the effective one: support or denial as given,
+        support for a post or reshare that gives none, none otherwise.
+    """
+    rows: list[Any] = []
+    claims: list[Any] = []
+    kept: list[LogRecord] = []
+    rejects: list[Reject] = []
+    ahead, longest = limits.clock_ahead_max_ms, limits.value_bytes_max
+    for record in records:
+        value: Any = record.value  # None makes the decoder raise TypeError
+        key = record.key
+        try:
+            row = _row(value)
+            claim = row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
+            # What the typed decoder does not look at. No backslash: no control character; one brace: no depth.
+            plain = (
+                claim is not None
+                and CLOCK_MIN_MS <= row.occurred_at_ms <= record.timestamp + ahead
+                and (key is None or key.isascii())
+                and len(value) <= longest
+                and (
+                    (value.isascii() and 92 not in value and not value.rfind(b"{") and 91 not in value)
+                    or _harmless(value, row)
+                )
+            )
+        except _UNREADABLE:
+            plain = False
+        if not plain:
+            try:
+                row = _examined(record, limits)
+            except Refusal as refusal:
+                rejects.append(Reject(refusal.code, refusal.detail, record))
+                continue
+            claim = row.claim_id or row.root_id or row.id
+        rows.append(row)
+        claims.append(claim)
+        kept.append(record)
+    return _block(rows, claims, kept, partition), rejects
+
+
+def _harmless(value: bytes, row: Any) -> bool:
+    """Whether the whole value is UTF-8 (the decoder skips what it does not know), shallow, and its ids printable."""
+    value.decode()
+    if (value.rfind(b"{") or 91 in value) and value.count(b"[") + value.count(b"{") > DEPTH_MAX:
+        return False
+    if 92 not in value:
+        return True
+    ids = f"{row.id}{row.source_id}{row.parent_id}{row.root_id}{row.claim_id}{row.community_id}"
+    return ids.isprintable() or not has_control(ids)
+
+
+def _examined(record: LogRecord, limits: Limits) -> Any:
+    """The row by the careful path; Refusal if there is none."""
+    row = _Row(**read(record, EVENT, limits))
+    if not (row.claim_id or row.root_id or row.kind in _MAY_START):
+        raise Refusal(DeadLetterCode.ORPHAN, f"a {row.kind} must name its claim_id or root_id")
+    return row
+
+
+def _block(rows: list[Any], claims: list[str], kept: list[LogRecord], partition: int) -> Block:
+    n = len(rows)
+    ids = [row.id for row in rows]
+    kind = np.fromiter([KIND_CODES[row.kind] for row in rows], np.int8, n)
+    stance = np.fromiter([STANCE_CODES[row.stance] for row in rows], np.int8, n)
+    occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, n)
+    appended = np.fromiter([record.timestamp for record in kept], np.int64, n)
+    columns = {
+        "s": [row.source_id for row in rows],
+        "c": claims,
+        "i": ids,
+        "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
+        "h": np.fromiter([xxh3_64_intdigest(_canonical(row)) for row in rows], np.uint64, n),
+        "kind": kind,
+        "x": _effective(kind, stance),
+        "t": np.minimum(occurred, appended),
+        "m": [row.community_id or "" for row in rows],
+        "g": np.fromiter([copy_hash(row.text) if row.text else 0 for row in rows], np.uint64, n),
+        "r": np.fromiter([_starts(row) for row in rows], np.int8, n) & (kind == KIND_CODES[Kind.POST]),
+    }
+    return Block("events", f"e/{partition}", np.fromiter([record.offset for record in kept], np.int64, n), columns)
+
+
+def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Support or denial as given; support for a post or reshare that gives no stance; none otherwise."""
+    asserted = (stance == _SUPPORT) | (stance == _DENY)
+    implied = (stance == 0) & ((kind == KIND_CODES[Kind.POST]) | (kind == KIND_CODES[Kind.RESHARE]))
+    return np.where(asserted, stance, np.where(implied, _SUPPORT, 0)).astype(np.int8)
+
+
+def _starts(row: Any) -> bool:
+    """Whether the event, if it is a post, stands at the root of its cascade."""
+    return row.parent_id is None and (row.root_id is None or row.root_id == row.id)

@@ -1,0 +1,32 @@
+"""The hash by which copied text is recognised."""
+
+from __future__ import annotations
+
+import re
+
+from xxhash import xxh3_64_intdigest
+
+COPY_CHARS_MIN = 20
+"""Shorter texts ("so true!") coincide without anybody copying."""
+
+_addresses = re.compile(r"(?:https?://|www\.|@)\S+")
+
+
+def normalised(text: str) -> str:
+    """The text in lower case, without web addresses and @mentions, each run of white space folded to one space.
+
+    >>> normalised("RT @ana:  Big   NEWS https://t.co/x1")
+    'rt big news'
+    """
+    text = text.lower()
+    if "@" in text or "http" in text or "www." in text:
+        text = _addresses.sub("", text)
+    return " ".join(text.split())
+
+
+def copy_hash(text: str) -> int:
+    """64-bit hash of the normalised text; 0 if fewer than COPY_CHARS_MIN characters are left of it."""
+    if len(text) < COPY_CHARS_MIN or len(text := normalised(text)) < COPY_CHARS_MIN:
+        return 0
+    # Zero means "none"; the one text in 2⁶⁴ that hashes to it shares the hash 1.
+    return xxh3_64_intdigest(text) or 1

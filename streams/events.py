@@ -1,0 +1,385 @@
+"""The vocabulary: every record that enters or leaves Credence, each field defined once with its sentence.
+
+The JSON Schemas in `schemas/`, the decoder, the validator and the documentation all follow from `RECORDS`. Schemas
+are open: a field that is not listed here is kept out of the way, never refused, so that producers may send more than
+Credence reads. Within a version only optional fields may be added; anything else is a new version and a new topic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Self
+
+EVENT_BYTES_MAX = 64 * 1024
+"""Longest value of an event or ruling record, bytes. Also where a dead letter cuts the raw bytes."""
+ID_CHARS_MAX = 256
+TEXT_CHARS_MAX = 10_000
+URL_CHARS_MAX = 2_048
+LANG_CHARS_MAX = 35
+"""Longest language tag that RFC 5646 asks a reader to accept."""
+DEPTH_MAX = 64
+"""Deepest nesting of arrays and objects in a record, the record itself being the first level."""
+SAFE_INTEGER_MAX = 2**53 - 1
+"""Largest integer that every JSON implementation keeps exact (RFC 8259, section 6)."""
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+CLOCK_MIN_MS = 946_684_800_000
+"""2000-01-01T00:00:00Z: an earlier clock is a fault of the sender."""
+CLOCK_AHEAD_MAX_MS = 24 * 3_600_000
+"""How far a clock may run ahead of the broker's: up to here it is clamped, beyond it the record is refused."""
+
+
+class Documented(StrEnum):
+    """A closed list of words, each with the sentence that says what it means."""
+
+    doc: str
+
+    def __new__(cls, word: str, doc: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.doc = doc
+        return member
+
+
+class Kind(Documented):
+    """What a source did. The position in this list is the code used in blocks."""
+
+    POST = "post", "Says something of its own; without a claim or root it starts one."
+    RESHARE = "reshare", "Passes another's post on unchanged: spread, not evidence."
+    REPLY = "reply", "Answers another event, with or without a stance."
+    REACTION = "reaction", "Likes, favours or otherwise reacts without words."
+    REPORT = "report", "Tells the platform that something is wrong."
+    FOLLOW = "follow", "Starts to follow a source in the course of a cascade."
+    DELETE = "delete", "Takes back the event of the same source that bears this id: a tombstone."
+
+
+class Stance(Documented):
+    """What a source says about the claim. The code used in blocks is the position plus one; 0 is no stance."""
+
+    SUPPORT = "support", "Asserts that the claim is true."
+    DENY = "deny", "Asserts that the claim is false."
+    QUERY = "query", "Asks for evidence; asserts nothing."
+    COMMENT = "comment", "Speaks without taking a side; asserts nothing."
+
+
+class Verdict(Documented):
+    """What a rater found. The codes used in blocks are in VERDICT_CODES."""
+
+    TRUE = "true", "The claim is true."
+    FALSE = "false", "The claim is false."
+    MIXED = "mixed", "Partly true: the claim is settled, and nobody gains or loses credit."
+    WITHDRAWN = "withdrawn", "The rater takes the former verdict back; its effects are undone exactly."
+
+
+class RulingKind(Documented):
+    """By what kind of process a verdict came about."""
+
+    FACT_CHECK = "fact-check", "A fact-checker's published finding."
+    MODERATION = "moderation", "A decision by the platform's moderators."
+    APPEAL = "appeal", "A decision on an appeal against an earlier one."
+
+
+class FlagAction(Documented):
+    """What a flag record does to the flag that bears its id."""
+
+    RAISE = "raise", "Asks a person to look."
+    UPDATE = "update", "The flag stands and its figures moved."
+    RETRACT = "retract", "The ground for the flag is gone, or it expired: nobody needs to look."
+
+
+class Severity(Documented):
+    """How much harm is at stake, in four steps."""
+
+    LOW = "low", "Little spread is expected."
+    MEDIUM = "medium", "It spreads as an ordinary story does."
+    HIGH = "high", "It spreads fast."
+    CRITICAL = "critical", "It spreads fast and to very many."
+
+
+class DeadLetterCode(Documented):
+    """Why a record was refused: a closed list. Of several faults, the first in this order is named."""
+
+    EMPTY = "empty", "The record has no value; events and rulings have no tombstones in Kafka's sense."
+    OVERSIZE = "oversize", f"The value is longer than {EVENT_BYTES_MAX:,} bytes."
+    KEY_NOT_UTF8 = "key_not_utf8", "The record's key is not UTF-8 text."
+    NOT_UTF8 = "not_utf8", "The value is not UTF-8, or an escape in it names half a character (a lone surrogate)."
+    TOO_DEEP = "too_deep", f"Arrays and objects nest deeper than {DEPTH_MAX} levels."
+    NOT_JSON = "not_json", "The value is not one JSON text (RFC 8259); NaN and Infinity are not JSON."
+    NOT_OBJECT = "not_object", "The value is JSON, but no object."
+    UNSUPPORTED_VERSION = "unsupported_version", "Field `v` is an integer, but no version that this release reads."
+    MISSING_FIELD = "missing_field", "A required field is absent or null."
+    WRONG_TYPE = "wrong_type", "A field has another JSON type than the schema says; true is no integer."
+    EMPTY_ID = "empty_id", "An identifier is the empty string."
+    TOO_LONG = "too_long", "A string is longer than its limit."
+    CONTROL_CHARACTER = "control_character", "An identifier holds a control character (U+0000 to U+001F)."
+    OUT_OF_RANGE = "out_of_range", "A number lies outside the range of its field, or of 64 bits."
+    UNKNOWN_KIND = "unknown_kind", "The kind of event or ruling is none of the list."
+    UNKNOWN_STANCE = "unknown_stance", "The stance is none of the list."
+    UNKNOWN_VERDICT = "unknown_verdict", "The verdict is none of the list."
+    ABSURD_CLOCK = "absurd_clock", "The time lies before the year 2000 or more than 24 hours after the broker's clock."
+    ORPHAN = "orphan", "The event names no claim and no root, and only a post may start a claim."
+    UNKNOWN_RATER = "unknown_rater", "The rater is not on the operator's list of raters."
+    ID_CONFLICT = "id_conflict", "The source used this event id for this claim before, with other content."
+
+
+JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a record.
+
+    Attributes:
+        name: as it stands in the JSON object.
+        json_type: JSON type; "any" is not looked at.
+        doc: one sentence.
+        required: absent or null is refused.
+        min_length, max_length: limits of a string, in characters (code points).
+        identifier: a string without control characters.
+        minimum, maximum: inclusive limits of a number.
+        clock: an integer in milliseconds since 1970 that must also make sense beside the broker's clock.
+        words: the closed list that a string is taken from.
+        fields: members of an object, or of each object in an array.
+        items: type of the plain items of an array, where `fields` is empty.
+    """
+
+    name: str
+    json_type: JsonType
+    doc: str
+    required: bool = True
+    min_length: int = 0
+    max_length: int | None = None
+    identifier: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    clock: bool = False
+    words: type[Documented] | None = None
+    fields: tuple[Field, ...] = ()
+    items: JsonType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A kind of record: its name, version, meaning and fields."""
+
+    name: str
+    version: int
+    doc: str
+    fields: tuple[Field, ...]
+
+
+def _id(name: str, doc: str, required: bool = True) -> Field:
+    return Field(
+        name=name,
+        json_type="string",
+        doc=doc,
+        required=required,
+        min_length=1,
+        max_length=ID_CHARS_MAX,
+        identifier=True,
+    )
+
+
+def _string(name: str, doc: str, chars: int, required: bool = False) -> Field:
+    return Field(name=name, json_type="string", doc=doc, required=required, max_length=chars)
+
+
+def _word(name: str, words: type[Documented], doc: str, required: bool = True) -> Field:
+    return Field(name=name, json_type="string", doc=doc, required=required, words=words)
+
+
+def _clock(name: str, doc: str) -> Field:
+    return Field(name=name, json_type="integer", doc=doc, minimum=CLOCK_MIN_MS, maximum=INT64_MAX, clock=True)
+
+
+def _count(name: str, doc: str, minimum: int = 0, required: bool = True) -> Field:
+    return Field(name=name, json_type="integer", doc=doc, required=required, minimum=minimum, maximum=SAFE_INTEGER_MAX)
+
+
+def _ms(name: str, doc: str, required: bool = True) -> Field:
+    return Field(name=name, json_type="integer", doc=doc, required=required, minimum=INT64_MIN, maximum=INT64_MAX)
+
+
+def _number(name: str, doc: str, low: float | None = None, high: float | None = None, required: bool = True) -> Field:
+    return Field(name=name, json_type="number", doc=doc, required=required, minimum=low, maximum=high)
+
+
+def _share(name: str, doc: str, required: bool = True) -> Field:
+    return _number(name, doc, 0, 1, required)
+
+
+def _v(version: int) -> Field:
+    return Field(name="v", json_type="integer", doc="Version of this record's form.", minimum=version, maximum=version)
+
+
+_REASONS = Field(
+    name="reasons",
+    json_type="array",
+    doc="What moved the figure most, strongest first; weights are log-odds and add up.",
+    required=False,
+    fields=(
+        _string("code", "Name of the signal, such as `support`, `denial` or `copying`.", ID_CHARS_MAX, required=True),
+        _number("weight", "Contribution in log-odds (nats); its sign says in which direction."),
+        Field(
+            name="evidence_ids", json_type="array", doc="Sources or events behind it.", required=False, items="string"
+        ),
+    ),
+)
+_CORE_VERSION = _string("core_version", "Version of the scoring rules and parameters that made the figure.", 64, True)
+_PUBLISHED = _count("version", "Counts the publications of this key: the highest is the current one.", 1)
+
+EVENT = Record(
+    "event",
+    1,
+    "Something that a source did in the course of a claim.",
+    (
+        _v(1),
+        _id("id", "Identifier of the event, unique within its source and claim."),
+        _word("kind", Kind, "What was done."),
+        _id("source_id", "Who did it."),
+        _clock("occurred_at_ms", "When it was done by the platform's clock, milliseconds since 1970."),
+        _id("parent_id", "The event that this one answers or passes on.", required=False),
+        _id("root_id", "The post at the cascade's root; names the claim where `claim_id` is absent.", required=False),
+        _id("claim_id", "The claim that the event bears on, where the sender knows it.", required=False),
+        _string("url", "Where a person can see the event or what it links to.", URL_CHARS_MAX),
+        _string("text", "What was said; used to recognise copied text, never stored in scores.", TEXT_CHARS_MAX),
+        _word("stance", Stance, "What it says about the claim, where the sender knows it.", required=False),
+        _id("community_id", "The community in which it was said.", required=False),
+        _string("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
+    ),
+)
+
+RULING = Record(
+    "ruling",
+    1,
+    "A finding about a claim by a fact-checker, a moderator or on appeal; revisable and withdrawable.",
+    (
+        _v(1),
+        _id("id", "Identifier of the ruling."),
+        _id("claim_id", "The claim that is ruled on."),
+        _count("version", "Counts the rater's rulings on this claim: a higher one replaces the former exactly.", 1),
+        _word("verdict", Verdict, "What was found."),
+        _id("rater_id", "Who found it; must be on the operator's list of raters, if there is one."),
+        _clock("ruled_at_ms", "When it was found, milliseconds since 1970."),
+        _word("kind", RulingKind, "By what kind of process it was found."),
+        _id("event_id", "The event that the ruling is about, if it is about one.", required=False),
+        _string("url", "Where the finding is published.", URL_CHARS_MAX),
+        Field(name="original", json_type="any", doc="The rating on the rater's own scale, as it came.", required=False),
+    ),
+)
+
+CLAIM_SCORE = Record(
+    "claim-score",
+    1,
+    "What Credence knows about a claim; the latest record of a claim counts.",
+    (
+        _v(1),
+        _id("claim_id", "The claim."),
+        _PUBLISHED,
+        _CORE_VERSION,
+        _ms("as_of_ms", "Event time up to which the figures hold, milliseconds since 1970."),
+        _share("score", "Public corroboration: probability that the claim is true by credible, independent support."),
+        _share("low", "Lower end of the 90 % interval of the score."),
+        _share("high", "Upper end of the 90 % interval of the score."),
+        _share("risk", "Probability that the claim is false by every signal; for triage only."),
+        _count("events", "Events seen, repeats not counted."),
+        _count("participants", "Sources that took part."),
+        _count("supports", "Sources whose last stance is support."),
+        _count("denies", "Sources whose last stance is denial."),
+        _ms("first_event_ms", "Time of the earliest event, milliseconds since 1970."),
+        _ms("last_event_ms", "Time of the latest event, milliseconds since 1970."),
+        Field(name="verdict", json_type="string", doc="Verdict in force, if any.", required=False, words=Verdict),
+        Field(name="flagged", json_type="boolean", doc="Whether a flag is raised now."),
+        _REASONS,
+    ),
+)
+
+SOURCE_SCORE = Record(
+    "source-score",
+    1,
+    "What Credence knows about a source; the latest record of a source counts.",
+    (
+        _v(1),
+        _id("source_id", "The source."),
+        _PUBLISHED,
+        _CORE_VERSION,
+        _ms("as_of_ms", "Event time up to which the figures hold, milliseconds since 1970."),
+        _share("credibility", "Probability that a stance of this source proves right, learned from verdicts alone."),
+        _share("low", "Lower end of the 90 % interval of the credibility."),
+        _share("high", "Upper end of the 90 % interval of the credibility."),
+        _count("events", "Events seen, repeats not counted."),
+        _count("claims", "Claims that the source took part in."),
+        _count("right", "Settled claims on which its last stance before the first ruling proved right."),
+        _count("wrong", "Settled claims on which that stance proved wrong."),
+        _number("insight", "Sum of 1 − q over its right stances, q being their probability before it spoke.", low=0),
+        _REASONS,
+    ),
+)
+
+FLAG = Record(
+    "flag",
+    1,
+    "Asks a person to look at a claim, or takes the request back; never names who reported.",
+    (
+        _id("flag_id", "Identifier of the flag, the same from raise to retraction."),
+        _count("revision", "Counts the records of this flag; (flag_id, revision) identifies a record.", 1),
+        Field(name="schema_version", json_type="integer", doc="Version of this record's form.", minimum=1, maximum=1),
+        _word("action", FlagAction, "What this record does to the flag."),
+        Field(
+            name="subject",
+            json_type="object",
+            doc="What the flag is about; its id is the record's key.",
+            fields=(
+                _string("type", "Kind of subject, such as `claim`.", 64, required=True),
+                _id("id", "Identifier of the subject."),
+                _string("uri", "Where the subject can be read in the API.", URL_CHARS_MAX),
+            ),
+        ),
+        _string("label", "Label to show and to index by, in the letters a-z and hyphens.", 64, required=True),
+        _string("policy_id", "The policy under which it was raised.", 64, required=True),
+        _string("rule_id", "The rule, with its version, that raised it.", 64, required=True),
+        _word("severity", Severity, "How much is at stake."),
+        Field(name="priority", json_type="integer", doc="Place in the queue, 100 first.", minimum=0, maximum=100),
+        _share("score", "Public score of the claim at this moment."),
+        _share("confidence", "Probability that the risk is over the rule's threshold."),
+        _string("score_version", "Version of the scoring rules and parameters behind the figures.", 64, required=True),
+        _REASONS,
+        _string("source", "`automated`, or `user` where a person raised it.", 16, required=True),
+        _ms("event_time_ms", "Event time of the record that moved the flag, milliseconds since 1970."),
+        _ms("detected_at_ms", "Broker's time of that record, milliseconds since 1970."),
+        _ms("expires_at_ms", "When it lapses unless renewed, event time, milliseconds since 1970.", required=False),
+        _string("trace_id", "Origin of the record that moved it: topic/partition/offset.", ID_CHARS_MAX, required=True),
+    ),
+)
+
+DEAD_LETTER = Record(
+    "dead-letter",
+    1,
+    "A record that a stage refused, with the reason and the bytes; (topic, partition, offset) identifies it.",
+    (
+        _v(1),
+        _word("code", DeadLetterCode, "Why it was refused."),
+        _string("detail", "What exactly was wrong, for a person.", 500, required=True),
+        _string("topic", "Topic that the record was read from.", 249, required=True),
+        _count("partition", "Partition of that topic."),
+        _count("offset", "Offset in that partition."),
+        _ms("append_ms", "Broker's time of the record, milliseconds since 1970."),
+        _string("stage", "The stage that refused it.", 64, required=True),
+        _string("key_b64", "The record's key in base64, cut at 1,024 bytes; absent if it had none.", 1_368),
+        _count("key_length", "Length of the whole key, bytes.", required=False),
+        Field(
+            name="raw",
+            json_type="string",
+            doc="The record's value in base64, cut at 65,536 bytes; absent if it had none or the stage had lost it.",
+            required=False,
+        ),
+        _string("raw_sha256", "SHA-256 of the whole value in hexadecimal; absent with `raw`.", 64),
+        _count("raw_length", "Length of the whole value, bytes; absent with `raw`.", required=False),
+    ),
+)
+
+RECORDS = (EVENT, RULING, CLAIM_SCORE, SOURCE_SCORE, FLAG, DEAD_LETTER)
+
+KIND_CODES: dict[str, int] = {str(kind): code for code, kind in enumerate(Kind)}
+STANCE_CODES: dict[str | None, int] = {None: 0} | {str(stance): code for code, stance in enumerate(Stance, 1)}
+VERDICT_CODES: dict[str, int] = {"withdrawn": 0, "true": 1, "false": 2, "mixed": 3}
