@@ -160,12 +160,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A kind of record: its name, version, meaning and fields."""
+    """A kind of record: its name, version, meaning and fields.
+
+    Attributes:
+        any_of: fields of which at least one must be there, unless the record's `kind` is one of `unless_kind`.
+    """
 
     name: str
     version: int
     doc: str
     fields: tuple[Field, ...]
+    any_of: tuple[str, ...] = ()
+    unless_kind: tuple[str, ...] = ()
 
 
 def _id(name: str, doc: str, required: bool = True) -> Field:
@@ -247,6 +253,9 @@ EVENT = Record(
         _id("community_id", "The community in which it was said.", required=False),
         _string("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
     ),
+    # A post may start a claim; its tombstone names the claim in the same way. Everything else must say where it belongs.
+    any_of=("claim_id", "root_id"),
+    unless_kind=(Kind.POST, Kind.DELETE),
 )
 
 RULING = Record(

@@ -51,8 +51,7 @@ _Row: Any = msgspec.defstruct(
 )
 _row = msgspec.json.Decoder(_Row).decode
 _canonical = msgspec.msgpack.Encoder().encode
-# Only a post may start a claim, and only the tombstone of a post may name one by its own id.
-_MAY_START = frozenset({str(Kind.POST), str(Kind.DELETE)})
+_MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
 _SUPPORT, _DENY = STANCE_CODES[Stance.SUPPORT], STANCE_CODES[Stance.DENY]
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
