@@ -1,0 +1,317 @@
+"""Start, find and stop one Apache Kafka node: the lifecycle, kept in a folder so that any process can take it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from streams.broker import config
+from streams.broker.artifacts import Runtime, Say, ensure, file_lock
+from streams.broker.errors import BrokerError
+
+DEFAULT_PORT = 9092
+# Below the range that systems hand out to outgoing connections, where a port that was free a moment ago may be taken.
+PORTS = range(20_000, 30_000)
+START_DISK_BYTES = 256 * 1024**2
+# What the JVM needs beside its heap; measured 320 MB resident with a heap of 512 MB, mostly outside it when idle.
+BESIDE_HEAP_MB = 200
+
+
+@dataclass(frozen=True)
+class Status:
+    """A broker as it is now. `bootstrap` is "" where it never ran."""
+
+    running: bool
+    bootstrap: str
+    pid: int | None
+    data: str
+    log: str
+    started_at_ms: int | None
+    start_s: float | None = None
+    """Seconds from start to the first answer; None when this call did not start it."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The same as plain JSON values."""
+        return asdict(self)
+
+
+class Broker:
+    """One node in one folder: its data, its log and a note of the process that runs it."""
+
+    def __init__(self, folder: Path, *, preferred_port: int | None = None, runtime: Runtime | None = None) -> None:
+        self.folder = folder.expanduser().absolute()
+        self.data = self.folder / "data"
+        self.log = self.folder / "kafka.log"
+        self._config = self.folder / "server.properties"
+        self._note = self.folder / "broker.json"
+        self._preferred_port = preferred_port
+        self._runtime = runtime
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port of the running broker. Raises BrokerError when it does not run."""
+        status = self.status()
+        if not status.running:
+            raise BrokerError(f"the broker of {self.folder} is not running: start it with `credence broker start`")
+        return status.bootstrap
+
+    def status(self) -> Status:
+        """Look up whether it runs, and where."""
+        note = self._read_note()
+        running = self._process(note) is not None
+        return Status(
+            running=running,
+            bootstrap=str(note.get("bootstrap", "")),
+            pid=int(note["pid"]) if running else None,
+            data=str(self.data),
+            log=str(self.log),
+            started_at_ms=int(note["started_at_ms"]) if running else None,
+        )
+
+    def start(
+        self,
+        *,
+        port: int | None = None,
+        heap_mb: int = 512,
+        patience_s: float = 90.0,
+        owner_pid: int | None = None,
+        extra: Mapping[str, str] | None = None,
+        jvm_flags: Sequence[str] = (),
+        say: Say = lambda sentence: None,
+    ) -> Status:
+        """Start it, wait until it answers, and return where; a running one is returned as it is.
+
+        port: this one or an error; without it the last one, else the preferred one, else any that is free.
+        owner_pid: end the broker when this process ends. extra: lines of server.properties that replace ours.
+        Raises BrokerError: no memory, disk, network or port, or Kafka itself refused; the message says what to do.
+        """
+        try:
+            with file_lock(self.folder / ".lock"):
+                if (status := self.status()).running:
+                    return status
+                runtime = self._runtime or ensure(say)
+                self._check_machine(heap_mb)
+                self._prepare_data(runtime)
+                began = time.monotonic()
+                flags = (f"-Xmx{heap_mb}m", f"-Xms{min(heap_mb, 256)}m", *jvm_flags)
+                for attempt in range(3):
+                    chosen = self._choose_port(port, attempt)
+                    if self._launch(runtime, chosen, flags, patience_s, extra, cached=not jvm_flags):
+                        break
+                else:
+                    raise BrokerError(f"no port between {PORTS.start} and {PORTS.stop} could be listened on; see {self.log}")
+                if owner_pid is not None:
+                    self._guard(owner_pid)
+                return Status(**{**self.status().as_dict(), "start_s": round(time.monotonic() - began, 3)})  # type: ignore[arg-type]
+        except OSError as error:
+            raise BrokerError(f"could not use {self.folder}: {error}. Check its disk and rights, or set CREDENCE_HOME") from error
+
+    def stop(self, *, patience_s: float = 20.0) -> bool:
+        """End it: SIGTERM, and SIGKILL after `patience_s`. Returns whether one was running. Its data stays."""
+        process = self._process(self._read_note())
+        if process is None:
+            return False
+        try:
+            process.terminate()
+            self._await_end(process, patience_s)
+        except psutil.TimeoutExpired:
+            self.kill()
+        except psutil.NoSuchProcess:
+            pass
+        return True
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a crash would; what it had acknowledged is kept by the operating system."""
+        if (process := self._process(self._read_note())) is not None:
+            try:
+                process.kill()
+                self._await_end(process, 10.0)
+            except psutil.NoSuchProcess:
+                pass
+
+    def _await_end(self, process: psutil.Process, patience_s: float) -> None:
+        if self._child is not None and self._child.pid == process.pid:
+            try:
+                self._child.wait(patience_s)
+            except subprocess.TimeoutExpired as late:
+                raise psutil.TimeoutExpired(patience_s, process.pid) from late
+        else:
+            process.wait(patience_s)
+
+    def _read_note(self) -> dict[str, str]:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            return note if isinstance(note, dict) else {}
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _process(self, note: Mapping[str, str]) -> psutil.Process | None:
+        """The process of the note, if it lives and is ours: process ids are used again."""
+        if "pid" not in note:
+            return None
+        if self._child is not None and self._child.pid == int(note["pid"]):
+            self._child.poll()
+        try:
+            process = psutil.Process(int(note["pid"]))
+            if process.status() == psutil.STATUS_ZOMBIE or str(self._config) not in process.cmdline():
+                return None
+            return process
+        except psutil.Error:
+            return None
+
+    def _check_machine(self, heap_mb: int) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(self.folder).free) < START_DISK_BYTES:
+            raise BrokerError(
+                f"{self.folder} has {free >> 20} MB of disk left and the broker needs at least {START_DISK_BYTES >> 20} MB: "
+                "make room, or set CREDENCE_HOME to a folder on another disk"
+            )
+        if (memory := available_memory_mb()) < heap_mb + BESIDE_HEAP_MB:
+            raise BrokerError(
+                f"the broker needs {heap_mb + BESIDE_HEAP_MB} MB of memory and {memory} MB are available: end something "
+                "large, give it less (`credence broker start --heap-mb 256`), or use another Kafka: CREDENCE_BROKER=host:port"
+            )
+
+    def _prepare_data(self, runtime: Runtime) -> None:
+        if (self.data / "meta.properties").exists():
+            return
+        fresh = self.folder / "data.partial"
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(runtime.template, fresh)
+        (fresh / "meta.properties").write_text(config.identity(config.new_id()), encoding="utf-8")
+        shutil.rmtree(self.data, ignore_errors=True)
+        fresh.rename(self.data)
+
+    def _choose_port(self, asked: int | None, attempt: int) -> int:
+        if asked is not None:
+            if not is_free(asked):
+                raise BrokerError(f"port {asked} is taken: leave --port out to have one chosen, or end what listens there")
+            return asked
+        last = self._read_note().get("bootstrap", "").rpartition(":")[2]
+        wishes = [int(last)] if last.isdigit() else []
+        wishes += [self._preferred_port] if self._preferred_port else []
+        if attempt == 0:
+            for wish in wishes:
+                if is_free(wish):
+                    return wish
+        return free_port()
+
+    def _launch(
+        self, runtime: Runtime, port: int, flags: Sequence[str], patience_s: float, extra: Mapping[str, str] | None, *, cached: bool
+    ) -> bool:
+        """Run it on `port` and wait for its first answer. False: somebody took the port in between."""
+        self._config.write_text(config.properties(self.data, port, free_port(), extra), encoding="utf-8")
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        quiet = "-Dorg.slf4j.simpleLogger."
+        logging = (f"{quiet}defaultLogLevel=warn", f"{quiet}showDateTime=true", f"{quiet}dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX")
+        command = [*runtime.command(*flags, *logging, "-XX:+ExitOnOutOfMemoryError", cached=cached), "kafka.Kafka", str(self._config)]
+        with self.log.open("wb") as log:
+            # A session of its own: Ctrl-C in the terminal must not end the broker before the clients have finished.
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+            )
+        note = {"pid": self._child.pid, "bootstrap": f"{config.HOST}:{port}", "started_at_ms": int(time.time() * 1000)}
+        fresh = self._note.with_suffix(".partial")
+        fresh.write_text(json.dumps(note), encoding="utf-8")
+        fresh.replace(self._note)
+        return self._await_answer(self._child, port, patience_s)
+
+    def _await_answer(self, child: subprocess.Popen[bytes], port: int, patience_s: float) -> bool:
+        try:
+            end = time.monotonic() + patience_s
+            while time.monotonic() < end:
+                if child.poll() is not None:
+                    tail = self._tail()
+                    if "Address already in use" in tail:
+                        return False
+                    raise BrokerError(f"Apache Kafka ended with status {child.returncode} while starting; {self.log} ends with:\n{tail}")
+                if answers(port):
+                    return True
+                time.sleep(0.05)
+            raise BrokerError(f"Apache Kafka did not answer within {patience_s:.0f} s; {self.log} ends with:\n{self._tail()}")
+        except BaseException:
+            # Also on Ctrl-C: a half-started broker is nobody's.
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            raise
+
+    def _tail(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-15:])
+
+    def _guard(self, owner_pid: int) -> None:
+        assert self._child is not None
+        script = Path(__file__).with_name("guard.py")
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", str(script), str(owner_pid), str(self._child.pid)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
+        )  # fmt: skip
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on. Raises BrokerError when a hundred tries find none."""
+    for _ in range(100):
+        if is_free(port := random.choice(PORTS)):
+            return port
+    raise BrokerError(f"no free port found between {PORTS.start} and {PORTS.stop} on {config.HOST}: end some servers")
+
+
+def answers(port: int, timeout_s: float = 1.0) -> bool:
+    """Whether a Kafka broker on this loopback port answers an ApiVersions request (version 0, no client library needed)."""
+    request = struct.pack(">hhih", 18, 0, 1, -1)
+    try:
+        with socket.create_connection((config.HOST, port), timeout_s) as link:
+            link.settimeout(timeout_s)
+            link.sendall(struct.pack(">i", len(request)) + request)
+            reply = link.recv(10)
+    except OSError:
+        return False
+    return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (1, 0)
+
+
+def available_memory_mb() -> int:
+    """Memory that a new process may take without swapping, in MB: of the machine, or of the container if that is less."""
+    available = psutil.virtual_memory().available
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        if limit != "max":
+            used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+            statistics = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines())
+            # Cached file pages are given back when asked for.
+            available = min(available, int(limit) - used + int(statistics.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        pass
+    return int(available) >> 20
+
+
+def signal_broker(status: Status, number: signal.Signals) -> None:
+    """Send a signal to a running broker: SIGSTOP and SIGCONT are how the chaos tests freeze it."""
+    if status.running and status.pid is not None:
+        os.kill(status.pid, number)

@@ -1,0 +1,165 @@
+"""Every setting once: its name, default, type and sentence. The environment variable is CREDENCE_ and the name.
+
+To add one, add a line to `Settings`. A field whose name ends in `_ms` reads durations: 24h, 30d, 500ms, or plain milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+PREFIX = "CREDENCE_"
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class SettingsError(ValueError):
+    """A setting has a value that it cannot have. The message names the variable, the value and what is allowed."""
+
+
+def setting(default: Any, doc: str, *, least: float | None = None, choices: tuple[str, ...] = (), secret: bool = False) -> Any:
+    """Declare a field of `Settings`. `secret` values are never printed."""
+    return field(default=default, metadata={"doc": doc, "least": least, "choices": choices, "secret": secret}, repr=not secret)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a process of Credence is set up. Immutable; `replace` gives a changed copy."""
+
+    broker: str = setting("", "Kafka to use, host:port with commas between several; empty: the embedded one.")
+    namespace: str = setting("", "Put before every topic and consumer group name, so that several installations share one Kafka.")
+    partitions: int = setting(4, "Partitions of every topic; fixed once the topics exist.", least=1)
+    replication_factor: int = setting(-1, "Replicas of every topic; -1: the broker's default.", least=-1)
+    log_retention_ms: int = setting(
+        -1, "How long inputs, hops and flags are kept; -1: for ever. `verify` needs them from the beginning.", least=-1
+    )
+    dead_letters_retention_ms: int = setting(30 * 86_400_000, "How long dead letters are kept; -1: for ever.", least=-1)
+    lateness_ms: int = setting(86_400_000, "How late an event may be and still be recognised as a repeat.", least=0)
+    claim_expiry_ms: int = setting(30 * 86_400_000, "A claim is forgotten this long after its last event.", least=1)
+    verdict_lag_ms: int = setting(86_400_000, "In a replay, a verdict is released this long after the claim's first event.", least=0)
+    score_materiality: float = setting(0.01, "A claim's score is published when it has moved by this much.", least=0.0)
+    commit_interval_ms: int = setting(1_000, "How often a worker commits the offsets that it has applied.", least=1)
+    session_timeout_ms: int = setting(10_000, "A worker that is silent for this long loses its partitions.", least=1_000)
+    batch_rows: int = setting(4_000, "The largest number of records of one partition handled in one step.", least=1)
+    api_host: str = setting("127.0.0.1", "Address that the query service listens on.")
+    api_port: int = setting(8080, "Port that the query service listens on; 0: any that is free.", least=0)
+    api_staleness_ms: int = setting(30_000, "The query service is not ready when it has not reached Kafka for this long.", least=1)
+    metrics_host: str = setting("127.0.0.1", "Address that a worker serves its metrics on.")
+    metrics_port: int = setting(9100, "Port that a worker serves its metrics on; 0: any that is free.", least=0)
+    security_protocol: str = setting(
+        "PLAINTEXT", "How to talk to Kafka.", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    )
+    sasl_mechanism: str = setting("PLAIN", "How to log in to Kafka.", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"))
+    sasl_username: str = setting("", "Name to log in to Kafka with.")
+    sasl_password: str = setting("", "Password to log in to Kafka with.", secret=True)
+    ssl_cafile: str = setting("", "Certificates to trust, PEM; empty: those of the system.")
+    ssl_certfile: str = setting("", "Client certificate, PEM, where Kafka asks for one.")
+    ssl_keyfile: str = setting("", "Key of the client certificate, PEM; empty: it is in the same file.")
+    ssl_key_password: str = setting("", "Password of that key.", secret=True)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read CREDENCE_* variables over the defaults, and `overrides` (those not None) over both.
+
+        Raises SettingsError on a value that does not fit, and on a CREDENCE_ variable that is a near miss of a setting.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for declared in dataclasses.fields(cls):
+            if (text := environ.get(PREFIX + declared.name.upper())) is not None:
+                values[declared.name] = _parse(declared, text)
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)
+
+    def __post_init__(self) -> None:
+        for declared in dataclasses.fields(self):
+            _check(declared, getattr(self, declared.name))
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with these changes."""
+        return dataclasses.replace(self, **changes)
+
+
+def parse_duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as 24h, 1.5d, 30s, 500ms, or plain milliseconds; -1 stays -1.
+
+    >>> parse_duration_ms("24h"), parse_duration_ms("500ms"), parse_duration_ms("250")
+    (86400000, 500, 250)
+    """
+    matched = re.fullmatch(r"\s*(-1|\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", text)
+    if matched is None:
+        raise ValueError(f"{text!r} is not a duration: write 24h, 30d, 90s or 500ms")
+    return round(float(matched[1]) * _UNITS_MS[matched[2] or "ms"])
+
+
+def table() -> list[tuple[str, str, str, str]]:
+    """Every setting as (name, environment variable, default, sentence), for the documentation and `credence settings`."""
+    return [
+        (declared.name, PREFIX + declared.name.upper(), str(declared.default), declared.metadata["doc"])
+        for declared in dataclasses.fields(Settings)
+    ]
+
+
+def _parse(declared: dataclasses.Field[Any], text: str) -> Any:
+    try:
+        if declared.name.endswith("_ms"):
+            return parse_duration_ms(text)
+        kind = type(declared.default)
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.strip().lower()]
+        return kind(text)
+    except (ValueError, KeyError) as error:
+        raise SettingsError(f"{PREFIX}{declared.name.upper()}={text!r}: {error}. It is: {declared.metadata['doc']}") from error
+
+
+def _check(declared: dataclasses.Field[Any], value: Any) -> None:
+    least, choices = declared.metadata["least"], declared.metadata["choices"]
+    if least is not None and value < least:
+        raise SettingsError(f"{PREFIX}{declared.name.upper()} is {value} and must be at least {least}")
+    if choices and value not in choices:
+        raise SettingsError(f"{PREFIX}{declared.name.upper()} is {value!r} and must be one of {', '.join(choices)}")
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS context of the settings; None where the protocol has no TLS. Raises SettingsError on unreadable files."""
+    if settings.security_protocol not in ("SSL", "SASL_SSL"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile or None)
+        if settings.ssl_certfile:
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile or None, settings.ssl_key_password or None)
+    except OSError as error:
+        raise SettingsError(f"the TLS files of {PREFIX}SSL_CAFILE, _CERTFILE and _KEYFILE cannot be used: {error}") from error
+    return context
+
+
+def client_kwargs(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for any client of aiokafka or kafka-python (both spell them the same way)."""
+    if not settings.broker:
+        raise SettingsError("no Kafka is named: set CREDENCE_BROKER, or resolve the embedded one first")
+    kwargs: dict[str, Any] = {
+        "bootstrap_servers": settings.broker.split(","),
+        "security_protocol": settings.security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if settings.security_protocol.startswith("SASL_"):
+        kwargs["sasl_mechanism"] = settings.sasl_mechanism
+        kwargs["sasl_plain_username"] = settings.sasl_username
+        kwargs["sasl_plain_password"] = settings.sasl_password
+    return kwargs
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """The `broker_credentials` of a faust app; None where the protocol has neither TLS nor a log-in."""
+    import faust
+
+    context = ssl_context(settings)
+    if settings.security_protocol.startswith("SASL_"):
+        return faust.SASLCredentials(
+            username=settings.sasl_username, password=settings.sasl_password, ssl_context=context, mechanism=settings.sasl_mechanism
+        )
+    return faust.SSLCredentials(context) if context is not None else None

@@ -1,0 +1,248 @@
+"""Every topic once: its key, what becomes of old records, its limits, who writes and reads it, and its sentence.
+
+Records are placed by xxh3 of the key, so that any language with that hash finds the partition of a source or a claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from streams.settings import Settings, client_kwargs
+
+MIB = 1024 * 1024
+COMPACT = "compact"
+DELETE = "delete"
+# Only on a closed segment does compaction work: smaller segments keep recovery short.
+COMPACTED_SEGMENT_BYTES = 128 * MIB
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is declared; `name` puts the namespace before it."""
+
+    base: str
+    key: str
+    cleanup: str
+    max_record_bytes: int
+    writer: str
+    reader: str
+    doc: str
+    retention: str = ""
+    """The setting that says how long records are kept; "" where compaction decides."""
+
+    def name(self, settings: Settings) -> str:
+        """The topic's name in this installation."""
+        return settings.namespace + self.base
+
+    def config(self, settings: Settings) -> dict[str, str]:
+        """Topic configuration, as Kafka spells it."""
+        config = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(self.max_record_bytes),
+            # Event time is payload. Under CreateTime a replay of old events is deleted by retention.
+            "message.timestamp.type": "LogAppendTime",
+        }
+        if self.retention:
+            config["retention.ms"] = str(getattr(settings, self.retention))
+            config["retention.bytes"] = "-1"
+        else:
+            config["segment.bytes"] = str(COMPACTED_SEGMENT_BYTES)
+        return config
+
+
+# Larger than any event may be: an oversized one must reach intake, which says so in the dead letters.
+EVENTS = Topic(
+    "social.events.v1", "any", DELETE, 4 * MIB, "your systems, replay", "intake",
+    "What people do: posts, reshares, replies, reactions, reports, follows, deletions.", "log_retention_ms",
+)  # fmt: skip
+RULINGS = Topic(
+    "trust.rulings.v1", "any", DELETE, 4 * MIB, "fact-checkers, moderators, replay", "intake",
+    "Verdicts on claims, which may be revised and withdrawn.", "log_retention_ms",
+)  # fmt: skip
+BY_SOURCE = Topic(
+    "trust.by-source.v1", "source", DELETE, 16 * MIB, "intake, claims (credits)", "sources",
+    "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.", "log_retention_ms",
+)  # fmt: skip
+BY_CLAIM = Topic(
+    "trust.by-claim.v1", "claim", DELETE, 16 * MIB, "sources, intake (rulings)", "claims",
+    "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.", "log_retention_ms",
+)  # fmt: skip
+CLAIM_SCORES = Topic(
+    "trust.claim-scores.v1", "claim", COMPACT, 16 * MIB, "claims", "api, your systems",
+    "The newest score of every claim, with its interval, evidence and reasons.",
+)  # fmt: skip
+SOURCE_SCORES = Topic(
+    "trust.source-scores.v1", "source", COMPACT, 16 * MIB, "sources", "api, your systems",
+    "The newest credibility of every source, with its interval and record.",
+)  # fmt: skip
+FLAGS = Topic(
+    "trust.flags.v1", "claim", DELETE, 16 * MIB, "claims", "api, your moderators",
+    "Flags raised, updated and retracted; a repeat has the same flag_id and revision.", "log_retention_ms",
+)  # fmt: skip
+DEAD_LETTERS = Topic(
+    "trust.dead-letters.v1", "any", DELETE, 16 * MIB, "every stage", "dead-letters",
+    "Input that could not be used: the reason's code, where it was, and its bytes.", "dead_letters_retention_ms",
+)  # fmt: skip
+SOURCES_CHANGELOG = Topic(
+    "trust.sources-changelog.v1", "state row", COMPACT, 16 * MIB, "sources", "sources (recovery)",
+    "The state of the sources stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
+CLAIMS_CHANGELOG = Topic(
+    "trust.claims-changelog.v1", "state row", COMPACT, 16 * MIB, "claims", "claims (recovery)",
+    "The state of the claims stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
+PROGRESS = Topic(
+    "trust.progress.v1", "stage/partition", COMPACT, MIB, "every stage", "replay, verify, intake",
+    "How far every stage has applied its log, a small record a step.",
+)  # fmt: skip
+
+ALL = (
+    EVENTS, RULINGS, BY_SOURCE, BY_CLAIM, CLAIM_SCORES, SOURCE_SCORES, FLAGS, DEAD_LETTERS, SOURCES_CHANGELOG, CLAIMS_CHANGELOG, PROGRESS,
+)  # fmt: skip
+
+
+class TopicsError(Exception):
+    """The topics of the broker are not as declared, or cannot be made. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it is on the broker. `partitions` is 0 where it does not exist."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+    created: bool = False
+
+
+def name(topic: Topic, settings: Settings) -> str:
+    """The topic's name in this installation: its namespace, then its own name."""
+    return topic.name(settings)
+
+
+def partition_of(key: str, n: int) -> int:
+    """The partition (0 ≤ p < n) that records of `key` go to: xxh3-64 of its UTF-8 bytes, modulo n. Never fails.
+
+    A lone surrogate, which a JSON escape can smuggle in, is hashed as its three bytes rather than refused.
+    """
+    return xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % n
+
+
+def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
+    """Create the topics that are missing and check all of them; doing it again changes nothing.
+
+    Raises TopicsError, naming every mismatch of partition count, time stamps or clean-up policy: these cannot be
+    repaired under a running installation.
+    """
+    only = tuple(only)
+    with _Admin(bootstrap, settings) as admin:
+        missing = {
+            topic.name(settings): {
+                "num_partitions": settings.partitions,
+                "replication_factor": settings.replication_factor,
+                "configs": topic.config(settings),
+            }
+            for topic in only
+            if not admin.partitions([topic.name(settings)])
+        }
+        created = admin.create(missing)
+        found = states(bootstrap, settings, only)
+    problems = [problem for topic, state in zip(only, found, strict=True) for problem in _mismatches(topic, state, settings)]
+    if problems:
+        raise TopicsError(
+            "\n".join(problems) + "\nStop the workers and delete these topics (their data goes too), set CREDENCE_PARTITIONS to what is "
+            "there, or choose another CREDENCE_NAMESPACE; then run `credence topics create` again."
+        )
+    return [TopicState(state.name, state.partitions, state.config, state.name in created) for state in found]
+
+
+def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
+    """The topics as they are on the broker, in the order given. Raises TopicsError when it cannot be reached."""
+    names = [topic.name(settings) for topic in only]
+    with _Admin(bootstrap, settings) as admin:
+        partitions = admin.partitions(names)
+        configs = admin.configs(list(partitions))
+    return [TopicState(each, partitions.get(each, 0), configs.get(each, {})) for each in names]
+
+
+def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[str]:
+    """Delete those of the topics that exist, with all their data; returns their names."""
+    with _Admin(bootstrap, settings) as admin:
+        there = sorted(admin.partitions([topic.name(settings) for topic in only]))
+        admin.delete(there)
+    return there
+
+
+def _mismatches(topic: Topic, state: TopicState, settings: Settings) -> list[str]:
+    problems = []
+    if state.partitions != settings.partitions:
+        problems.append(f"{state.name} has {state.partitions} partitions, not {settings.partitions}: keys would change places.")
+    for key in ("message.timestamp.type", "cleanup.policy"):
+        if state.config.get(key) != (wanted := topic.config(settings)[key]):
+            problems.append(f"{state.name} has {key}={state.config.get(key)}, not {wanted}.")
+    if int(state.config.get("max.message.bytes", 0)) < topic.max_record_bytes:
+        problems.append(f"{state.name} has max.message.bytes={state.config.get('max.message.bytes')}, less than {topic.max_record_bytes}.")
+    return problems
+
+
+class _Admin:
+    """kafka-python's admin client, with its errors turned into ours."""
+
+    def __init__(self, bootstrap: str, settings: Settings) -> None:
+        self._settings = settings.replace(broker=bootstrap)
+
+    def __enter__(self) -> _Admin:
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        try:
+            self._client: Any = KafkaAdminClient(**client_kwargs(self._settings), client_id="credence-topics", request_timeout_ms=20_000)
+        except KafkaError as error:
+            raise TopicsError(
+                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), and are "
+                "CREDENCE_BROKER and the security settings right?"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def partitions(self, names: list[str]) -> dict[str, int]:
+        """Partition counts of those of `names` that exist."""
+        there = set(self._client.list_topics()) & set(names)
+        return {each["name"]: len(each["partitions"]) for each in self._client.describe_topics(sorted(there))} if there else {}
+
+    def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """The whole configuration of each topic."""
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        if not names:
+            return {}
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, each) for each in names]
+        answer = self._client.describe_configs(wanted, config_filter="all")
+        return {each: {key: str(entry["value"]) for key, entry in entries.items()} for each, entries in answer["topic"].items()}
+
+    def create(self, wanted: dict[str, dict[str, Any]]) -> set[str]:
+        """Create them and wait until they can be used; one that another process has just made is not an error."""
+        from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+        created = set()
+        for each, how in wanted.items():
+            try:
+                self._client.create_topics({each: how})
+                created.add(each)
+            except TopicAlreadyExistsError:
+                continue
+            except KafkaError as error:
+                raise TopicsError(f"cannot create {each}: {error!r}. Does the user of CREDENCE_SASL_USERNAME have the right to?") from error
+        if wanted:
+            self._client.wait_for_topics(list(wanted))
+        return created
+
+    def delete(self, names: list[str]) -> None:
+        if names:
+            self._client.delete_topics(names)

@@ -1,0 +1,54 @@
+"""What all tests share: one real Apache Kafka a session, and names of their own on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from streams.broker import Broker
+from streams.settings import Settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark that every test on a real broker carries."""
+    config.addinivalue_line("markers", "broker: runs on a real Apache Kafka (given to every test that asks for the fixture)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the broker, so that `-m 'not broker'` is the fast part."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of an Apache Kafka that lives as long as the test session; with pytest-xdist all workers share it.
+
+    A test that stops or kills a broker takes one of its own: `streams.broker.private`.
+    """
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    node = Broker((base.parent if shared else base) / "broker")
+    # Of several workers the first one starts it. It is theirs together, so it ends with the process that leads them.
+    node.start(owner_pid=os.getppid() if shared else os.getpid())
+    yield node.bootstrap
+    if not shared:
+        node.stop(patience_s=5.0)
+        shutil.rmtree(node.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A prefix for topic and group names that no other test has."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def settings(broker: str, namespace: str) -> Settings:
+    """Settings for the session's broker, in a namespace of the test's own; its topics do not exist yet."""
+    return Settings(broker=broker, namespace=namespace)

@@ -1,0 +1,87 @@
+"""Topics: declared once, created as declared, and refused when the broker has something else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import topics
+from streams.settings import Settings
+
+
+def test_every_topic_is_documented_and_named_like_the_others() -> None:
+    for topic in topics.ALL:
+        owner, noun, version = topic.base.split(".")
+        assert owner in ("social", "trust") and noun and version == "v1"
+        assert topic.doc.endswith(".") and topic.writer and topic.reader and topic.key
+    assert len({topic.base for topic in topics.ALL}) == len(topics.ALL)
+
+
+def test_only_topics_without_compaction_have_a_retention() -> None:
+    for topic in topics.ALL:
+        assert bool(topic.retention) == (topic.cleanup == topics.DELETE)
+        assert topic.config(Settings())["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_logs_are_kept_for_ever_by_default_because_verify_reads_them_from_the_beginning() -> None:
+    for topic in (topics.EVENTS, topics.RULINGS, topics.BY_SOURCE, topics.BY_CLAIM):
+        assert topic.config(Settings())["retention.ms"] == "-1"
+
+
+@given(st.text(), st.integers(1, 64))
+def test_every_key_has_a_partition(key: str, n: int) -> None:
+    assert 0 <= topics.partition_of(key, n) < n
+
+
+def test_partitions_of_keys_are_fixed_for_all_time() -> None:
+    """Other languages find a key's partition by the same hash: these values are a promise."""
+    assert [topics.partition_of(key, 4) for key in ("", "a", "user:42", "żółw", "\ud800")] == [2, 3, 2, 1, 0]
+
+
+def test_create_makes_every_topic_as_declared_and_again_changes_nothing(broker: str, settings: Settings) -> None:
+    first = topics.create(broker, settings)
+    again = topics.create(broker, settings)
+    assert all(state.created for state in first) and not any(state.created for state in again)
+    for topic, state in zip(topics.ALL, again, strict=True):
+        assert state.name == settings.namespace + topic.base
+        assert state.partitions == settings.partitions
+        assert topic.config(settings).items() <= state.config.items()
+
+
+def test_namespaces_do_not_see_each_other(broker: str, settings: Settings) -> None:
+    topics.create(broker, settings, [topics.FLAGS])
+    other = settings.replace(namespace=settings.namespace + "other.")
+    assert [state.partitions for state in topics.states(broker, other, [topics.FLAGS])] == [0]
+
+
+def test_another_partition_count_is_refused_by_name_and_says_what_to_do(broker: str, settings: Settings) -> None:
+    topics.create(broker, settings, [topics.FLAGS, topics.EVENTS])
+    with pytest.raises(topics.TopicsError) as refused:
+        topics.create(broker, settings.replace(partitions=3), [topics.FLAGS, topics.EVENTS])
+    message = str(refused.value)
+    assert f"{settings.namespace}trust.flags.v1 has 4 partitions, not 3" in message and "CREDENCE_PARTITIONS" in message
+
+
+def test_a_topic_with_producer_time_stamps_is_refused(broker: str, settings: Settings) -> None:
+    from kafka import KafkaAdminClient
+
+    with KafkaAdminClient(bootstrap_servers=broker) as admin:
+        admin.create_topics(
+            {topics.FLAGS.name(settings): {"num_partitions": 4, "replication_factor": 1, "configs": {"message.timestamp.type": "CreateTime"}}}
+        )
+    with pytest.raises(topics.TopicsError, match="message.timestamp.type=CreateTime, not LogAppendTime"):
+        topics.create(broker, settings, [topics.FLAGS])
+
+
+def test_delete_removes_the_namespace_and_nothing_else(broker: str, settings: Settings) -> None:
+    neighbour = settings.replace(namespace="n" + settings.namespace)
+    topics.create(broker, settings, [topics.FLAGS])
+    topics.create(broker, neighbour, [topics.FLAGS])
+    assert topics.delete(broker, settings) == [topics.FLAGS.name(settings)]
+    assert topics.states(broker, neighbour, [topics.FLAGS])[0].partitions == 4
+
+
+def test_a_broker_that_is_not_there_is_an_error_that_names_it() -> None:
+    with pytest.raises(topics.TopicsError, match="cannot reach Kafka at 127.0.0.1:9"):
+        topics.states("127.0.0.1:9", Settings())
