@@ -1,0 +1,115 @@
+"""Baselines that fit sources and claims together: fitted anew as the stream grows, on the past only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cascades import FALSE, TRUE, CascadeSet, Codes, Small
+from ..protocol import Batch
+from .ledger import Floats, Ledger, Signs
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every (source, claim) once, with the sign of the last assertion; verdicts released so far.
+
+    Attributes:
+        user, claim: [assertions] compact codes, 0 … n_users−1 and n_claims−1.
+        sign: [assertions] +1 supports, −1 denies.
+        known: [claims] 0 open, 1 true, 2 false.
+    """
+
+    user: npt.NDArray[np.int64]
+    claim: npt.NDArray[np.int64]
+    sign: Signs
+    known: Small
+    n_users: int
+    n_claims: int
+
+    def per_user(self, values: Floats) -> Floats:
+        """[users] sum of a value per assertion."""
+        return np.bincount(self.user, values, self.n_users)
+
+    def per_claim(self, values: Floats) -> Floats:
+        """[claims] sum of a value per assertion."""
+        return np.bincount(self.claim, values, self.n_claims)
+
+    def clamp(self, p_true: Floats) -> Floats:
+        """[claims] P(true) with released verdicts in place of estimates."""
+        return np.where(self.known == TRUE, 1.0, np.where(self.known == FALSE, 0.0, p_true))
+
+
+class Batched(Ledger):
+    """A baseline whose sources are fitted on everything known, again whenever `growth` more of it has come.
+
+    Between fits, sources keep their parameters and a claim is judged by its present assertions.
+    """
+
+    growth = 0.04
+
+    def __init__(self, data: CascadeSet) -> None:
+        super().__init__(data)
+        self._assertions = self._verdicts = 0
+        self._fitted = (-1, -1)  # assertions and verdicts at the last fit
+        self._row_of_user = np.full(self.n_users, -1)
+
+    def feed(self, batch: Batch) -> None:
+        """Remember the batch and count what it asserts."""
+        super().feed(batch)
+        self._assertions += int(np.count_nonzero(batch.asserted))
+
+    def learn(self, claim: int, verdict: int) -> None:
+        """Count the verdict."""
+        self._verdicts += 1
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """Fit again if enough has come, then judge."""
+        assertions, verdicts = self._fitted
+        if (
+            self._assertions > (1 + self.growth) * assertions + 20
+            or self._verdicts > (1 + self.growth) * verdicts
+            or self._verdicts < verdicts
+        ):
+            self._fitted = (self._assertions, self._verdicts)
+            matrix = self._matrix()
+            if len(matrix.user):
+                self.fit(matrix)
+        return super().predict(claims, at_ms)
+
+    def _matrix(self) -> Matrix:
+        parts = [(c, np.concatenate(u), np.concatenate(s)) for c, (u, s) in enumerate(zip(self._users, self._signs, strict=True)) if u]
+        claim = np.repeat([c for c, _, _ in parts], [len(u) for _, u, _ in parts])
+        user = np.concatenate([u for _, u, _ in parts]) if parts else np.zeros(0, np.int32)
+        sign = np.concatenate([s for _, _, s in parts]) if parts else np.zeros(0, np.int8)
+        keep = np.flatnonzero(sign != 0)[::-1]
+        pair = claim[keep].astype(np.int64) * self.n_users + user[keep]
+        _, last = np.unique(pair, return_index=True)
+        keep = keep[last]
+        users, row = np.unique(user[keep], return_inverse=True)
+        claims, column = np.unique(claim[keep], return_inverse=True)
+        self._row_of_user = np.full(self.n_users, -1)
+        self._row_of_user[users] = np.arange(len(users))
+        return Matrix(row, column, sign[keep], self.truth[claims], len(users), len(claims))
+
+    def fit(self, matrix: Matrix) -> None:
+        """Estimate the sources' parameters."""
+        raise NotImplementedError
+
+    def log_odds_of(self, claim: int) -> float:
+        """Log-odds of false from the present assertions; `rows` are the sources' rows in the last fit, −1 for new ones."""
+        users, sign = self.assertions(claim)
+        return self.judge(self._row_of_user[users], sign)
+
+    def judge(self, rows: npt.NDArray[np.int64], sign: Signs) -> float:
+        """Log-odds of false given the sources' rows in the last fit (−1: new) and their signs."""
+        raise NotImplementedError
+
+    @staticmethod
+    def look_up(fitted: Floats, rows: npt.NDArray[np.int64], fallback: float) -> Floats:
+        """Fitted values of the rows, the fallback for new sources."""
+        if not len(fitted):
+            return np.full(len(rows), fallback)
+        return np.where(rows >= 0, fitted[np.maximum(rows, 0)], fallback)

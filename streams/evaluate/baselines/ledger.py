@@ -1,0 +1,91 @@
+"""Who said what on which claim, so far: the common memory of the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cascades import DENY, CascadeSet, Codes, Small
+from ..protocol import Batch, Flag
+
+Floats = npt.NDArray[np.float64]
+Signs = npt.NDArray[np.int8]
+
+
+class Ledger:
+    """Base of every baseline: keeps, by claim, participants and assertions in order of time; settles verdicts.
+
+    Only the sizes of the set (numbers of claims and users) are taken from it at construction.
+    """
+
+    name = ""
+    probabilistic = True
+
+    def __init__(self, data: CascadeSet) -> None:
+        self.n_claims = len(data.claim_ids)
+        self.n_users = len(data.user_ids)
+        self.truth = np.zeros(self.n_claims, np.int8)  # released verdicts
+        self._users: list[list[Codes]] = [[] for _ in range(self.n_claims)]
+        self._signs: list[list[Signs]] = [[] for _ in range(self.n_claims)]
+
+    def feed(self, batch: Batch) -> None:
+        """Remember the batch by claim. Sign: +1 supports, −1 denies, 0 asserts nothing."""
+        order = np.argsort(batch.claim, kind="stable")
+        claim, user = batch.claim[order], batch.user[order]
+        asserted = batch.asserted[order]
+        sign = np.where(asserted == DENY, -1, np.where(asserted > 0, 1, 0)).astype(np.int8)
+        firsts = np.flatnonzero(np.concatenate([[True], claim[1:] != claim[:-1]]))
+        ends = np.append(firsts[1:], len(claim))
+        for c, lo, hi in zip(claim[firsts].tolist(), firsts.tolist(), ends.tolist(), strict=True):
+            self._users[c].append(user[lo:hi])
+            self._signs[c].append(sign[lo:hi])
+
+    def participants(self, claim: int) -> Codes:
+        """Distinct users of the claim so far."""
+        parts = self._users[claim]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
+
+    def assertions(self, claim: int) -> tuple[Codes, Signs]:
+        """Users who support or deny the claim, each once, with the sign of their last assertion."""
+        if not self._users[claim]:
+            return np.zeros(0, np.int32), np.zeros(0, np.int8)
+        user, sign = np.concatenate(self._users[claim]), np.concatenate(self._signs[claim])
+        user, sign = user[sign != 0][::-1], sign[sign != 0][::-1]
+        users, last = np.unique(user, return_index=True)
+        return users, sign[last]
+
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
+        """Settle claims; `learn` is called for each that was open."""
+        for claim, verdict in zip(claims.tolist(), verdicts.tolist(), strict=True):
+            first = self.truth[claim] == 0
+            self.truth[claim] = verdict
+            if first:
+                self.learn(claim, verdict)
+
+    def learn(self, claim: int, verdict: int) -> None:
+        """What a baseline does with a first verdict; nothing by default."""
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """Log-odds of false of each claim, and P(true) as its score."""
+        odds = np.array([self.log_odds_of(c) for c in claims.tolist()], np.float64)
+        return odds, 0.5 * (1 - np.tanh(0.5 * odds))
+
+    def log_odds_of(self, claim: int) -> float:
+        """Log-odds of false in nats (a baseline that is no probability: any ranking)."""
+        raise NotImplementedError
+
+    def flags(self) -> Sequence[Flag]:
+        """Baselines raise no flags."""
+        return ()
+
+
+def logit(p: float) -> float:
+    """ln(p / (1 − p)), with p kept 1e-9 away from 0 and 1.
+
+    >>> logit(0.5)
+    0.0
+    """
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return float(np.log(p / (1 - p)))
