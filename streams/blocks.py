@@ -19,7 +19,8 @@ Column = Any  # npt.NDArray for numbers, list[str] for text
 TEXT = "text"
 
 _STAMP = {
-    "w": "f8",  # weight of the source's stance, nats, ≥ 0
+    "w": "f8",  # signed weight of the source's support, nats; public corroboration floors it at 0
+    "v": "f8",  # the same of its denial
     "z": "i8",  # stamp sequence of the source: the highest wins
     "cl": "u8",  # copy-cluster of the source, 0 = none
     "com": TEXT,  # community of the source, "" = unassigned
@@ -79,6 +80,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "event": TEXT,
         "url": TEXT,
     },
+    # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
+    "assign": {"s": TEXT, "cl": "u8", "com": TEXT},
     "tick": {},  # carries "t" in `meta`
     "params": {},  # carries the parameter version in `meta`
 }
@@ -145,6 +148,20 @@ def make(kind: str, up: str, origin: int | Sequence[int], columns: dict[str, Seq
 
 def _typed(dtype: str, values: Sequence[Any]) -> Column:
     return list(values) if dtype == TEXT else np.asarray(values, dtype)
+
+
+def concat(blocks: Sequence[Block]) -> Block:
+    """The rows of blocks of one kind, in order; `up` and `origin` are those of the first."""
+    first = blocks[0]
+    if len(blocks) == 1:
+        return Block(first.kind, first.up, first.origin, first.columns, first.meta)
+    columns: dict[str, Column] = {
+        name: [v for b in blocks for v in b.columns[name]]
+        if isinstance(column, list)
+        else np.concatenate([b.columns[name] for b in blocks])
+        for name, column in first.columns.items()
+    }
+    return Block(first.kind, first.up, first.origin, columns, first.meta)
 
 
 def encode(block: Block) -> bytes:

@@ -1,6 +1,7 @@
 """Every setting once: its name, default, type and sentence. The environment variable is CREDENCE_ and the name.
 
-To add one, add a line to `Settings`. A field whose name ends in `_ms` reads durations: 24h, 30d, 500ms, or plain milliseconds.
+To add one, add a line to `Settings`. A field whose name ends in `_ms` reads durations: 24h, 30d,
+500ms, or plain milliseconds.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ class SettingsError(ValueError):
     """A setting has a value that it cannot have. The message names the variable, the value and what is allowed."""
 
 
-def setting(default: Any, doc: str, *, least: float | None = None, choices: tuple[str, ...] = (), secret: bool = False) -> Any:
+def setting(
+    default: Any, doc: str, *, least: float | None = None, choices: tuple[str, ...] = (), secret: bool = False
+) -> Any:
     """Declare a field of `Settings`. `secret` values are never printed."""
-    return field(default=default, metadata={"doc": doc, "least": least, "choices": choices, "secret": secret}, repr=not secret)
+    return field(
+        default=default, metadata={"doc": doc, "least": least, "choices": choices, "secret": secret}, repr=not secret
+    )
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class Settings:
     """How a process of Credence is set up. Immutable; `replace` gives a changed copy."""
 
     broker: str = setting("", "Kafka to use, host:port with commas between several; empty: the embedded one.")
-    namespace: str = setting("", "Put before every topic and consumer group name, so that several installations share one Kafka.")
+    namespace: str = setting(
+        "", "Put before every topic and consumer group name, so that several installations share one Kafka."
+    )
     partitions: int = setting(4, "Partitions of every topic; fixed once the topics exist.", least=1)
     replication_factor: int = setting(-1, "Replicas of every topic; -1: the broker's default.", least=-1)
     log_retention_ms: int = setting(
@@ -40,20 +47,34 @@ class Settings:
     dead_letters_retention_ms: int = setting(30 * 86_400_000, "How long dead letters are kept; -1: for ever.", least=-1)
     lateness_ms: int = setting(86_400_000, "How late an event may be and still be recognised as a repeat.", least=0)
     claim_expiry_ms: int = setting(30 * 86_400_000, "A claim is forgotten this long after its last event.", least=1)
-    verdict_lag_ms: int = setting(86_400_000, "In a replay, a verdict is released this long after the claim's first event.", least=0)
+    verdict_lag_ms: int = setting(
+        86_400_000, "In a replay, a verdict is released this long after the claim's first event.", least=0
+    )
     score_materiality: float = setting(0.01, "A claim's score is published when it has moved by this much.", least=0.0)
     commit_interval_ms: int = setting(1_000, "How often a worker commits the offsets that it has applied.", least=1)
-    session_timeout_ms: int = setting(10_000, "A worker that is silent for this long loses its partitions.", least=1_000)
+    instance_id: str = setting(
+        "", "Names this worker for static membership: restarted under the same name it gets its partitions back at once."
+    )
+    max_stage_lag: int = setting(64, "Intake waits while a later stage is this many records behind.", least=1)
+    raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
+    data_dir: str = setting("", "Folder for what a worker keeps on disk (nothing that matters); empty: the user's cache folder.")
+    session_timeout_ms: int = setting(
+        10_000, "A worker that is silent for this long loses its partitions.", least=1_000
+    )
     batch_rows: int = setting(4_000, "The largest number of records of one partition handled in one step.", least=1)
     api_host: str = setting("127.0.0.1", "Address that the query service listens on.")
     api_port: int = setting(8080, "Port that the query service listens on; 0: any that is free.", least=0)
-    api_staleness_ms: int = setting(30_000, "The query service is not ready when it has not reached Kafka for this long.", least=1)
+    api_staleness_ms: int = setting(
+        30_000, "The query service is not ready when it has not reached Kafka for this long.", least=1
+    )
     metrics_host: str = setting("127.0.0.1", "Address that a worker serves its metrics on.")
     metrics_port: int = setting(9100, "Port that a worker serves its metrics on; 0: any that is free.", least=0)
     security_protocol: str = setting(
         "PLAINTEXT", "How to talk to Kafka.", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
     )
-    sasl_mechanism: str = setting("PLAIN", "How to log in to Kafka.", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"))
+    sasl_mechanism: str = setting(
+        "PLAIN", "How to log in to Kafka.", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    )
     sasl_username: str = setting("", "Name to log in to Kafka with.")
     sasl_password: str = setting("", "Password to log in to Kafka with.", secret=True)
     ssl_cafile: str = setting("", "Certificates to trust, PEM; empty: those of the system.")
@@ -97,7 +118,7 @@ def parse_duration_ms(text: str) -> int:
 
 
 def table() -> list[tuple[str, str, str, str]]:
-    """Every setting as (name, environment variable, default, sentence), for the documentation and `credence settings`."""
+    """Every setting as (name, environment variable, default, sentence), for the documentation."""
     return [
         (declared.name, PREFIX + declared.name.upper(), str(declared.default), declared.metadata["doc"])
         for declared in dataclasses.fields(Settings)
@@ -108,12 +129,16 @@ def _parse(declared: dataclasses.Field[Any], text: str) -> Any:
     try:
         if declared.name.endswith("_ms"):
             return parse_duration_ms(text)
-        kind = type(declared.default)
+        kind: type[Any] = type(declared.default)
         if kind is bool:
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.strip().lower()]
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
+                text.strip().lower()
+            ]
         return kind(text)
     except (ValueError, KeyError) as error:
-        raise SettingsError(f"{PREFIX}{declared.name.upper()}={text!r}: {error}. It is: {declared.metadata['doc']}") from error
+        raise SettingsError(
+            f"{PREFIX}{declared.name.upper()}={text!r}: {error}. It is: {declared.metadata['doc']}"
+        ) from error
 
 
 def _check(declared: dataclasses.Field[Any], value: Any) -> None:
@@ -131,9 +156,13 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile or None)
         if settings.ssl_certfile:
-            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile or None, settings.ssl_key_password or None)
+            context.load_cert_chain(
+                settings.ssl_certfile, settings.ssl_keyfile or None, settings.ssl_key_password or None
+            )
     except OSError as error:
-        raise SettingsError(f"the TLS files of {PREFIX}SSL_CAFILE, _CERTFILE and _KEYFILE cannot be used: {error}") from error
+        raise SettingsError(
+            f"the TLS files of {PREFIX}SSL_CAFILE, _CERTFILE and _KEYFILE cannot be used: {error}"
+        ) from error
     return context
 
 
@@ -160,6 +189,9 @@ def faust_credentials(settings: Settings) -> Any:
     context = ssl_context(settings)
     if settings.security_protocol.startswith("SASL_"):
         return faust.SASLCredentials(
-            username=settings.sasl_username, password=settings.sasl_password, ssl_context=context, mechanism=settings.sasl_mechanism
+            username=settings.sasl_username,
+            password=settings.sasl_password,
+            ssl_context=context,
+            mechanism=settings.sasl_mechanism,
         )
     return faust.SSLCredentials(context) if context is not None else None

@@ -58,51 +58,51 @@ class Topic:
 EVENTS = Topic(
     "social.events.v1", "any", DELETE, 4 * MIB, "your systems, replay", "intake",
     "What people do: posts, reshares, replies, reactions, reports, follows, deletions.", "log_retention_ms",
-)  # fmt: skip
+)
 RULINGS = Topic(
     "trust.rulings.v1", "any", DELETE, 4 * MIB, "fact-checkers, moderators, replay", "intake",
     "Verdicts on claims, which may be revised and withdrawn.", "log_retention_ms",
-)  # fmt: skip
+)
 BY_SOURCE = Topic(
     "trust.by-source.v1", "source", DELETE, 16 * MIB, "intake, claims (credits)", "sources",
     "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.", "log_retention_ms",
-)  # fmt: skip
+)
 BY_CLAIM = Topic(
     "trust.by-claim.v1", "claim", DELETE, 16 * MIB, "sources, intake (rulings)", "claims",
     "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.", "log_retention_ms",
-)  # fmt: skip
+)
 CLAIM_SCORES = Topic(
     "trust.claim-scores.v1", "claim", COMPACT, 16 * MIB, "claims", "api, your systems",
     "The newest score of every claim, with its interval, evidence and reasons.",
-)  # fmt: skip
+)
 SOURCE_SCORES = Topic(
     "trust.source-scores.v1", "source", COMPACT, 16 * MIB, "sources", "api, your systems",
     "The newest credibility of every source, with its interval and record.",
-)  # fmt: skip
+)
 FLAGS = Topic(
     "trust.flags.v1", "claim", DELETE, 16 * MIB, "claims", "api, your moderators",
     "Flags raised, updated and retracted; a repeat has the same flag_id and revision.", "log_retention_ms",
-)  # fmt: skip
+)
 DEAD_LETTERS = Topic(
     "trust.dead-letters.v1", "any", DELETE, 16 * MIB, "every stage", "dead-letters",
     "Input that could not be used: the reason's code, where it was, and its bytes.", "dead_letters_retention_ms",
-)  # fmt: skip
+)
 SOURCES_CHANGELOG = Topic(
     "trust.sources-changelog.v1", "state row", COMPACT, 16 * MIB, "sources", "sources (recovery)",
     "The state of the sources stage: changed rows, the fence and the outbox, a batch at a time.",
-)  # fmt: skip
+)
 CLAIMS_CHANGELOG = Topic(
     "trust.claims-changelog.v1", "state row", COMPACT, 16 * MIB, "claims", "claims (recovery)",
     "The state of the claims stage: changed rows, the fence and the outbox, a batch at a time.",
-)  # fmt: skip
+)
 PROGRESS = Topic(
     "trust.progress.v1", "stage/partition", COMPACT, MIB, "every stage", "replay, verify, intake",
     "How far every stage has applied its log, a small record a step.",
-)  # fmt: skip
+)
 
 ALL = (
     EVENTS, RULINGS, BY_SOURCE, BY_CLAIM, CLAIM_SCORES, SOURCE_SCORES, FLAGS, DEAD_LETTERS, SOURCES_CHANGELOG, CLAIMS_CHANGELOG, PROGRESS,
-)  # fmt: skip
+)
 
 
 class TopicsError(Exception):
@@ -151,10 +151,13 @@ def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
         }
         created = admin.create(missing)
         found = states(bootstrap, settings, only)
-    problems = [problem for topic, state in zip(only, found, strict=True) for problem in _mismatches(topic, state, settings)]
+    problems = [
+        problem for topic, state in zip(only, found, strict=True) for problem in _mismatches(topic, state, settings)
+    ]
     if problems:
         raise TopicsError(
-            "\n".join(problems) + "\nStop the workers and delete these topics (their data goes too), set CREDENCE_PARTITIONS to what is "
+            "\n".join(problems)
+            + "\nStop the workers and delete these topics (their data goes too), set CREDENCE_PARTITIONS to what is "
             "there, or choose another CREDENCE_NAMESPACE; then run `credence topics create` again."
         )
     return [TopicState(state.name, state.partitions, state.config, state.name in created) for state in found]
@@ -169,6 +172,12 @@ def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
     return [TopicState(each, partitions.get(each, 0), configs.get(each, {})) for each in names]
 
 
+def ids(bootstrap: str, settings: Settings, only: Iterable[Topic]) -> dict[str, str]:
+    """The broker's id of each topic that exists: a topic that was deleted and made again has another one."""
+    with _Admin(bootstrap, settings) as admin:
+        return admin.ids([topic.name(settings) for topic in only])
+
+
 def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[str]:
     """Delete those of the topics that exist, with all their data; returns their names."""
     with _Admin(bootstrap, settings) as admin:
@@ -180,12 +189,17 @@ def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
 def _mismatches(topic: Topic, state: TopicState, settings: Settings) -> list[str]:
     problems = []
     if state.partitions != settings.partitions:
-        problems.append(f"{state.name} has {state.partitions} partitions, not {settings.partitions}: keys would change places.")
+        problems.append(
+            f"{state.name} has {state.partitions} partitions, not {settings.partitions}: keys would change places."
+        )
     for key in ("message.timestamp.type", "cleanup.policy"):
         if state.config.get(key) != (wanted := topic.config(settings)[key]):
             problems.append(f"{state.name} has {key}={state.config.get(key)}, not {wanted}.")
     if int(state.config.get("max.message.bytes", 0)) < topic.max_record_bytes:
-        problems.append(f"{state.name} has max.message.bytes={state.config.get('max.message.bytes')}, less than {topic.max_record_bytes}.")
+        problems.append(
+            f"{state.name} has max.message.bytes={state.config.get('max.message.bytes')}, "
+            f"less than {topic.max_record_bytes}."
+        )
     return problems
 
 
@@ -200,11 +214,13 @@ class _Admin:
         from kafka.errors import KafkaError
 
         try:
-            self._client: Any = KafkaAdminClient(**client_kwargs(self._settings), client_id="credence-topics", request_timeout_ms=20_000)
+            self._client: Any = KafkaAdminClient(
+                **client_kwargs(self._settings), client_id="credence-topics", request_timeout_ms=20_000, bootstrap_timeout_ms=10_000
+            )
         except KafkaError as error:
             raise TopicsError(
-                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), and are "
-                "CREDENCE_BROKER and the security settings right?"
+                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), "
+                "and are CREDENCE_BROKER and the security settings right?"
             ) from error
         return self
 
@@ -214,7 +230,16 @@ class _Admin:
     def partitions(self, names: list[str]) -> dict[str, int]:
         """Partition counts of those of `names` that exist."""
         there = set(self._client.list_topics()) & set(names)
-        return {each["name"]: len(each["partitions"]) for each in self._client.describe_topics(sorted(there))} if there else {}
+        return (
+            {each["name"]: len(each["partitions"]) for each in self._client.describe_topics(sorted(there))}
+            if there
+            else {}
+        )
+
+    def ids(self, names: list[str]) -> dict[str, str]:
+        """Topic ids of those of `names` that exist."""
+        there = sorted(set(self._client.list_topics()) & set(names))
+        return {each["name"]: str(each["topic_id"]) for each in self._client.describe_topics(there)} if there else {}
 
     def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         """The whole configuration of each topic."""
@@ -224,7 +249,10 @@ class _Admin:
             return {}
         wanted = [ConfigResource(ConfigResourceType.TOPIC, each) for each in names]
         answer = self._client.describe_configs(wanted, config_filter="all")
-        return {each: {key: str(entry["value"]) for key, entry in entries.items()} for each, entries in answer["topic"].items()}
+        return {
+            each: {key: str(entry["value"]) for key, entry in entries.items()}
+            for each, entries in answer["topic"].items()
+        }
 
     def create(self, wanted: dict[str, dict[str, Any]]) -> set[str]:
         """Create them and wait until they can be used; one that another process has just made is not an error."""
@@ -238,7 +266,9 @@ class _Admin:
             except TopicAlreadyExistsError:
                 continue
             except KafkaError as error:
-                raise TopicsError(f"cannot create {each}: {error!r}. Does the user of CREDENCE_SASL_USERNAME have the right to?") from error
+                raise TopicsError(
+                    f"cannot create {each}: {error!r}. Does the user of CREDENCE_SASL_USERNAME have the right to?"
+                ) from error
         if wanted:
             self._client.wait_for_topics(list(wanted))
         return created

@@ -44,9 +44,7 @@ class Emitter(Protocol):
 class Observer(Protocol):
     """Is told what a stage did, for metrics and progress."""
 
-    def recovered(self, stage: str, partition: int, seconds: float, rows: int) -> None: ...
-
-    def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None: ...
+    async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None: ...
 
 
 @dataclass(slots=True)
@@ -166,7 +164,7 @@ class StagePartition:
         if pending or rejected:
             await self._flush(pending, rejected, report, observer)
         else:
-            observer.applied(self.spec.name, self.partition, self.replica.fence, report)
+            await observer.applied(self.spec.name, self.partition, self.replica.fence, report)
 
     async def _flush(
         self,
@@ -193,7 +191,7 @@ class StagePartition:
         began = time.perf_counter()
         await self._producer.send(report.outgoing)
         report.outbox_s = time.perf_counter() - began
-        observer.applied(self.spec.name, self.partition, fence, report)
+        await observer.applied(self.spec.name, self.partition, fence, report)
 
     async def release(self) -> None:
         """Stop writing; the state is kept, in case the partition comes back."""

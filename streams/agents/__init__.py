@@ -1,0 +1,1 @@
+"""The stages, as Faust agents: gather a batch, let the pure core decide, let the engine apply."""

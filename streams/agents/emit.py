@@ -1,0 +1,88 @@
+"""What the stages send out: effects of the pure core as records on topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from aiokafka import ConsumerRecord
+
+from streams import topics
+from streams.agents.routing import as_json, spread_all
+from streams.codec import dead_letter
+from streams.engine.journal import Outgoing
+from streams.engine.replica import Applied
+from streams.events import DeadLetterCode
+from streams.settings import Settings
+
+# Upstream prefix of a block's rows → the topic whose offsets are their origins.
+ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
+
+
+class StageEmitter:
+    """Emitter of a stage (see `streams.engine.stage.Emitter`).
+
+    Args:
+        settings: partitions and namespace.
+        stage: name of the stage, for dead letters.
+        input_topic: full name of the topic that it reads.
+        up: prefix of its blocks' upstream name.
+        target, column: topic for its rows, and the column that routes them.
+        scores: topic of its score records.
+    """
+
+    def __init__(
+        self, settings: Settings, stage: str, input_topic: str, up: str,
+        target: topics.Topic, column: str, scores: topics.Topic,
+    ) -> None:
+        self._settings = settings
+        self._stage = stage
+        self._input = input_topic
+        self._up = up
+        self._target = target.name(settings)
+        self._column = column
+        self._scores = scores.name(settings)
+        self._flags = topics.FLAGS.name(settings)
+        self._letters = topics.DEAD_LETTERS.name(settings)
+
+    def __call__(
+        self,
+        partition: int,
+        applied: Sequence[Applied],
+        rejected: Sequence[tuple[ConsumerRecord, str]],
+        sequence: Callable[[], int],
+    ) -> list[Outgoing]:
+        """Records for everything that the steps did. Of several scores of one key the last is sent."""
+        blocks = [block for step in applied for block in step.effects.blocks]
+        up = f"{self._up}/{partition}"
+        outgoing = spread_all(blocks, self._column, self._target, self._settings.partitions, up, sequence)
+        scores = {key: score for step in applied for key, score in step.effects.scores.items()}
+        outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
+        for step in applied:
+            outgoing += [as_json(self._flags, partition, f["subject"]["id"], f) for f in step.effects.flags]
+            outgoing += [self._refused(partition, step, *dead) for dead in step.effects.dead]
+        outgoing += [self._foreign(partition, record, why) for record, why in rejected]
+        return outgoing
+
+    def _refused(self, partition: int, step: Applied, row: int, code: str, detail: str) -> Outgoing:
+        """A row that was a valid event, but cannot be: its bytes are still where its origin says."""
+        kind, _, number = step.block.up.partition("/")
+        origins = step.block.origin
+        if kind in ORIGIN_TOPICS and isinstance(origins, np.ndarray):
+            topic = ORIGIN_TOPICS[kind].name(self._settings)
+            source, offset = int(number), int(origins[row])
+        else:
+            topic, source, offset = self._input, partition, step.offset
+        letter = dead_letter(
+            DeadLetterCode(code), detail, topic=topic, partition=source, offset=offset,
+            append_ms=step.append_ms, stage=self._stage,
+        )
+        return as_json(self._letters, partition, f"{topic}/{source}/{offset}", letter)
+
+    def _foreign(self, partition: int, record: ConsumerRecord, why: str) -> Outgoing:
+        """A record on an internal topic that no stage of ours wrote."""
+        letter = dead_letter(
+            DeadLetterCode.NOT_OBJECT, why, topic=record.topic, partition=record.partition, offset=record.offset,
+            append_ms=record.timestamp, stage=self._stage, key=record.key, value=record.value,
+        )
+        return as_json(self._letters, partition, f"{record.topic}/{record.partition}/{record.offset}", letter)

@@ -1,0 +1,48 @@
+"""From blocks to records: every row goes to the partition that owns its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import orjson
+
+from streams.blocks import Block, concat, encode
+from streams.engine.journal import Outgoing
+from streams.topics import partition_of
+
+
+def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
+    """The rows of a block, in order, as one record for each partition that gets any; routed by a key column."""
+    if not len(block):
+        return []
+    keys = block[column]
+    owner = np.fromiter((partition_of(key, partitions) for key in keys), np.int64, len(keys))
+    outgoing = []
+    for partition in range(partitions):
+        rows = np.flatnonzero(owner == partition)
+        if rows.size:
+            part = block if rows.size == len(keys) else block.take(rows)
+            outgoing.append(Outgoing(topic, partition, None, encode(part)))
+    return outgoing
+
+
+def spread_all(
+    blocks: Iterable[Block], column: str, topic: str, partitions: int, up: str, sequence: Callable[[], int]
+) -> list[Outgoing]:
+    """Blocks of a micro-batch, joined by kind, each under the next origin of this stage's partition."""
+    kinds: dict[str, list[Block]] = {}
+    for block in blocks:
+        if len(block):
+            kinds.setdefault(block.kind, []).append(block)
+    outgoing = []
+    for parts in kinds.values():
+        joined = concat(parts)
+        joined.up, joined.origin = up, sequence()
+        outgoing += spread(joined, column, topic, partitions)
+    return outgoing
+
+
+def as_json(topic: str, partition: int, key: str, record: object) -> Outgoing:
+    """A record for people and other systems."""
+    return Outgoing(topic, partition, key.encode(), orjson.dumps(record))

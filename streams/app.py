@@ -1,0 +1,265 @@
+"""The wiring: settings, the Faust app, its agents, the engine and the pure core. The only place that knows them all.
+
+`faust -A streams.app worker` and `credence worker` start the same app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams import topics
+from streams.agents import monitor
+from streams.broker import home
+from streams.agents.emit import StageEmitter
+from streams.agents.intake import ROUTES, Intake
+from streams.engine.progress import Progress, ProgressBoard
+from streams.engine.replica import Core, Fence
+from streams.engine.stage import BatchReport, StagePartition, StageSpec
+from streams.engine.transport import BatchTransport, RawSchema
+from streams.scoring.config import ScoringConfig
+from streams.settings import Settings, client_kwargs
+
+log = logging.getLogger(__name__)
+
+GROUP = "credence"
+
+
+def stage_specs(settings: Settings) -> dict[str, StageSpec]:
+    """The stateful stages by name, in the order of the path."""
+    from streams.scoring import ClaimsState, SourcesState
+
+    config = ScoringConfig.from_settings(settings)
+    wiring: list[tuple[str, str, topics.Topic, topics.Topic, topics.Topic, topics.Topic, str, Callable[[int], Core]]] = [
+        ("sources", "s", topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES, topics.BY_CLAIM, "c",
+         lambda partition: SourcesState(config, partition)),
+        ("claims", "c", topics.BY_CLAIM, topics.CLAIMS_CHANGELOG, topics.CLAIM_SCORES, topics.BY_SOURCE, "s",
+         lambda partition: ClaimsState(config, partition)),
+    ]  # fmt: skip
+    return {
+        name: StageSpec(
+            name=name,
+            input_topic=source.name(settings),
+            changelog_topic=changelog.name(settings),
+            guarded_topics=(scores.name(settings),),
+            core=core,
+            emit=StageEmitter(settings, name, source.name(settings), up, target, column, scores),
+            state_version=config.state_version,
+            batch_rows=settings.batch_rows,
+        )
+        for name, up, source, changelog, scores, target, column, core in wiring
+    }
+
+
+def die(reason: str) -> None:
+    """End this process at once, and say why. What is durable is in the changelog; a supervisor starts another."""
+    log.critical("worker ends itself: %s", reason)
+    print(f"credence worker: {reason}", file=sys.stderr, flush=True)
+    logging.shutdown()
+    os._exit(70)
+
+
+class CredenceApp(faust.App):
+    """Faust app whose messages are batches and whose state lives in the engine."""
+
+    def __init__(self, settings: Settings, specs: Mapping[str, StageSpec], **kwargs: Any) -> None:
+        self.settings = settings
+        self._client = client_kwargs(settings)
+        self._specs = dict(specs)
+        self._partitions: dict[TP, StagePartition] = {}
+        self._owned: set[TP] = set()
+        self._busy: dict[TP, asyncio.Lock] = {}
+        self.intake = Intake(settings, self._client)
+        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
+        self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
+        self._input_topics = {route.name(settings): route for route in ROUTES}
+        self._meta: Mapping[str, Any] = {}
+        super().__init__(settings.namespace + GROUP, **kwargs)
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    # --- what the transport asks ---------------------------------------------------------------------------------
+
+    def state_positions(self) -> dict[TP, int]:
+        """For each stateful partition that is owned, the offset to read next."""
+        return {tp: self._partitions[tp].replica.fence.offset + 1 for tp in self._owned if tp in self._partitions}
+
+    def held_partitions(self) -> set[TP]:
+        """Input partitions not to fetch from now, because a later stage lags by more than the bound."""
+        bound = self.settings.max_stage_lag
+        for name in self._specs:
+            if any(progress.lag > bound for progress in self.progress.latest(name).values()):
+                return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
+        return set()
+
+    # --- lifecycle -----------------------------------------------------------------------------------------------
+
+    async def on_first_start(self) -> None:
+        """Called by Faust once, before anything is consumed."""
+        await super().on_first_start()
+        await self.connect()
+
+    async def connect(self) -> None:
+        """Connect what the agents use."""
+        states = await asyncio.to_thread(topics.states, self.settings.broker, self.settings)
+        missing = [state.name for state in states if not state.partitions]
+        if missing:
+            die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
+        ids = await asyncio.to_thread(topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM))
+        self._meta = {"partitions": self.settings.partitions, "topics": ids}
+        await self.intake.start()
+        await self.progress.start()
+
+    async def disconnect(self) -> None:
+        """Stop writing."""
+        await self.intake.stop()
+        await self.progress.stop()
+        for partition in self._partitions.values():
+            await partition.release()
+
+    async def release_all(self) -> None:
+        """Before a rebalance: let batches at work end, then own nothing."""
+        owned, self._owned = self._owned, set()
+        for tp in owned:
+            async with self._lock(tp):
+                pass
+
+    async def acquire_assigned(self) -> None:
+        """After a rebalance: claim every assigned stateful partition and bring its state up to date."""
+        wanted = {tp for tp in self.consumer.assignment() if tp.topic in self._stage_of}
+        for tp in set(self._partitions) - wanted:
+            await self._partitions.pop(tp).release()
+        await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted)))
+        self._owned = wanted
+
+    async def _acquire(self, tp: TP) -> None:
+        spec = self._stage_of[tp.topic]
+        if tp not in self._partitions:
+            self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
+        began = time.perf_counter()
+        rows = await self._partitions[tp].acquire()
+        monitor.recovered(spec.name, time.perf_counter() - began, rows)
+
+    def _lock(self, tp: TP) -> asyncio.Lock:
+        return self._busy.setdefault(tp, asyncio.Lock())
+
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    async def process(self, tp: TP, records: list[Any]) -> None:
+        """Apply one fetched batch of a stateful partition; batches of partitions not owned any more are dropped."""
+        async with self._lock(tp):
+            if tp in self._owned:
+                await self._partitions[tp].process(records, self)
+
+    async def take_in(self, tp: TP, records: list[Any]) -> None:
+        """Decode and route one fetched batch of an input partition."""
+        began = time.perf_counter()
+        route = self._input_topics[tp.topic]
+        outgoing, rows, rejects = self.intake.translate(route, tp.partition, records)
+        await self.intake.forward(outgoing)
+        monitor.taken_in(len(records), rows, [r.code for r in rejects], time.perf_counter() - began)
+        stage = f"intake-{route.base}"
+        await self._publish(stage, tp, records[-1].offset, records[-1].timestamp)
+
+    async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
+        end = self.consumer.highwater(tp) or 0
+        lag = max(0, end - 1 - applied)
+        monitor.lag(stage, tp.partition, lag, append_ms)
+        await self.progress.publish(Progress(stage, tp.partition, applied, lag, append_ms))
+
+    async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
+        """Observer of the stages: metrics and progress."""
+        monitor.applied(stage, batch)
+        tp = TP(self._specs[stage].input_topic, partition)
+        await self._publish(stage, tp, fence.offset, batch.last_append_ms)
+
+
+def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None) -> CredenceApp:
+    """The app for these settings, with its agents; `specs` replaces the stateful stages."""
+    credentials = _credentials(settings)
+    app = CredenceApp(
+        settings,
+        stage_specs(settings) if specs is None else specs,
+        broker=";".join(f"kafka://{host}" for host in settings.broker.split(",")),
+        broker_credentials=credentials,
+        broker_session_timeout=settings.session_timeout_ms / 1000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 4000,
+        broker_commit_interval=settings.commit_interval_ms / 1000,
+        consumer_group_instance_id=settings.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        store="memory://",
+        table_standby_replicas=0,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        stream_wait_empty=False,
+        autodiscover=False,
+        datadir=str(Path(settings.data_dir or home()) / "faust"),
+    )
+    for topic, name in ((topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"),
+                        (topics.BY_CLAIM, "claims")):  # fmt: skip
+        _add_agent(app, topic.name(settings), name)
+    app.on_partitions_revoked.connect(_quiesce)
+    app.on_rebalance_complete.connect(_recover)
+    app.on_before_shutdown.connect(_shut_down)
+    return app
+
+
+def _add_agent(app: CredenceApp, topic: str, name: str) -> None:
+    work = app.take_in if name in ("intake", "rulings") else app.process
+
+    async def agent(stream: AsyncIterator[Any]) -> None:
+        async for event in stream.events():  # type: ignore[attr-defined]
+            message = event.message
+            try:
+                await work(message.tp, message.value)
+            except asyncio.CancelledError:
+                # Memory may be ahead of the changelog: it must not be used again.
+                if not app.should_stop:
+                    die(f"{name} was cancelled within a batch")
+                raise
+            except BaseException as error:  # Faust would log it, acknowledge the batch and go on
+                log.exception("%s failed on %s", name, message.tp)
+                die(f"{name}: {error!r}")
+
+    app.agent(app.topic(topic, schema=RawSchema()), name=name)(agent)
+
+
+async def _quiesce(app: CredenceApp, revoked: set[TP], **_: Any) -> None:
+    await app.release_all()
+
+
+async def _recover(app: CredenceApp, **_: Any) -> None:
+    try:
+        await app.acquire_assigned()
+    except BaseException as error:  # Faust swallows exceptions of recovery callbacks
+        log.exception("recovery failed")
+        die(f"recovery: {error!r}")
+
+
+async def _shut_down(app: CredenceApp, **_: Any) -> None:
+    await app.disconnect()
+
+
+def _credentials(settings: Settings) -> Any:
+    kwargs = client_kwargs(settings)
+    if settings.security_protocol == "PLAINTEXT":
+        return None
+    if settings.security_protocol == "SSL":
+        return faust.SSLCredentials(kwargs["ssl_context"])
+    return faust.SASLCredentials(
+        username=settings.sasl_username,
+        password=settings.sasl_password,
+        mechanism=settings.sasl_mechanism,
+        ssl_context=kwargs["ssl_context"],
+    )

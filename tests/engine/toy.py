@@ -1,0 +1,41 @@
+"""A stage of two lines for tests of the engine: counts events of a key, and sends each new count on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.blocks import Block
+from streams.columns import Table
+
+
+@dataclass
+class ToyEffects:
+    counts: dict[str, int] = field(default_factory=dict)
+    next_cursor: int | None = None
+
+
+class Counter:
+    """Counts rows by source. A block with meta {"steps": n} takes n steps."""
+
+    def __init__(self) -> None:
+        self.counts = Table("counts", {"n": "i8", "sum_ms": "f8"}, text=("last",))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return (self.counts,)
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> ToyEffects:
+        steps = block.meta.get("steps", 1)
+        names = block["s"][cursor::steps]
+        rows, _ = self.counts.ensure(names)
+        np.add.at(self.counts["n"], rows, 1)
+        np.add.at(self.counts["sum_ms"], rows, block["t"][cursor::steps].astype(float))
+        last = self.counts.texts("last")
+        for row, event in zip(rows.tolist(), block["i"][cursor::steps], strict=True):
+            last[row] = event
+        self.counts.touch(rows)
+        done = cursor + 1 >= steps
+        counts = {name: int(self.counts["n"][row]) for name, row in zip(names, rows.tolist(), strict=True)}
+        return ToyEffects(counts, None if done else cursor + 1)
