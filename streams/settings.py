@@ -53,11 +53,14 @@ class Settings:
     score_materiality: float = setting(0.01, "A claim's score is published when it has moved by this much.", least=0.0)
     commit_interval_ms: int = setting(1_000, "How often a worker commits the offsets that it has applied.", least=1)
     instance_id: str = setting(
-        "", "Names this worker for static membership: restarted under the same name it gets its partitions back at once."
+        "",
+        "Names this worker for static membership: restarted under the same name it gets its partitions back at once.",
     )
     max_stage_lag: int = setting(64, "Intake waits while a later stage is this many records behind.", least=1)
     raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
-    data_dir: str = setting("", "Folder for what a worker keeps on disk (nothing that matters); empty: the user's cache folder.")
+    data_dir: str = setting(
+        "", "Folder for what a worker keeps on disk (nothing that matters); empty: the user's cache folder."
+    )
     session_timeout_ms: int = setting(
         10_000, "A worker that is silent for this long loses its partitions.", least=1_000
     )

@@ -56,52 +56,123 @@ class Topic:
 
 # Larger than any event may be: an oversized one must reach intake, which says so in the dead letters.
 EVENTS = Topic(
-    "social.events.v1", "any", DELETE, 4 * MIB, "your systems, replay", "intake",
-    "What people do: posts, reshares, replies, reactions, reports, follows, deletions.", "log_retention_ms",
+    "social.events.v1",
+    "any",
+    DELETE,
+    4 * MIB,
+    "your systems, replay",
+    "intake",
+    "What people do: posts, reshares, replies, reactions, reports, follows, deletions.",
+    "log_retention_ms",
 )
 RULINGS = Topic(
-    "trust.rulings.v1", "any", DELETE, 4 * MIB, "fact-checkers, moderators, replay", "intake",
-    "Verdicts on claims, which may be revised and withdrawn.", "log_retention_ms",
+    "trust.rulings.v1",
+    "any",
+    DELETE,
+    4 * MIB,
+    "fact-checkers, moderators, replay",
+    "intake",
+    "Verdicts on claims, which may be revised and withdrawn.",
+    "log_retention_ms",
 )
 BY_SOURCE = Topic(
-    "trust.by-source.v1", "source", DELETE, 16 * MIB, "intake, claims (credits)", "sources",
-    "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.", "log_retention_ms",
+    "trust.by-source.v1",
+    "source",
+    DELETE,
+    16 * MIB,
+    "intake, claims (credits)",
+    "sources",
+    "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.",
+    "log_retention_ms",
 )
 BY_CLAIM = Topic(
-    "trust.by-claim.v1", "claim", DELETE, 16 * MIB, "sources, intake (rulings)", "claims",
-    "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.", "log_retention_ms",
+    "trust.by-claim.v1",
+    "claim",
+    DELETE,
+    16 * MIB,
+    "sources, intake (rulings)",
+    "claims",
+    "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.",
+    "log_retention_ms",
 )
 CLAIM_SCORES = Topic(
-    "trust.claim-scores.v1", "claim", COMPACT, 16 * MIB, "claims", "api, your systems",
+    "trust.claim-scores.v1",
+    "claim",
+    COMPACT,
+    16 * MIB,
+    "claims",
+    "api, your systems",
     "The newest score of every claim, with its interval, evidence and reasons.",
 )
 SOURCE_SCORES = Topic(
-    "trust.source-scores.v1", "source", COMPACT, 16 * MIB, "sources", "api, your systems",
+    "trust.source-scores.v1",
+    "source",
+    COMPACT,
+    16 * MIB,
+    "sources",
+    "api, your systems",
     "The newest credibility of every source, with its interval and record.",
 )
 FLAGS = Topic(
-    "trust.flags.v1", "claim", DELETE, 16 * MIB, "claims", "api, your moderators",
-    "Flags raised, updated and retracted; a repeat has the same flag_id and revision.", "log_retention_ms",
+    "trust.flags.v1",
+    "claim",
+    DELETE,
+    16 * MIB,
+    "claims",
+    "api, your moderators",
+    "Flags raised, updated and retracted; a repeat has the same flag_id and revision.",
+    "log_retention_ms",
 )
 DEAD_LETTERS = Topic(
-    "trust.dead-letters.v1", "any", DELETE, 16 * MIB, "every stage", "dead-letters",
-    "Input that could not be used: the reason's code, where it was, and its bytes.", "dead_letters_retention_ms",
+    "trust.dead-letters.v1",
+    "any",
+    DELETE,
+    16 * MIB,
+    "every stage",
+    "dead-letters",
+    "Input that could not be used: the reason's code, where it was, and its bytes.",
+    "dead_letters_retention_ms",
 )
 SOURCES_CHANGELOG = Topic(
-    "trust.sources-changelog.v1", "state row", COMPACT, 16 * MIB, "sources", "sources (recovery)",
+    "trust.sources-changelog.v1",
+    "state row",
+    COMPACT,
+    16 * MIB,
+    "sources",
+    "sources (recovery)",
     "The state of the sources stage: changed rows, the fence and the outbox, a batch at a time.",
 )
 CLAIMS_CHANGELOG = Topic(
-    "trust.claims-changelog.v1", "state row", COMPACT, 16 * MIB, "claims", "claims (recovery)",
+    "trust.claims-changelog.v1",
+    "state row",
+    COMPACT,
+    16 * MIB,
+    "claims",
+    "claims (recovery)",
     "The state of the claims stage: changed rows, the fence and the outbox, a batch at a time.",
 )
 PROGRESS = Topic(
-    "trust.progress.v1", "stage/partition", COMPACT, MIB, "every stage", "replay, verify, intake",
+    "trust.progress.v1",
+    "stage/partition",
+    COMPACT,
+    MIB,
+    "every stage",
+    "replay, verify, intake",
     "How far every stage has applied its log, a small record a step.",
 )
 
 ALL = (
-    EVENTS, RULINGS, BY_SOURCE, BY_CLAIM, CLAIM_SCORES, SOURCE_SCORES, FLAGS, DEAD_LETTERS, SOURCES_CHANGELOG, CLAIMS_CHANGELOG, PROGRESS,
+    EVENTS,
+    RULINGS,
+    BY_SOURCE,
+    BY_CLAIM,
+    CLAIM_SCORES,
+    SOURCE_SCORES,
+    FLAGS,
+    DEAD_LETTERS,
+    SOURCES_CHANGELOG,
+    CLAIMS_CHANGELOG,
+    PROGRESS,
 )
 
 
@@ -215,7 +286,10 @@ class _Admin:
 
         try:
             self._client: Any = KafkaAdminClient(
-                **client_kwargs(self._settings), client_id="credence-topics", request_timeout_ms=20_000, bootstrap_timeout_ms=10_000
+                **client_kwargs(self._settings),
+                client_id="credence-topics",
+                request_timeout_ms=20_000,
+                bootstrap_timeout_ms=10_000,
             )
         except KafkaError as error:
             raise TopicsError(

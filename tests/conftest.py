@@ -15,7 +15,9 @@ from streams.settings import Settings
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark that every test on a real broker carries."""
-    config.addinivalue_line("markers", "broker: runs on a real Apache Kafka (given to every test that asks for the fixture)")
+    config.addinivalue_line(
+        "markers", "broker: runs on a real Apache Kafka (given to every test that asks for the fixture)"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

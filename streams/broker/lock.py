@@ -15,7 +15,8 @@ KAFKA_VERSION = "4.1.0"
 ENDPOINT = "+".join(
     (
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-        # Named although kafka_2.13 depends on it: by itself the resolver picks 3.9.1, and the broker dies of NoSuchMethodError.
+        # Named although kafka_2.13 depends on it: by itself the resolver picks 3.9.1, and the broker dies of it
+        # (NoSuchMethodError).
         f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
         # Kafka logs through slf4j; the simple binding starts fastest and writes plain lines.
         "org.slf4j:slf4j-simple:2.0.17",
@@ -30,7 +31,8 @@ def main() -> None:
         for jar in jgo.resolve(ENDPOINT)
     )
     header = (
-        f"# Apache Kafka {KAFKA_VERSION} and what it runs on: every jar, pinned by content (Maven coordinates, sha256).\n"
+        f"# Apache Kafka {KAFKA_VERSION} and what it runs on: every jar, pinned by content "
+        "(Maven coordinates, sha256).\n"
         "# Made by: python -m streams.broker.lock\n"
     )
     Path(__file__).with_name("jars.lock").write_text(header + "\n".join(rows) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -46,6 +46,15 @@ class Status:
     def as_dict(self) -> dict[str, object]:
         """The same as plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    flags: Sequence[str]
+    cached: bool
+    patience_s: float
+    owner_pid: int | None
+    extra: Mapping[str, str]
 
 
 class Broker:
@@ -102,23 +111,26 @@ class Broker:
         try:
             with file_lock(self.folder / ".lock"):
                 if (status := self.status()).running:
-                    return status
+                    return self._taken_up(status, patience_s)
                 runtime = self._runtime or ensure(say)
                 self._check_machine(heap_mb)
                 self._prepare_data(runtime)
                 began = time.monotonic()
                 flags = (f"-Xmx{heap_mb}m", f"-Xms{min(heap_mb, 256)}m", *jvm_flags)
+                plan = _Plan(flags, not jvm_flags, patience_s, owner_pid, extra or {})
                 for attempt in range(3):
                     chosen = self._choose_port(port, attempt)
-                    if self._launch(runtime, chosen, flags, patience_s, extra, cached=not jvm_flags):
+                    if self._launch(runtime, chosen, plan):
                         break
                 else:
-                    raise BrokerError(f"no port between {PORTS.start} and {PORTS.stop} could be listened on; see {self.log}")
-                if owner_pid is not None:
-                    self._guard(owner_pid)
-                return Status(**{**self.status().as_dict(), "start_s": round(time.monotonic() - began, 3)})  # type: ignore[arg-type]
+                    raise BrokerError(
+                        f"no port between {PORTS.start} and {PORTS.stop} could be listened on; see {self.log}"
+                    )
+                return replace(self.status(), start_s=round(time.monotonic() - began, 3))
         except OSError as error:
-            raise BrokerError(f"could not use {self.folder}: {error}. Check its disk and rights, or set CREDENCE_HOME") from error
+            raise BrokerError(
+                f"could not use {self.folder}: {error}. Check its disk and rights, or set CREDENCE_HOME"
+            ) from error
 
     def stop(self, *, patience_s: float = 20.0) -> bool:
         """End it: SIGTERM, and SIGKILL after `patience_s`. Returns whether one was running. Its data stays."""
@@ -177,13 +189,14 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(self.folder).free) < START_DISK_BYTES:
             raise BrokerError(
-                f"{self.folder} has {free >> 20} MB of disk left and the broker needs at least {START_DISK_BYTES >> 20} MB: "
+                f"{self.folder} has {free >> 20} MB of disk left and the broker needs {START_DISK_BYTES >> 20} MB: "
                 "make room, or set CREDENCE_HOME to a folder on another disk"
             )
         if (memory := available_memory_mb()) < heap_mb + BESIDE_HEAP_MB:
             raise BrokerError(
-                f"the broker needs {heap_mb + BESIDE_HEAP_MB} MB of memory and {memory} MB are available: end something "
-                "large, give it less (`credence broker start --heap-mb 256`), or use another Kafka: CREDENCE_BROKER=host:port"
+                f"the broker needs {heap_mb + BESIDE_HEAP_MB} MB of memory and {memory} MB are available: "
+                "end something large, give it less (`credence broker start --heap-mb 256`), or use another Kafka: "
+                "CREDENCE_BROKER=host:port"
             )
 
     def _prepare_data(self, runtime: Runtime) -> None:
@@ -199,7 +212,9 @@ class Broker:
     def _choose_port(self, asked: int | None, attempt: int) -> int:
         if asked is not None:
             if not is_free(asked):
-                raise BrokerError(f"port {asked} is taken: leave --port out to have one chosen, or end what listens there")
+                raise BrokerError(
+                    f"port {asked} is taken: leave --port out to have one chosen, or end what listens there"
+                )
             return asked
         last = self._read_note().get("bootstrap", "").rpartition(":")[2]
         wishes = [int(last)] if last.isdigit() else []
@@ -210,46 +225,70 @@ class Broker:
                     return wish
         return free_port()
 
-    def _launch(
-        self, runtime: Runtime, port: int, flags: Sequence[str], patience_s: float, extra: Mapping[str, str] | None, *, cached: bool
-    ) -> bool:
+    def _launch(self, runtime: Runtime, port: int, plan: _Plan) -> bool:
         """Run it on `port` and wait for its first answer. False: somebody took the port in between."""
-        self._config.write_text(config.properties(self.data, port, free_port(), extra), encoding="utf-8")
+        self._config.write_text(config.properties(self.data, port, free_port(), plan.extra), encoding="utf-8")
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         quiet = "-Dorg.slf4j.simpleLogger."
-        logging = (f"{quiet}defaultLogLevel=warn", f"{quiet}showDateTime=true", f"{quiet}dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX")
-        command = [*runtime.command(*flags, *logging, "-XX:+ExitOnOutOfMemoryError", cached=cached), "kafka.Kafka", str(self._config)]
+        logging = (
+            f"{quiet}defaultLogLevel=warn",
+            f"{quiet}showDateTime=true",
+            f"{quiet}dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        )
+        command = [
+            *runtime.command(*plan.flags, *logging, "-XX:+ExitOnOutOfMemoryError", cached=plan.cached),
+            "kafka.Kafka",
+            str(self._config),
+        ]
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the terminal must not end the broker before the clients have finished.
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
             )
+        if plan.owner_pid is not None:
+            self._guard(plan.owner_pid)
         note = {"pid": self._child.pid, "bootstrap": f"{config.HOST}:{port}", "started_at_ms": int(time.time() * 1000)}
         fresh = self._note.with_suffix(".partial")
         fresh.write_text(json.dumps(note), encoding="utf-8")
         fresh.replace(self._note)
-        return self._await_answer(self._child, port, patience_s)
+        return self._await_answer(self._child, port, plan.patience_s)
 
     def _await_answer(self, child: subprocess.Popen[bytes], port: int, patience_s: float) -> bool:
         try:
             end = time.monotonic() + patience_s
             while time.monotonic() < end:
                 if child.poll() is not None:
-                    tail = self._tail()
-                    if "Address already in use" in tail:
+                    if "Address already in use" in self.log.read_text(encoding="utf-8", errors="replace"):
                         return False
-                    raise BrokerError(f"Apache Kafka ended with status {child.returncode} while starting; {self.log} ends with:\n{tail}")
+                    raise BrokerError(
+                        f"Apache Kafka ended with status {child.returncode} while starting; {self.log} ends with:\n"
+                        + self._tail()
+                    )
                 if answers(port):
                     return True
                 time.sleep(0.05)
-            raise BrokerError(f"Apache Kafka did not answer within {patience_s:.0f} s; {self.log} ends with:\n{self._tail()}")
+            raise BrokerError(
+                f"Apache Kafka did not answer within {patience_s:.0f} s; {self.log} ends with:\n{self._tail()}"
+            )
         except BaseException:
             # Also on Ctrl-C: a half-started broker is nobody's.
             if child.poll() is None:
                 child.kill()
                 child.wait()
             raise
+
+    def _taken_up(self, status: Status, patience_s: float) -> Status:
+        """A process runs already, perhaps started a moment ago by somebody who was killed: it must answer too."""
+        end = time.monotonic() + patience_s
+        while not answers(int(status.bootstrap.rpartition(":")[2])):
+            if time.monotonic() > end or not self.status().running:
+                raise BrokerError(
+                    f"the broker's process {status.pid} does not answer on {status.bootstrap}: `credence broker stop`, "
+                    f"then start it again; {self.log} ends with:\n{self._tail()}"
+                )
+            time.sleep(0.1)
+        return status
 
     def _tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -260,8 +299,12 @@ class Broker:
         script = Path(__file__).with_name("guard.py")
         subprocess.Popen(
             [sys.executable, "-I", "-S", str(script), str(owner_pid), str(self._child.pid)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
 
 
 def is_free(port: int) -> bool:
@@ -284,7 +327,7 @@ def free_port() -> int:
 
 
 def answers(port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a Kafka broker on this loopback port answers an ApiVersions request (version 0, no client library needed)."""
+    """Whether a Kafka broker on this loopback port answers an ApiVersions request (version 0, without a client)."""
     request = struct.pack(">hhih", 18, 0, 1, -1)
     try:
         with socket.create_connection((config.HOST, port), timeout_s) as link:
@@ -297,13 +340,15 @@ def answers(port: int, timeout_s: float = 1.0) -> bool:
 
 
 def available_memory_mb() -> int:
-    """Memory that a new process may take without swapping, in MB: of the machine, or of the container if that is less."""
+    """Memory in MB that a new process may take without swapping: of the machine, or of the container if less."""
     available = psutil.virtual_memory().available
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
         if limit != "max":
             used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
-            statistics = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines())
+            statistics = dict(
+                line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
+            )
             # Cached file pages are given back when asked for.
             available = min(available, int(limit) - used + int(statistics.get("inactive_file", 0)))
     except (OSError, ValueError):
