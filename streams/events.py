@@ -253,7 +253,7 @@ EVENT = Record(
         _id("community_id", "The community in which it was said.", required=False),
         _string("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
     ),
-    # A post may start a claim; its tombstone names the claim in the same way. Everything else must say where it belongs.
+    # A post may start a claim; its tombstone names the claim in the same way. All else must say where it belongs.
     any_of=("claim_id", "root_id"),
     unless_kind=(Kind.POST, Kind.DELETE),
 )

@@ -84,9 +84,9 @@ def stale(folder: Path = FOLDER) -> list[str]:
     return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
     """Write the schemas, or with `--check` only look; the exit status is 1 if any was found stale by a check."""
-    names = stale()
+    names = stale(folder)
     if arguments == ["--check"]:
         print("\n".join(f"stale: schemas/{name}" for name in names) or "schemas are up to date")
         return 1 if names else 0
@@ -95,9 +95,9 @@ def main(arguments: list[str]) -> int:
         return 2
     for name in names:
         if name in files():
-            (FOLDER / name).write_bytes(files()[name])
+            (folder / name).write_bytes(files()[name])
         else:
-            (FOLDER / name).unlink()
+            (folder / name).unlink()
         print(f"schemas/{name}")
     return 0
 

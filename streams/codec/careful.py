@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import msgspec
+import numpy as np
 import orjson
 
 from streams.events import (
@@ -91,7 +92,11 @@ _CODE_OF_WORDS = {
 # Members stay undecoded, so that a field which nobody reads is checked for syntax and never evaluated.
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _control = re.compile("[\x00-\x1f]").search
-_brackets = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+_strings = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+# +1 for an opening bracket, −1 for a closing one, 0 for any other byte.
+_STEP = np.zeros(256, np.int32)
+_STEP[list(b"[{")] = 1
+_STEP[list(b"]}")] = -1
 
 
 def has_control(text: str) -> bool:
@@ -101,15 +106,8 @@ def has_control(text: str) -> bool:
 
 def depth_of(value: bytes) -> int:
     """Deepest nesting of arrays and objects in a JSON text, also in one that is cut or otherwise broken."""
-    depth = deepest = 0
-    for match in _brackets.finditer(value):
-        mark = match[0][:1]
-        if mark in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in b"]}":
-            depth -= 1
-    return deepest
+    outside = np.frombuffer(_strings.sub(b"", value), np.uint8)
+    return int(np.cumsum(_STEP[outside]).max(initial=0))
 
 
 def read(record: LogRecord, definition: Record, limits: Limits) -> dict[str, Any]:
@@ -165,7 +163,7 @@ def _parsed(value: bytes) -> Mapping[str, msgspec.Raw]:
 def _blame_syntax(value: bytes, detail: str) -> NoReturn:
     # The standard library's decoder is as strict but for one thing, lone surrogates, which tells them apart.
     try:
-        json.loads(value, parse_constant=_no_constant)
+        json.loads(value.decode(), parse_constant=_no_constant)
     except ValueError:
         raise Refusal(DeadLetterCode.NOT_JSON, detail) from None
     raise Refusal(DeadLetterCode.NOT_UTF8, "an escape names half a character (a lone surrogate)")
@@ -189,9 +187,12 @@ def _check_version(members: Mapping[str, msgspec.Raw], definition: Record) -> No
 
 
 def _plain(name: str, raw: msgspec.Raw) -> Any:
+    text = bytes(raw)
     try:
-        return orjson.loads(bytes(raw))
-    except orjson.JSONDecodeError:
+        found = orjson.loads(text)
+        # Integers of more than 64 bits come as floats, which are not exact enough to judge by.
+        return int(text) if isinstance(found, float) and text.lstrip(b"-").isdigit() else found
+    except ValueError:
         # Syntax was checked before: what is left is a number beyond the range of a double.
         raise Refusal(DeadLetterCode.OUT_OF_RANGE, f"field {name} is no finite number") from None
 
