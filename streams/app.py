@@ -19,15 +19,16 @@ from faust.types import TP
 
 from streams import topics
 from streams.agents import monitor
-from streams.broker import home
 from streams.agents.emit import StageEmitter
 from streams.agents.intake import ROUTES, Intake
+from streams.broker import home
 from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Core, Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
 from streams.scoring.config import ScoringConfig
 from streams.settings import Settings, client_kwargs
+from streams.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
     from streams.scoring import ClaimsState, SourcesState
 
     config = ScoringConfig.from_settings(settings)
-    wiring: list[tuple[str, str, topics.Topic, topics.Topic, topics.Topic, topics.Topic, str, Callable[[int], Core]]] = [
+    wiring: list[tuple[str, str, Topic, Topic, Topic, Topic, str, Callable[[int], Core]]] = [
         ("sources", "s", topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES, topics.BY_CLAIM, "c",
          lambda partition: SourcesState(config, partition)),
         ("claims", "c", topics.BY_CLAIM, topics.CLAIMS_CHANGELOG, topics.CLAIM_SCORES, topics.BY_SOURCE, "s",
@@ -115,7 +116,9 @@ class CredenceApp(faust.App):
         missing = [state.name for state in states if not state.partitions]
         if missing:
             die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
-        ids = await asyncio.to_thread(topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM))
+        ids = await asyncio.to_thread(
+            topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM)
+        )
         self._meta = {"partitions": self.settings.partitions, "topics": ids}
         await self.intake.start()
         await self.progress.start()
@@ -231,6 +234,7 @@ def _add_agent(app: CredenceApp, topic: str, name: str) -> None:
             except BaseException as error:  # Faust would log it, acknowledge the batch and go on
                 log.exception("%s failed on %s", name, message.tp)
                 die(f"{name}: {error!r}")
+            app.consumer.batch_done(message.tp)
 
     app.agent(app.topic(topic, schema=RawSchema()), name=name)(agent)
 

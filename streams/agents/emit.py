@@ -32,8 +32,14 @@ class StageEmitter:
     """
 
     def __init__(
-        self, settings: Settings, stage: str, input_topic: str, up: str,
-        target: topics.Topic, column: str, scores: topics.Topic,
+        self,
+        settings: Settings,
+        stage: str,
+        input_topic: str,
+        up: str,
+        target: topics.Topic,
+        column: str,
+        scores: topics.Topic,
     ) -> None:
         self._settings = settings
         self._stage = stage
@@ -74,15 +80,27 @@ class StageEmitter:
         else:
             topic, source, offset = self._input, partition, step.offset
         letter = dead_letter(
-            DeadLetterCode(code), detail, topic=topic, partition=source, offset=offset,
-            append_ms=step.append_ms, stage=self._stage,
+            DeadLetterCode(code),
+            detail,
+            topic=topic,
+            partition=source,
+            offset=offset,
+            append_ms=step.append_ms,
+            stage=self._stage,
         )
         return as_json(self._letters, partition, f"{topic}/{source}/{offset}", letter)
 
     def _foreign(self, partition: int, record: ConsumerRecord, why: str) -> Outgoing:
         """A record on an internal topic that no stage of ours wrote."""
         letter = dead_letter(
-            DeadLetterCode.NOT_OBJECT, why, topic=record.topic, partition=record.partition, offset=record.offset,
-            append_ms=record.timestamp, stage=self._stage, key=record.key, value=record.value,
+            DeadLetterCode.NOT_OBJECT,
+            why,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            append_ms=record.timestamp,
+            stage=self._stage,
+            key=record.key,
+            value=record.value,
         )
         return as_json(self._letters, partition, f"{record.topic}/{record.partition}/{record.offset}", letter)

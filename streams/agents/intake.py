@@ -57,9 +57,9 @@ class Intake:
         )
         await self._producer.start()
 
-    def translate(self, source: topics.Topic, partition: int, records: Sequence[ConsumerRecord]) -> tuple[
-        list[Outgoing], int, list[Reject]
-    ]:
+    def translate(
+        self, source: topics.Topic, partition: int, records: Sequence[ConsumerRecord]
+    ) -> tuple[list[Outgoing], int, list[Reject]]:
         """Records of one input partition as outgoing records, the number of rows in them, and the rejects."""
         decoder, target, column = ROUTES[source]
         settings = self._settings

@@ -74,11 +74,10 @@ class BatchConsumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
-    def ack(self, message: Message) -> bool:
-        """Note that a batch is done."""
-        self._at_hand[message.tp] = max(0, self._at_hand[message.tp] - 1)
+    def batch_done(self, tp: TP) -> None:
+        """To be called by whoever worked on a batch. (Not `ack`: Faust's compiled stream iterator goes around it.)"""
+        self._at_hand[tp] = max(0, self._at_hand[tp] - 1)
         self._room.set()
-        return bool(super().ack(message))
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]

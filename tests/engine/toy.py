@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from streams.blocks import Block
+from streams.blocks import Block, make
 from streams.columns import Table
 
 
@@ -39,3 +41,18 @@ class Counter:
         done = cursor + 1 >= steps
         counts = {name: int(self.counts["n"][row]) for name, row in zip(names, rows.tolist(), strict=True)}
         return ToyEffects(counts, None if done else cursor + 1)
+
+
+def rows(up: str, origins: Iterable[int], **meta: int) -> Block:
+    """A block of events by three sources, with these origins."""
+    numbers = list(origins)
+    n = len(numbers)
+    columns: dict[str, list[Any]] = {
+        "s": [f"u{o % 3}" for o in numbers],
+        "c": ["c"] * n,
+        "i": [f"{up}-{o}" for o in numbers],
+        "t": numbers,
+        "m": [""] * n,
+        **{name: [1] * n for name in ("e", "h", "kind", "x", "g", "r")},
+    }
+    return make("events", up, numbers, columns, **meta)

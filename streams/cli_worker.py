@@ -1,0 +1,39 @@
+"""`credence worker`: a Faust worker with the agents of all stages."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from streams import topics
+from streams.broker import BrokerError, resolve
+from streams.settings import Settings
+
+
+def worker(
+    broker: Annotated[
+        str | None, typer.Option(help="Kafka to use (host:port,…); else CREDENCE_BROKER, else the embedded one.")
+    ] = None,
+    instance_id: Annotated[str | None, typer.Option(help="Name of this worker for static membership.")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run a worker until it is told to stop (Ctrl-C or SIGTERM). Start as many as there are partitions.
+
+    Example: credence worker --broker kafka-1:9092,kafka-2:9092 --instance-id worker-1
+    """
+    settings = Settings.from_env(broker=broker, instance_id=instance_id)
+    settings = settings.replace(broker=resolve(settings))
+    topics.create(settings.broker, settings)
+    run(settings, log_level)
+
+
+def run(settings: Settings, log_level: str = "info") -> None:
+    """Run the Faust worker of these settings in this process; returns when it is told to stop."""
+    import faust
+
+    from streams.app import build
+
+    app = build(settings)
+    faust.Worker(app, loglevel=log_level.upper(), blocking_timeout=None).execute_from_commandline()

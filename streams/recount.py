@@ -1,0 +1,155 @@
+"""The order-free quantities, counted again from the input topics by the plainest path there is.
+
+This module is the second opinion of `credence verify`: the standard library's JSON, dictionaries and loops. It imports
+nothing of the engine, the codec or the scoring core, so that a mistake there cannot hide here. What was refused is
+known from the dead letters; everything else on the input topics must have been counted, once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+Origin = tuple[str, int, int]
+
+STANDING = {"true": 1, "false": -1}
+
+
+@dataclass
+class ClaimCount:
+    """What can be counted of a claim whatever the order of arrival."""
+
+    events: int = 0
+    participants: set[str] = field(default_factory=set)
+
+
+@dataclass
+class SourceCount:
+    """What can be counted of a source whatever the order of arrival."""
+
+    events: int = 0
+    claims: set[str] = field(default_factory=set)
+    right: int = 0
+    wrong: int = 0
+
+
+@dataclass
+class Recount:
+    """The result: counts of every claim and source."""
+
+    claims: dict[str, ClaimCount] = field(default_factory=dict)
+    sources: dict[str, SourceCount] = field(default_factory=dict)
+
+
+async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str, partitions: int) -> Recount:
+    """Count over the input topics, leaving out what the dead letters name.
+
+    Args:
+        client: keyword arguments for an aiokafka consumer.
+        events, rulings, dead_letters: full topic names.
+        partitions: their partition count.
+    """
+    refused: set[Origin] = set()
+    async for record in _records(client, dead_letters, partitions):
+        letter = json.loads(record.value)
+        refused.add((letter["topic"], letter["partition"], letter["offset"]))
+    result = Recount()
+    seen: set[tuple[str, str, str]] = set()
+    stances: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    async for record in _records(client, events, partitions):
+        if (record.topic, record.partition, record.offset) not in refused:
+            _count_event(result, seen, stances, json.loads(record.value), record.timestamp)
+    verdicts = _verdicts(
+        [
+            (json.loads(record.value), record.timestamp)
+            async for record in _records(client, rulings, partitions)
+            if (record.topic, record.partition, record.offset) not in refused
+        ]
+    )
+    _settle(result, stances, verdicts)
+    return result
+
+
+def _count_event(
+    result: Recount,
+    seen: set[tuple[str, str, str]],
+    stances: dict[tuple[str, str], list[tuple[int, int, int]]],
+    event: dict[str, Any],
+    append_ms: int,
+) -> None:
+    source = event["source_id"]
+    claim = event.get("claim_id") or event.get("root_id") or event["id"]
+    if (source, claim, event["id"]) in seen:
+        return
+    seen.add((source, claim, event["id"]))
+    counted = result.claims.setdefault(claim, ClaimCount())
+    counted.events += 1
+    counted.participants.add(source)
+    own = result.sources.setdefault(source, SourceCount())
+    own.events += 1
+    own.claims.add(claim)
+    stance = event.get("stance") or ("support" if event["kind"] in ("post", "reshare") else None)
+    if stance in ("support", "deny"):
+        time_ms = min(event["occurred_at_ms"], append_ms)
+        # Of two stances at the same millisecond the one with the larger hash of its event id counts as later.
+        tie = xxhash.xxh3_64_intdigest(event["id"].encode("utf-8", "surrogatepass"))
+        stances.setdefault((source, claim), []).append((time_ms, tie, 1 if stance == "support" else -1))
+
+
+def _verdicts(rulings: list[tuple[dict[str, Any], int]]) -> dict[str, tuple[int, int]]:
+    """Claim → (first ruling in force, ms; +1 true or −1 false), for claims that are settled one way."""
+    raters: dict[str, dict[str, list[tuple[int, int, str]]]] = {}
+    for ruling, append_ms in rulings:
+        versions = raters.setdefault(ruling["claim_id"], {}).setdefault(ruling["rater_id"], [])
+        versions.append((ruling["version"], min(ruling["ruled_at_ms"], append_ms), ruling["verdict"]))
+    settled = {}
+    for claim, by_rater in raters.items():
+        in_force = []
+        for versions in by_rater.values():
+            verdict = max(versions, key=lambda v: v[0])[2]
+            if verdict != "withdrawn":
+                in_force.append((min(at for _, at, _ in versions), STANDING.get(verdict, 0)))
+        total = sum(finding for _, finding in in_force)
+        if total:
+            settled[claim] = (min(at for at, _ in in_force), 1 if total > 0 else -1)
+    return settled
+
+
+def _settle(
+    result: Recount,
+    stances: dict[tuple[str, str], list[tuple[int, int, int]]],
+    verdicts: dict[str, tuple[int, int]],
+) -> None:
+    for (source, claim), taken in stances.items():
+        if claim not in verdicts:
+            continue
+        first_ms, truth = verdicts[claim]
+        before = [stance for stance in taken if stance[0] < first_ms]
+        if before:
+            own = result.sources[source]
+            if max(before)[2] == truth:
+                own.right += 1
+            else:
+                own.wrong += 1
+
+
+async def _records(client: Mapping[str, Any], topic: str, partitions: int) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        tps = [TopicPartition(topic, p) for p in range(partitions)]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
+        ends = await consumer.end_offsets(tps)
+        for tp in tps:
+            while await consumer.position(tp) < ends[tp]:
+                for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, []):
+                    if record.offset < ends[tp]:
+                        yield record
+    finally:
+        await consumer.stop()

@@ -1,0 +1,208 @@
+"""`credence verify`: is the live state what the logs say, and are the counts what the input says?
+
+Three questions, each with its own evidence. Is every partition's state, as its changelog has it, equal to a replay of
+its log in memory? Is everything on the output topics something that the replay emits, at its version, and is nothing
+missing? Are the order-free quantities those of a plain count over the input (`streams.recount`), which shares no code
+with what it checks?
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+import xxhash
+
+from streams import topics
+from streams.app import stage_specs
+from streams.columns import Table
+from streams.engine.audit import bounds, recovered, replayed
+from streams.engine.replica import Applied, Replica
+from streams.engine.stage import StageSpec, read_partition
+from streams.recount import Recount, recount
+from streams.settings import Settings, client_kwargs
+
+Say = Callable[[str, float], None]
+
+
+@dataclass
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        claims, sources: how many there are in the live state.
+        max_abs_diff: largest difference of any number of the state between changelog and replay; infinite if a key
+            is in one of them only.
+        records_differing: score records on the topics that the replay does not emit at their version, or lacks.
+        flags_missing, flags_extra: flag records (flag id and revision) only in the replay, or only on the topic.
+        counts_differing: claims and sources whose counts differ from the plain count.
+        complete: whether every log still begins at offset 0; if not, only the state from then on can be checked.
+    """
+
+    claims: int = 0
+    sources: int = 0
+    max_abs_diff: float = 0.0
+    records_differing: int = 0
+    flags_missing: int = 0
+    flags_extra: int = 0
+    counts_differing: int = 0
+    complete: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything agrees."""
+        return (
+            self.complete
+            and self.max_abs_diff <= 1e-9
+            and not (self.records_differing or self.flags_missing or self.flags_extra or self.counts_differing)
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-able fields; an infinite difference is written as 1e308."""
+        fields = asdict(self)
+        fields["max_abs_diff"] = min(self.max_abs_diff, 1e308)
+        return fields
+
+
+class Emitted:
+    """Hashes of what the replay emits, by key and version."""
+
+    def __init__(self) -> None:
+        self.scores: dict[tuple[str, int], int] = {}
+        self.last: dict[str, int] = {}
+        self.flags: dict[tuple[str, int], int] = {}
+
+    def take(self, step: Applied) -> None:
+        """Note what one step emits."""
+        for key, score in step.effects.scores.items():
+            self.scores[key, score["version"]] = fingerprint(score)
+            self.last[key] = score["version"]
+        for flag in step.effects.flags:
+            self.flags[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+
+
+def fingerprint(record: Mapping[str, Any]) -> int:
+    """64-bit hash of a record's content, whatever the order of its fields."""
+    return xxhash.xxh3_64_intdigest(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
+
+
+async def verify(settings: Settings, say: Say = lambda what, share: None) -> Report:
+    """Check the whole installation; nothing may be running behind, so let the workers come to rest first.
+
+    Args:
+        settings: broker and namespace.
+        say: is told what is being done, and which share of it is done (0–1).
+    """
+    client = client_kwargs(settings)
+    specs = stage_specs(settings)
+    report = Report()
+    live: dict[str, list[Replica]] = {}
+    for number, (name, spec) in enumerate(specs.items()):
+        live[name] = []
+        for partition in range(settings.partitions):
+            say(f"replaying {name} {partition}", (number + partition / settings.partitions) / (len(specs) + 1))
+            live[name].append(await _check_partition(client, settings, spec, partition, report))
+    say("counting the input", len(specs) / (len(specs) + 1))
+    counted = await recount(
+        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
+        settings.partitions,
+    )  # fmt: skip
+    await _check_inputs_complete(client, settings, report)
+    report.counts_differing = _differing_claims(live["claims"], counted, report)
+    report.counts_differing += _differing_sources(live["sources"], counted, report)
+    say("done", 1.0)
+    return report
+
+
+async def _check_partition(
+    client: Mapping[str, Any], settings: Settings, spec: StageSpec, partition: int, report: Report
+) -> Replica:
+    first, _ = (await bounds(client, spec.input_topic, settings.partitions))[partition]
+    report.complete &= first == 0
+    _, end = (await bounds(client, spec.changelog_topic, settings.partitions))[partition]
+    live = await recovered(client, spec, partition, end)
+    emitted = Emitted()
+    replay = await replayed(client, spec, partition, live.fence, emitted.take)
+    differences = [a.difference(b) for a, b in zip(live.core.tables, replay.core.tables, strict=True)]
+    same_fence = (live.fence.offset, live.fence.cursor, live.fence.seen) == (
+        replay.fence.offset, replay.fence.cursor, replay.fence.seen,
+    )  # fmt: skip
+    report.max_abs_diff = max(report.max_abs_diff, *differences, 0.0 if same_fence else float("inf"))
+    for topic in spec.guarded_topics:
+        await _check_scores(client, settings, topic, partition, emitted, report)
+    if emitted.flags or spec.name == "claims":
+        await _check_flags(client, settings, partition, emitted, report)
+    return live
+
+
+async def _check_scores(
+    client: Mapping[str, Any], settings: Settings, topic: str, partition: int, emitted: Emitted, report: Report
+) -> None:
+    last: dict[str, int] = {}
+    async for key, value in _published(client, settings, topic, partition):
+        score = orjson.loads(value)
+        last[key] = score["version"]
+        if emitted.scores.get((key, score["version"])) != fingerprint(score):
+            report.records_differing += 1
+    report.records_differing += sum(last.get(key) != version for key, version in emitted.last.items())
+
+
+async def _check_flags(
+    client: Mapping[str, Any], settings: Settings, partition: int, emitted: Emitted, report: Report
+) -> None:
+    published = {}
+    async for _, value in _published(client, settings, topics.FLAGS.name(settings), partition):
+        flag = orjson.loads(value)
+        published[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+    report.flags_missing += len(emitted.flags.keys() - published.keys())
+    report.flags_extra += len(published.keys() - emitted.flags.keys())
+    report.records_differing += sum(published[k] != emitted.flags[k] for k in published.keys() & emitted.flags.keys())
+
+
+async def _published(
+    client: Mapping[str, Any], settings: Settings, topic: str, partition: int
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Keys and values of what a stage published; the engine's own markers left out."""
+    _, end = (await bounds(client, topic, settings.partitions))[partition]
+    async for record in read_partition(client, topic, partition, 0, end):
+        if record.key is not None and not record.key.startswith(b"\x00") and record.value is not None:
+            yield record.key.decode(), record.value
+
+
+async def _check_inputs_complete(client: Mapping[str, Any], settings: Settings, report: Report) -> None:
+    for topic in (topics.EVENTS, topics.RULINGS):
+        starts = await bounds(client, topic.name(settings), settings.partitions)
+        report.complete &= all(first == 0 for first, _ in starts)
+
+
+def _differing_claims(live: list[Replica], counted: Recount, report: Report) -> int:
+    found = {}
+    for replica in live:
+        table = _table(replica, "claims")
+        for key, row in table.items():
+            if table["events"][row]:
+                found[key] = (int(table["events"][row]), int(table["parts"][row]))
+    report.claims = len(found)
+    wanted = {key: (count.events, len(count.participants)) for key, count in counted.claims.items()}
+    return _differing(found, wanted)
+
+
+def _differing_sources(live: list[Replica], counted: Recount, report: Report) -> int:
+    found = {}
+    for replica in live:
+        table = _table(replica, "sources")
+        for key, row in table.items():
+            found[key] = tuple(int(table[field][row]) for field in ("events", "claims", "right", "wrong"))
+    report.sources = len(found)
+    wanted = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
+    return _differing(found, wanted)
+
+
+def _differing(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> int:
+    return sum(found.get(key) != wanted.get(key) for key in found.keys() | wanted.keys())
+
+
+def _table(replica: Replica, name: str) -> Table:
+    return next(table for table in replica.core.tables if table.name == name)
