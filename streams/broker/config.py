@@ -53,6 +53,9 @@ def properties(data: Path, port: int, controller_port: int, extra: Mapping[str, 
         # Alone in its quorum there is nobody to wait for.
         "controller.quorum.append.linger.ms": "0",
         "controller.quorum.election.timeout.ms": "200",
+        # A broker that was killed may come back only when its old self has timed out: 9 s by default.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "500",
         **(extra or {}),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())

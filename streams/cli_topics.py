@@ -1,0 +1,68 @@
+"""credence topics: create the topics, and see them as they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from streams import topics
+from streams.broker import BrokerError, resolve
+from streams.console import escape, foreseen, out, print_json
+from streams.settings import Settings, SettingsError
+from streams.topics import ALL, TopicsError
+
+app = typer.Typer(help="The topics that events, scores and flags travel on.", no_args_is_help=True)
+
+Kafka = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command(epilog="Example: credence topics create --partitions 8")
+def create(
+    broker: Kafka = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Partitions of each; also CREDENCE_PARTITIONS (default 4).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create every topic that is missing and check the others; doing it again changes nothing."""
+    with foreseen(BrokerError, SettingsError, TopicsError):
+        settings = resolve(Settings.from_env(broker=broker, partitions=partitions))
+        found = topics.create(settings.broker, settings)
+    for state in found:
+        if as_json:
+            print_json({"name": state.name, "partitions": state.partitions, "created": state.created})
+        else:
+            typer.echo(
+                f"{'created' if state.created else 'as it should be':<16}{state.name} ({state.partitions} partitions)"
+            )
+
+
+@app.command("list", epilog="Example: credence topics list --json")
+def list_(broker: Kafka = None, as_json: AsJson = False) -> None:
+    """Show every topic: what it carries, who writes and reads it, how long it is kept, and whether it is there."""
+    with foreseen(BrokerError, SettingsError, TopicsError):
+        settings = resolve(Settings.from_env(broker=broker))
+        found = topics.states(settings.broker, settings)
+    table = Table("topic", "partitions", "key", "kept", "writer", "reader", "carries")
+    for topic, state in zip(ALL, found, strict=True):
+        if as_json:
+            print_json({**asdict(topic), "name": state.name, "partitions": state.partitions, "config": state.config})
+            continue
+        there = str(state.partitions) if state.partitions else "[red]missing[/]"
+        table.add_row(escape(state.name), there, topic.key, _kept(state), topic.writer, topic.reader, topic.doc)
+    if not as_json:
+        out.print(table)
+
+
+def _kept(state: topics.TopicState) -> str:
+    if state.config.get("cleanup.policy") == topics.COMPACT:
+        return "newest of each key"
+    retention_ms = int(state.config.get("retention.ms", "-1"))
+    return "for ever" if retention_ms < 0 else f"{retention_ms / 86_400_000:g} days"

@@ -1,0 +1,53 @@
+"""How commands talk to a person: output on stdout, progress and errors on stderr, no stack trace for the foreseen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+
+out = Console()
+err = Console(stderr=True)
+
+BROKER_OPTION = typer.Option(
+    None, "--broker", metavar="HOST:PORT", help="Kafka to use instead of the embedded one; also CREDENCE_BROKER."
+)
+JSON_OPTION = typer.Option(False, "--json", help="Print JSON, for programs.")
+
+
+def say(sentence: str) -> None:
+    """Tell progress, where it does not get into the way of the output."""
+    err.print(sentence, style="dim", highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout, at once, so that a pipe sees it."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def foreseen(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors whose message says what to do into that message and exit status 1; a closed pipe ends quietly."""
+    try:
+        yield
+    except kinds as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains at exit about the pipe that somebody closed on purpose
+        raise typer.Exit(0) from None
+
+
+def escape(text: str) -> str:
+    """Text with nothing in it that rich would read as markup."""
+    from rich.markup import escape as rich_escape
+
+    return rich_escape(text)
