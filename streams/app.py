@@ -26,20 +26,19 @@ from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Core, Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
-from streams.scoring.config import ScoringConfig
+from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.settings import Settings, client_kwargs
 from streams.topics import Topic
 
 log = logging.getLogger(__name__)
 
 GROUP = "credence"
+STATE_VERSION = 1  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:
     """The stateful stages by name, in the order of the path."""
-    from streams.scoring import ClaimsState, SourcesState
-
-    config = ScoringConfig.from_settings(settings)
+    config = ScoringConfig(lateness_ms=settings.lateness_ms, claim_expiry_ms=settings.claim_expiry_ms)
     wiring: list[tuple[str, str, Topic, Topic, Topic, Topic, str, Callable[[int], Core]]] = [
         ("sources", "s", topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES, topics.BY_CLAIM, "c",
          lambda partition: SourcesState(config, partition)),
@@ -54,7 +53,7 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
             guarded_topics=(scores.name(settings),),
             core=core,
             emit=StageEmitter(settings, name, source.name(settings), up, target, column, scores),
-            state_version=config.state_version,
+            state_version=STATE_VERSION,
             batch_rows=settings.batch_rows,
         )
         for name, up, source, changelog, scores, target, column, core in wiring
