@@ -1,0 +1,95 @@
+"""The tables of a claims partition: what is remembered of a claim, a participant, a rating."""
+
+from __future__ import annotations
+
+from streams.columns import Table
+from streams.scoring.cascade import KERNEL_FIELDS
+
+CLAIM_FIELDS = {
+    "seen": "u4",  # append time of the latest row, s
+    "events": "i8",
+    "parts": "i4",  # participants
+    "n1": "i4",  # active stances: support, deny, query, comment
+    "n2": "i4",
+    "n3": "i4",
+    "n4": "i4",
+    "spread": "i4",  # the supports among them that are reshares
+    "first": "i8",
+    "last": "i8",
+    "L": "i8",  # Σ B·tanh(E/B) over communities, fixed point
+    "A": "i8",  # independent weight behind it, both signs, fixed point
+    "hs0": "i8",  # histories of known participants, fixed point
+    "hs30": "i8",
+    "hs60": "i8",
+    "known": "i4",
+    "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
+    "root": "i4",  # participant who posted the root, row + 1
+    **{name: "f8" for name in KERNEL_FIELDS},
+    "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
+    "ruled": "i8",  # time of the first ruling in force, ms
+    "rulings": "i4",  # ratings in force for true minus for false
+    "sver": "i8",  # settlement version: sequence of the log record that made it
+    "owed": "i1",  # 1 while credits of that version are still being sent
+    "told": "i8",  # events, score and risk (log-odds) at the last published record
+    "told_score": "f4",
+    "told_risk": "f4",
+    "flag": "i1",  # 1 while a flag is raised
+    "flag_rev": "i4",
+    "flag_at": "i8",  # event time of the latest revision
+    "flag_priority": "i2",
+    "flag_no": "i4",  # how many times a flag was raised
+}
+PART_FIELDS = {
+    "c": "i4",
+    "s": "i4",
+    "x": "i1",  # active stance and the event that took it
+    "kind": "i1",
+    "t": "i8",
+    "e": "u8",
+    "g": "u8",
+    "m": "i4",
+    "q": "f4",  # P(own stance is right) just before
+    "z": "i8",  # stamp
+    "w": "f4",
+    "v": "f4",
+    "cl": "u8",
+    "com": "i4",
+    "known": "i1",
+    "h0": "f4",
+    "h30": "f4",
+    "h60": "f4",
+    "more": "i4",  # further assertions: row + 1
+    "cy": "i1",  # credit sent last
+    "cf": "i1",
+    "cx": "i1",
+}
+MORE_FIELDS = {"p": "i4", "next": "i4", "x": "i1", "kind": "i1", "t": "i8", "e": "u8", "g": "u8", "m": "i4", "q": "f4"}
+CAMP_FIELDS = {
+    "c": "i4",
+    "com": "i4",
+    "Sp": "i8",  # Σ E and Σ E² of clusters, fixed point: supporting
+    "Sp2": "i8",
+    "Sn": "i8",  # denying
+    "Sn2": "i8",
+    "T": "i8",  # B·tanh((E⁺ − E⁻)/B)
+    "A": "i8",  # E⁺ + E⁻
+}
+CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
+RULING_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "first": "i8"}
+
+
+class ClaimTables:
+    """Every table of a claims partition except clock, parameters and communities."""
+
+    def __init__(self) -> None:
+        self.claims = Table("claims", CLAIM_FIELDS)
+        self.names = Table("source_names", {"parts": "i4"})
+        self.parts = Table("participants", PART_FIELDS, text=("i",))
+        self.more = Table("assertions", MORE_FIELDS, text=("i",))
+        self.camps = Table("camps", CAMP_FIELDS)
+        self.cells = Table("cells", CELL_FIELDS)
+        self.rulings = Table("rulings", RULING_FIELDS, text=("id", "kind", "url"))
+
+    def all(self) -> tuple[Table, ...]:
+        """The tables, in storage order."""
+        return self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings

@@ -1,0 +1,320 @@
+"""State of one partition of stage "claims": the ledger, corroboration, cascade, risk, rulings and flags of its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.blocks import Block, Column
+from streams.scoring import cascade
+from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.config import ScoringConfig
+from streams.scoring.effects import Effects
+from streams.scoring.explain import explain
+from streams.scoring.flags import FlagContext, Flags
+from streams.scoring.ledger import Ledger
+from streams.scoring.numeric import Floats, Ints, from_fixed, logit, sigmoid
+from streams.scoring.reading import VERDICTS, evidence_level, read, records
+from streams.scoring.rulings import FALSE, TRUE, Rulings
+from streams.scoring.state import PartitionState
+
+_NEVER = np.iinfo(np.int64).max
+
+
+class ClaimsState(PartitionState):
+    """Folds stamped events, new stamps, rulings and parameters of the claims of one partition."""
+
+    def __init__(self, config: ScoringConfig, partition: int) -> None:
+        super().__init__(config, partition)
+        self.data = ClaimTables()
+        self.ledger = Ledger(self.data, config)
+        self.rulings = Rulings(self.data.claims, self.data.rulings)
+        self.flags = Flags(self.data, self.clock)
+        self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
+        """Fold one log record; a function of state, record and append time alone."""
+        self.begin(append_ms)
+        effects = Effects()
+        if block.kind == "stamped":
+            self._fold_events(block, effects)
+        elif block.kind == "restamp":
+            self._restamp(block, effects)
+        elif block.kind == "rulings":
+            self._rule(block, cursor, effects)
+        elif block.kind == "params":
+            self.take_params(block)
+        elif block.kind == "tick":
+            self._publish_late(bool(block.meta.get("flush")), effects)
+        if self.sweep_due():
+            self._sweep()
+        return effects
+
+    # --- rows of other stages ------------------------------------------------------------------------------------
+
+    def _fold_events(self, block: Block, effects: Effects) -> None:
+        if not len(block):
+            return
+        claims, parts, t_ms = self.data.claims, self.data.parts, block["t"]
+        claim_rows, _ = claims.ensure(block["c"])
+        name_rows, _ = self.data.names.ensure(block["s"])
+        part_rows, made = parts.ensure(((claim_rows << 32) | name_rows).tolist())
+        touched = np.unique(claim_rows)
+        empty = touched[claims["events"][touched] == 0]
+        claims["first"][empty] = _NEVER
+        before_ms = claims["last"][touched].copy()
+        np.add.at(claims["events"], claim_rows, 1)
+        np.minimum.at(claims["first"], claim_rows, t_ms)
+        np.maximum.at(claims["last"], claim_rows, t_ms)
+        claims["seen"][touched] = self.now_s
+        claims.touch(touched)
+        if made.size:
+            self._admit(part_rows, made, claim_rows, name_rows)
+        cascade.fold(claims, touched, claim_rows, t_ms, before_ms)
+        q = self._own_stance(claim_rows, block["x"])
+        changed = self.ledger.fold(
+            block, claim_rows, part_rows, made,
+            self.intern_communities(block["m"]), self.intern_communities(block["com"]), q,
+        )  # fmt: skip
+        self._decide(touched, effects)
+        self._credit_late(changed, effects)
+
+    def _admit(self, part_rows: Ints, made: Ints, claim_rows: Ints, name_rows: Ints) -> None:
+        """New participants: who they are, and how many the claim has."""
+        parts = self.data.parts
+        parts["c"][part_rows], parts["s"][part_rows] = claim_rows, name_rows
+        np.add.at(self.data.claims["parts"], parts["c"][made], 1)
+        np.add.at(self.data.names["parts"], parts["s"][made], 1)
+        self.data.names.touch(parts["s"][made].astype(np.int64))
+
+    def _own_stance(self, claim_rows: Ints, stance: npt.NDArray[np.int8]) -> Floats:
+        """q: P(own stance is right) from the state before this block, rulings apart."""
+        params = self.params
+        z = params.platt_a + params.platt_b * (logit(params.pi) + from_fixed(self.data.claims["L"][claim_rows]))
+        true: Floats = sigmoid(z)
+        return np.where(stance == 2, 1.0 - true, true)
+
+    def _restamp(self, block: Block, effects: Effects) -> None:
+        claim_rows, name_rows = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
+        keys = np.where((claim_rows >= 0) & (name_rows >= 0), (claim_rows << 32) | name_rows, -1)
+        part_rows = self.data.parts.find(keys.tolist())
+        known = np.flatnonzero(part_rows >= 0)
+        if not known.size:
+            return
+        if known.size < len(block):
+            block, part_rows, claim_rows = block.take(known), part_rows[known], claim_rows[known]
+        self.ledger.restamp(block, part_rows, self.intern_communities(block["com"]))
+        touched = np.unique(claim_rows)
+        self.data.claims.touch(touched)
+        self._decide(touched, effects)
+
+    # --- rulings and credits -------------------------------------------------------------------------------------
+
+    def _rule(self, block: Block, cursor: int, effects: Effects) -> None:
+        claims = self.data.claims
+        if cursor == 0 and len(block):
+            rows, _ = claims.ensure(block["c"])
+            claims["seen"][rows] = self.now_s
+            self.rulings.fold(block, rows, self.seq)
+            touched = np.unique(rows)
+            claims.touch(touched)
+            self._decide(touched, effects, publish_all=True)
+        parts = self.data.parts
+        mine = claims["owed"][parts["c"][cursor : parts.size]] > 0
+        rows = np.flatnonzero(mine & (parts["z"][cursor : parts.size] > 0)) + cursor
+        step = self.config.settle_step
+        self._credit(rows[:step], effects, again=True)
+        if len(rows) > step:
+            effects.next_cursor = int(rows[step])
+            return
+        paid = np.flatnonzero(claims["owed"][: claims.size])
+        claims["owed"][paid] = 0
+        claims.touch(paid)
+
+    def _credit_late(self, part_rows: Ints, effects: Effects) -> None:
+        """Who joins, or changes, a settled claim is credited at once."""
+        settled = self.data.claims["verdict"][self.data.parts["c"][part_rows]] > 0
+        if settled.any():
+            self._credit(part_rows[settled], effects, again=False)
+
+    def _credit(self, rows: Ints, effects: Effects, again: bool) -> None:
+        """Credits for participants whose outcome is not the one sent last; with `again` also where it is the same."""
+        if not rows.size:
+            return
+        claims, parts = self.data.claims, self.data.parts
+        owner = parts["c"][rows]
+        verdict, ruled = claims["verdict"][owner], claims["ruled"][owner]
+        stance, q = self.ledger.outcomes(rows, ruled)
+        decided = (verdict == TRUE) | (verdict == FALSE)
+        f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
+        right = (stance == 1) == (verdict == TRUE)
+        y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
+        stance = np.where(y != 0, stance, 0).astype(np.int8)
+        differs = (y != parts["cy"][rows]) | (f != parts["cf"][rows]) | (stance != parts["cx"][rows])
+        send = np.flatnonzero(differs | ((y != 0) | (f != 0)) if again else differs)
+        if not send.size:
+            return
+        rows, owner = rows[send], owner[send]
+        parts["cy"][rows], parts["cf"][rows], parts["cx"][rows] = y[send], f[send], stance[send]
+        parts.touch(rows)
+        columns: dict[str, Column] = {
+            "s": self.data.names.keys_of(parts["s"][rows].tolist()),
+            "c": claims.keys_of(owner.tolist()),
+            "ver": claims["sver"][owner],
+            "y": y[send],
+            "stance": stance[send],
+            "q": np.round(q[send], 4),
+            "f": f[send],
+            "t": ruled[send],
+        }
+        effects.blocks.append(Block("credits", "", 0, columns))
+
+    # --- what leaves ---------------------------------------------------------------------------------------------
+
+    def _context(self) -> FlagContext:
+        return FlagContext(self.config, self.params, self.core_version, self.now_ms)
+
+    def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
+        """Flags and score records of touched claims: once for each log record."""
+        claims, config = self.data.claims, self.config
+        rows = rows[claims["events"][rows] > 0]
+        if not rows.size:
+            return
+        reading = read(self.data, rows, config, self.params)
+        flags = self.flags.decide(reading, self._context())
+        effects.flags.extend(flags)
+        told = claims["told"][rows]
+        moved = (
+            (told == 0)
+            | (np.abs(reading.score_z - claims["told_score"][rows]) > config.publish_epsilon)
+            | (np.abs(reading.risk_z - claims["told_risk"][rows]) > config.publish_epsilon)
+            | (claims["events"][rows] > told * (1.0 + config.publish_growth))
+        )
+        if publish_all or flags:
+            moved[:] = True
+        picked = rows[moved]
+        if picked.size:
+            self._publish(picked, effects)
+
+    def _publish(self, rows: Ints, effects: Effects) -> None:
+        claims = self.data.claims
+        reading = read(self.data, rows, self.config, self.params)
+        claims["told"][rows] = claims["events"][rows]
+        claims["told_score"][rows], claims["told_risk"][rows] = reading.score_z, reading.risk_z
+        claims.touch(rows)
+        effects.scores.update(records(self.data, reading, self.config, self._common()))
+
+    def _common(self) -> dict[str, Any]:
+        return {"core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
+
+    def _publish_late(self, everything: bool, effects: Effects) -> None:
+        """Expired flags are retracted and counts that moved immaterially go out on a tick."""
+        claims, config = self.data.claims, self.config
+        expired = np.asarray(self.flags.expired(self._context()), np.int64)
+        if expired.size:
+            effects.flags.extend(self.flags.expire(read(self.data, expired, config, self.params), self._context()))
+            claims.touch(expired)
+        size = claims.size
+        stale = claims["events"][:size] != claims["told"][:size]
+        if not everything:
+            stale &= claims["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - config.publish_idle_ms
+        stale[expired] = claims["events"][expired] > 0
+        rows = np.flatnonzero(stale)
+        if rows.size:
+            self._publish(rows[: config.publish_step], effects)
+        if everything and len(rows) > config.publish_step:
+            effects.next_cursor = 1
+
+    # --- reads, for queries and evaluation -----------------------------------------------------------------------
+
+    def read(self, claim_ids: Sequence[str], rulings: bool = True) -> dict[str, npt.NDArray[Any]]:
+        """Scores of claims as they stand; no state changes.
+
+        Args:
+            claim_ids: claims to read; one that is unknown reads as a claim without any participant.
+            rulings: with False, rulings on these very claims are left out (what they taught sources is not).
+
+        Returns:
+            arrays over the claims: score, low, high, risk in (0, 1); score_z, risk_z (nats); evidence (effective
+            independent weight); enough_evidence, known (bool); events, participants, supports, denies, queries,
+            comments, first_event_ms, last_event_ms, verdict (0 none, 1 true, 2 false, 3 mixed), flagged; signals
+            (claims × risk.SIGNALS).
+        """
+        found = self.data.claims.find(claim_ids)
+        if not self.data.claims.size:
+            raise KeyError("no claims yet")
+        rows = np.maximum(found, 0)
+        claims = self.data.claims
+        reading = read(self.data, rows, self.config, self.params, rulings)
+        out: dict[str, npt.NDArray[Any]] = {
+            "score": sigmoid(reading.score_z),
+            "low": sigmoid(reading.score_z - 1.645 * reading.spread),
+            "high": sigmoid(reading.score_z + 1.645 * reading.spread),
+            "risk": sigmoid(reading.risk_z),
+            "score_z": reading.score_z,
+            "risk_z": reading.risk_z,
+            "evidence": reading.weight,
+            "enough_evidence": evidence_level(reading, claims["verdict"][rows], self.config),
+            "signals": reading.signals,
+            "known": found >= 0,
+        }
+        for name, field in (
+            ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
+            ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"), ("verdict", "verdict"),
+            ("flagged", "flag"),
+        ):  # fmt: skip
+            out[name] = claims[field][rows]
+        return out
+
+    def explain(self, claim_id: str) -> dict[str, Any]:
+        """Why a claim scores as it does: exact contributions, ranked; KeyError for an unknown claim."""
+        row = self.data.claims.find_one(claim_id)
+        if row < 0:
+            raise KeyError(claim_id)
+        return {
+            **explain(self.data, row, self.config, self.params, self.communities),
+            "verdict": VERDICTS[int(self.data.claims["verdict"][row])],
+            **self._common(),
+        }
+
+    # --- forgetting ----------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """Forget claims long quiet, whole, a bounded number of participants in one log record."""
+        data, config = self.data, self.config
+        gone = np.flatnonzero(self._quiet(data.claims, config.claim_expiry_ms))
+        if not gone.size:
+            self.swept()
+            return
+        sizes = np.cumsum(data.claims["parts"][gone])
+        fits = max(1, int(np.searchsorted(sizes, config.sweep_step, side="right")))
+        if fits >= len(gone):
+            self.swept()
+        self._forget(gone[:fits])
+
+    def _forget(self, claim_rows: Ints) -> None:
+        data = self.data
+        marked = np.zeros(data.claims.size, bool)
+        marked[claim_rows] = True
+        parts = np.flatnonzero(marked[data.parts["c"][: data.parts.size]] & (data.parts["z"][: data.parts.size] > 0))
+        going = np.zeros(data.parts.size, bool)
+        going[parts] = True
+        live = data.more["e"][: data.more.size] > 0
+        data.more.free(np.flatnonzero(live & going[data.more["p"][: data.more.size]]))
+        camps = np.asarray([r for r in data.camps.rows().tolist() if marked[data.camps["c"][r]]], np.int64)
+        camping = np.zeros(data.camps.size, bool)
+        camping[camps] = True
+        data.cells.free(np.asarray([r for r in data.cells.rows().tolist() if camping[data.cells["camp"][r]]], np.int64))
+        data.camps.free(camps)
+        ruled = data.rulings["first"][: data.rulings.size] != 0
+        data.rulings.free(np.flatnonzero(ruled & marked[data.rulings["c"][: data.rulings.size]]))
+        names = data.parts["s"][parts].astype(np.int64)
+        np.subtract.at(data.names["parts"], names, 1)
+        data.names.touch(names)
+        data.parts.free(parts)
+        emptied = np.unique(names)
+        data.names.free(emptied[data.names["parts"][emptied] == 0])
+        data.claims.free(claim_rows)

@@ -1,0 +1,181 @@
+"""Flags: claims that people should look at, raised, updated and retracted, never acted on by themselves.
+
+    raise    when P(risk > .8) ≥ .8, with P from the calibration's own error, and there is budget
+    update   when the priority moved by 10 or more
+    retract  when P < .4 (hysteresis), the claim was settled, the flag expired, or the rule was killed
+    priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h))))
+
+Nothing here moves a score. Failure modes: a burst of new falsehoods can exhaust the day's budget; then the first come
+are flagged and the rest wait for the next event-time day.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.scoring import cascade
+from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.config import DAY_MS, ScoringConfig
+from streams.scoring.numeric import Floats, sigmoid
+from streams.scoring.params import Params
+from streams.scoring.reading import Reading
+from streams.scoring.risk import SIGNALS, weights
+
+RULE_ID = "risk-cascade"
+POLICY_ID = "misinformation"
+LABEL = "possible-falsehood"
+
+
+@dataclass(slots=True)
+class FlagContext:
+    """What a flag record needs beside the claim."""
+
+    config: ScoringConfig
+    params: Params
+    core_version: str
+    now_ms: int
+
+
+def confidence(risk_z: Floats, params: Params, config: ScoringConfig) -> Floats:
+    """P(risk > threshold), risk's log-odds being normal around z with the calibration's standard deviation.
+
+    >>> confidence(np.array([math.log(4.0)]), Params(), ScoringConfig()).tolist()
+    [0.5]
+    """
+    z = (risk_z - math.log(config.flag_risk / (1.0 - config.flag_risk))) / max(params.risk_sd, 1e-6)
+    return np.array([0.5 * math.erfc(-v / math.sqrt(2.0)) for v in z.tolist()])
+
+
+def priority(risk: Floats, growth: Floats) -> Floats:
+    """0–100 by risk × expected growth."""
+    reach = np.log10(1.0 + risk * growth)
+    ranked: Floats = np.rint(100.0 * (1.0 - 1.0 / (1.0 + reach)))
+    return ranked
+
+
+class Flags:
+    """Decides on flags of a partition's claims."""
+
+    def __init__(self, tables: ClaimTables, budget: Any) -> None:
+        self.tables = tables
+        self.clock = budget  # holds flag_day and flags
+
+    def decide(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
+        """Flag records for claims whose flag changes now; updates their flag columns."""
+        claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
+        sure = confidence(reading.risk_z, params, config)
+        raised = claims["flag"][rows] > 0
+        settled = claims["verdict"][rows] > 0
+        may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
+        crowd = claims["parts"][rows] >= config.flag_min_participants
+        rise = ~raised & may & ~settled & (sure >= config.flag_confidence) & crowd
+        fall = raised & ((sure < config.flag_retract_confidence) | settled | (params.flags_killed > 0))
+        stay = raised & ~fall
+        interesting = np.flatnonzero(rise | fall | stay)
+        if not interesting.size:
+            return []
+        since_s = (claims["last"][rows] - claims["first"][rows])[interesting] / 1000.0
+        kernels = cascade.kernel_matrix(claims, rows[interesting])
+        p = cascade.infectiousness(kernels, since_s)[0]
+        growth = cascade.expected_growth(kernels, p, np.zeros(len(interesting)), 86_400.0)
+        rank = priority(sigmoid(reading.risk_z[interesting]), growth)
+        out = []
+        for j, i in enumerate(interesting.tolist()):
+            row = int(rows[i])
+            if fall[i]:
+                reason = "killed" if params.flags_killed > 0 else "settled" if settled[i] else "risk-fell"
+                out.append(self._record("retract", reading, i, row, float(sure[i]), int(rank[j]), context, reason))
+            elif rise[i] and self._spend(int(claims["last"][row]), config):
+                out.append(self._record("raise", reading, i, row, float(sure[i]), int(rank[j]), context))
+            elif stay[i] and abs(int(rank[j]) - int(claims["flag_priority"][row])) >= config.flag_update_priority:
+                out.append(self._record("update", reading, i, row, float(sure[i]), int(rank[j]), context))
+        return out
+
+    def expired(self, context: FlagContext) -> list[int]:
+        """Claims whose flag has not been renewed within the expiry, on the log's clock."""
+        claims = self.tables.claims
+        size = claims.size
+        seen = claims["seen"][:size].astype(np.int64) * 1000
+        old = (claims["flag"][:size] > 0) & (seen < context.now_ms - context.config.flag_expiry_ms)
+        return [int(r) for r in np.flatnonzero(old)]
+
+    def expire(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
+        """Retractions of the flags of these claims."""
+        sure = confidence(reading.risk_z, context.params, context.config)
+        return [
+            self._record("retract", reading, i, row, float(sure[i]), 0, context, "expired")
+            for i, row in enumerate(reading.rows.tolist())
+        ]
+
+    def _spend(self, event_ms: int, config: ScoringConfig) -> bool:
+        day = event_ms // DAY_MS
+        if day > self.clock["flag_day"][0]:
+            self.clock["flag_day"][0], self.clock["flags"][0] = day, 0
+        if self.clock["flags"][0] >= config.flags_a_day:
+            return False
+        self.clock["flags"][0] += 1
+        return True
+
+    def _record(
+        self,
+        action: str,
+        reading: Reading,
+        i: int,
+        row: int,
+        sure: float,
+        rank: int,
+        context: FlagContext,
+        why: str = "",
+    ) -> dict[str, Any]:
+        claims = self.tables.claims
+        claims["flag"][row] = action != "retract"
+        claims["flag_rev"][row] += 1
+        claims["flag_no"][row] += action == "raise"
+        claims["flag_priority"][row] = rank
+        claims["flag_at"][row] = claims["last"][row]
+        claim_id = claims.key(row)
+        risk = float(sigmoid(reading.risk_z[i]))
+        return {
+            "schema_version": 1,
+            "flag_id": f"{RULE_ID}/{claim_id}/{int(claims['flag_no'][row])}",
+            "revision": int(claims["flag_rev"][row]),
+            "action": action,
+            "subject": {"type": "claim", "id": claim_id, "uri": f"/v1/claims/{claim_id}"},
+            "label": LABEL,
+            "policy_id": POLICY_ID,
+            "rule_id": RULE_ID,
+            "severity": "high" if rank >= 60 else "medium" if rank >= 30 else "low",
+            "priority": rank,
+            "score": round(risk, 6),
+            "confidence": round(sure, 6),
+            "score_version": context.core_version,
+            "reasons": [{"code": why, "weight": 0.0, "evidence_ids": []}] if why else self._reasons(reading, i, row, context),
+            "source": "automated",
+            "event_time": int(claims["last"][row]),
+            "detected_at": context.now_ms,
+            "expires_at": int(claims["last"][row]) + context.config.flag_expiry_ms,
+            "trace_id": f"{claim_id}@{int(claims['flag_rev'][row])}",
+        }
+
+    def _reasons(self, reading: Reading, i: int, row: int, context: FlagContext) -> list[dict[str, Any]]:
+        """Signals by how much they move the risk, strongest first."""
+        pushes = reading.signals[i] * weights(context.params) * context.params.risk_cal_b
+        order = np.argsort(-np.abs(pushes), kind="stable")[: context.config.reasons]
+        evidence = self._evidence(row, context.config.reasons)
+        return [
+            {"code": SIGNALS[k], "weight": round(float(pushes[k]), 6), "evidence_ids": evidence}
+            for k in order.tolist()
+            if abs(pushes[k]) > 1e-9
+        ]
+
+    def _evidence(self, row: int, most: int) -> list[str]:
+        parts = self.tables.parts
+        root = int(self.tables.claims["root"][row])
+        if not root:
+            return []
+        first = parts.texts("i")[root - 1]
+        return [first][:most] if first else []

@@ -1,0 +1,27 @@
+"""Insight: credit for having been right when it was not obvious.
+
+    right: gain += 1 − q        wrong: loss += q        q = P(own stance is right), from the claim's state just before
+
+With a calibrated crowd gain − loss has mean zero for someone who follows it, so a bandwagon earns nothing; the lone
+early source who was right earns almost one. Kept apart from the weight: inside it, it cost a little.
+
+Source: the anchor is Mann & Helbing, PNAS 2017 (reward accurate minorities). Range: (−1, 1).
+Failure modes: with an uncalibrated crowd it pays for contradiction as such; noisy below some 15 settled claims.
+"""
+
+from __future__ import annotations
+
+from streams.scoring.numeric import Floats, Ints
+
+SHRINKAGE = 6.0
+
+
+def insight_score(gain: Floats, loss: Floats, settled: Ints) -> Floats:
+    """Mean surprise a settled claim, shrunk towards 0 by six claims.
+
+    >>> import numpy as np
+    >>> insight_score(np.array([3.0]), np.array([0.0]), np.array([4])).tolist()
+    [0.3]
+    """
+    score: Floats = (gain - loss) / (settled + SHRINKAGE)
+    return score

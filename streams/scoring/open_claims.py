@@ -1,0 +1,75 @@
+"""Each source's list of recent claims, newest first, as links between rows of the pairs table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.columns import Table
+from streams.scoring.numeric import Ints
+
+
+class OpenClaims:
+    """Doubly linked lists in columns: `sources.head`, `pairs.next`, `pairs.prev`, all row + 1 with 0 for none."""
+
+    def __init__(self, sources: Table, pairs: Table) -> None:
+        self.sources = sources
+        self.pairs = pairs
+
+    def push(self, source_rows: Ints, pair_rows: Ints) -> None:
+        """Put new pairs at the front of their sources' lists, in the order given."""
+        head, following, previous = self.sources["head"], self.pairs["next"], self.pairs["prev"]
+        while pair_rows.size:
+            unique, first = np.unique(source_rows, return_index=True)
+            rows = pair_rows[first]
+            old = head[unique]
+            following[rows] = old
+            behind = old[old > 0].astype(np.int64) - 1
+            previous[behind] = rows[old > 0] + 1
+            self.pairs.touch(behind)
+            head[unique] = rows + 1
+            if len(first) == len(pair_rows):
+                return
+            rest = np.ones(len(pair_rows), bool)
+            rest[first] = False
+            source_rows, pair_rows = source_rows[rest], pair_rows[rest]
+
+    def newest(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
+        """Up to `most` of the newest pairs of each source that no verdict has settled.
+
+        Returns:
+            index into `source_rows`, and the pair row, of each.
+        """
+        owners, found = [], []
+        owner = np.arange(len(source_rows))
+        link = self.sources["head"][source_rows].astype(np.int64)
+        for _ in range(most):
+            live = link > 0
+            if not live.any():
+                break
+            owner, rows = owner[live], link[live] - 1
+            unsettled = self.pairs["f"][rows] == 0
+            owners.append(owner[unsettled])
+            found.append(rows[unsettled])
+            link = self.pairs["next"][rows].astype(np.int64)
+        if not owners:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return np.concatenate(owners), np.concatenate(found)
+
+    def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
+        """Take pairs out of their sources' lists; pairs that are in no list are left alone."""
+        head, following, previous = self.sources["head"], self.pairs["next"], self.pairs["prev"]
+        neighbours = []
+        for source, pair in zip(source_rows.tolist(), pair_rows.tolist(), strict=True):
+            before, after = int(previous[pair]), int(following[pair])
+            if before:
+                following[before - 1] = after
+                neighbours.append(before - 1)
+            elif head[source] == pair + 1:
+                head[source] = after
+            else:
+                continue
+            if after:
+                previous[after - 1] = before
+                neighbours.append(after - 1)
+        self.sources.touch(source_rows)
+        self.pairs.touch(np.asarray(neighbours, np.int64))

@@ -1,0 +1,86 @@
+"""What a claim's state says now: vectorised reads and score records, without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.scoring import cascade
+from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.config import ScoringConfig
+from streams.scoring.numeric import Floats, Ints, from_fixed, logit, sigmoid
+from streams.scoring.params import Params
+from streams.scoring.risk import risk_log_odds, risk_parts
+from streams.scoring.rulings import ruling_evidence
+
+VERDICTS = (None, "true", "false", "mixed")
+
+
+@dataclass(slots=True)
+class Reading:
+    """Scores of some claims, each an array over them. Log-odds in nats; `risk_z` and `score_z` include rulings."""
+
+    rows: Ints
+    score_z: Floats  # calibrated log-odds of being true, from public corroboration
+    spread: Floats  # its standard deviation
+    weight: Floats  # effective independent weight behind it
+    risk_z: Floats  # calibrated log-odds of being false, from every signal
+    signals: Floats  # claims × risk.SIGNALS
+
+
+def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params, rulings: bool = True) -> Reading:
+    """Scores of live claims; with `rulings` false, as if no ruling had been made on these claims."""
+    claims = tables.claims
+    ruled = ruling_evidence(claims["rulings"][rows], config) if rulings else np.zeros(len(rows))
+    parts = risk_parts(tables, rows, config, params)
+    weight = from_fixed(claims["A"][rows])
+    score_z = params.platt_a + params.platt_b * (logit(params.pi) + from_fixed(claims["L"][rows])) + ruled
+    spread = np.sqrt(config.prior_variance / (1.0 + weight + np.abs(ruled)) + config.evidence_variance * weight / (1.0 + weight))
+    if rulings:
+        risk_z = risk_log_odds(tables, rows, parts, params, config)
+    else:
+        risk_z = params.risk_cal_a + params.risk_cal_b * parts.z
+    return Reading(rows, score_z, spread, weight, risk_z, parts.signals)
+
+
+def evidence_level(reading: Reading, claims_ruled: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:
+    """Whether there is enough evidence to show people a number."""
+    enough: npt.NDArray[np.bool_] = (reading.weight >= config.enough_evidence) | (claims_ruled > 0)
+    return enough
+
+
+def records(
+    tables: ClaimTables, reading: Reading, config: ScoringConfig, common: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Score records by claim id: the contract's fields, evidence and cascade."""
+    claims, rows = tables.claims, reading.rows
+    since_s = (claims["last"][rows] - claims["first"][rows]) / 1000.0
+    kernels = cascade.kernel_matrix(claims, rows)
+    p, p_low, p_high = cascade.infectiousness(kernels, since_s)
+    growth = cascade.expected_growth(kernels, p, np.zeros(len(rows)), 86_400.0)
+    numbers = (
+        sigmoid(reading.score_z),
+        sigmoid(reading.score_z - 1.645 * reading.spread),
+        sigmoid(reading.score_z + 1.645 * reading.spread),
+        sigmoid(reading.risk_z),
+        reading.weight,
+        p, p_low, p_high, growth,
+    )  # fmt: skip
+    names = ("score", "low", "high", "risk", "evidence", "infectiousness", "infectiousness_low",
+             "infectiousness_high", "expected_growth_24h")  # fmt: skip
+    columns: list[list[Any]] = [np.round(n, 6).tolist() for n in numbers]
+    counts = (("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"),
+              ("queries", "n3"), ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"))  # fmt: skip
+    columns += [claims[field][rows].tolist() for _, field in counts]
+    names += tuple(name for name, _ in counts)
+    names += ("enough_evidence", "verdict", "flagged")
+    columns.append(evidence_level(reading, claims["verdict"][rows], config).tolist())
+    columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
+    columns.append((claims["flag"][rows] > 0).tolist())
+    return {
+        i: {"claim_id": i, **dict(zip(names, row, strict=True)), **common}
+        for i, row in zip(claims.keys_of(rows.tolist()), zip(*columns, strict=True), strict=True)
+    }

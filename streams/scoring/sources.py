@@ -1,0 +1,349 @@
+"""State of one partition of stage "sources": who a source is, what it has joined, what verdicts said about it.
+
+Events come in, are checked for repeats, folded, and leave with the source's current stamp (weight, history, community,
+copy-cluster). Credits come back from the claims stage and are the only thing that teaches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.blocks import Block, Column
+from streams.columns import Table
+from streams.scoring import credibility
+from streams.scoring.config import ScoringConfig
+from streams.scoring.credits import apply_credits
+from streams.scoring.effects import Effects
+from streams.scoring.history import log_odds_of_false
+from streams.scoring.insight import insight_score
+from streams.scoring.numeric import Ints, decay, from_fixed, mix_keys
+from streams.scoring.open_claims import OpenClaims
+from streams.scoring.state import PartitionState
+
+SOURCE_FIELDS = {
+    "events": "i8",
+    "claims": "i8",
+    "right": "i4",  # undecayed settled claims
+    "wrong": "i4",
+    "ref": "i8",  # reference time of the decayed sums below, ms; 0: nothing settled yet
+    "rs": "f8",  # right and wrong by stance: supports
+    "es": "f8",
+    "rd": "f8",  # denials
+    "ed": "f8",
+    "f0": "i4",  # false and true claims joined, undecayed,
+    "t0": "i4",
+    "f30": "f8",  # and by half-life
+    "t30": "f8",
+    "f60": "f8",
+    "t60": "f8",
+    "gain": "i8",  # insight, fixed point
+    "loss": "i8",
+    "cl": "u8",
+    "com": "i4",
+    "head": "i4",  # newest open claim: row of the pair + 1
+    "sw": "f4",  # stamp that the open claims hold: support, denial, history
+    "sv": "f4",
+    "sh": "f4",
+    "seen": "u4",  # append time, s
+    "told": "i8",  # events at the last published record
+}
+PAIR_FIELDS = {
+    "e": "u8",  # first event: hash of its id and of its content
+    "h": "u8",
+    "seen": "u4",
+    "t": "i8",  # credit applied: time of the first ruling,
+    "q": "f4",
+    "ver": "i8",
+    "y": "i1",
+    "f": "i1",
+    "x": "i1",  # and the stance credited
+    "next": "i4",  # neighbours in the source's list of open claims, rows + 1
+    "prev": "i4",
+}
+
+
+class SourcesState(PartitionState):
+    """Folds events, credits, assignments and parameters of the sources of one partition."""
+
+    def __init__(self, config: ScoringConfig, partition: int) -> None:
+        super().__init__(config, partition)
+        self.sources = Table("sources", SOURCE_FIELDS)
+        self.claims = Table("claim_names", {"pairs": "i4"})
+        self.pairs = Table("pairs", PAIR_FIELDS)
+        self.extras = Table("extras", {"h": "u8", "seen": "u4"})
+        self.open_claims = OpenClaims(self.sources, self.pairs)
+        self.tables = (
+            self.clock, self.params_values, self.communities, self.sources, self.claims, self.pairs, self.extras,
+        )  # fmt: skip
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
+        """Fold one log record; a function of state, record and append time alone."""
+        self.begin(append_ms)
+        effects = Effects()
+        if block.kind == "events":
+            self._fold_events(block, effects)
+        elif block.kind == "credits":
+            self._settle(block, effects)
+        elif block.kind == "assign":
+            self._assign(block, effects)
+        elif block.kind == "params":
+            self.take_params(block)
+        elif block.kind == "tick":
+            self._publish_late(bool(block.meta.get("flush")), effects)
+        if self.sweep_due():
+            self._sweep()
+        return effects
+
+    # --- events ------------------------------------------------------------------------------------------------
+
+    def _fold_events(self, block: Block, effects: Effects) -> None:
+        if not len(block):
+            return
+        source_rows, _ = self.sources.ensure(block["s"])
+        claim_rows, _ = self.claims.ensure(block["c"])
+        pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
+        if len(made) == len(block):
+            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = block["e"], block["h"]
+            new_at = np.arange(len(block))
+            kept = block
+        else:
+            accepted, new_at = self._drop_repeats(block, pair_rows, made, effects)
+            if not accepted.size:
+                return
+            if accepted.size < len(block):
+                kept = block.take(accepted)
+                source_rows, claim_rows, pair_rows = source_rows[accepted], claim_rows[accepted], pair_rows[accepted]
+                new_at = np.searchsorted(accepted, new_at)
+            else:
+                kept = block
+        seen = self.now_s
+        np.add.at(self.sources["events"], source_rows, 1)
+        self.sources["seen"][source_rows] = seen
+        self.pairs["seen"][pair_rows] = seen
+        self.sources.touch(source_rows)
+        self.pairs.touch(pair_rows)
+        if new_at.size:
+            self._open(source_rows[new_at], claim_rows[new_at], pair_rows[new_at])
+        latest = max(int(kept["t"].max()), int(self.clock["latest_ms"][0]))
+        self.clock["latest_ms"][0] = latest
+        effects.blocks.append(self._stamped(kept, source_rows, latest))
+
+    def _open(self, source_rows: Ints, claim_rows: Ints, pair_rows: Ints) -> None:
+        np.add.at(self.sources["claims"], source_rows, 1)
+        np.add.at(self.claims["pairs"], claim_rows, 1)
+        self.claims.touch(claim_rows)
+        self.open_claims.push(source_rows, pair_rows)
+
+    def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
+        """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""
+        ids, contents, pairs = block["e"], block["h"], self.pairs
+        accepted = np.zeros(len(block), bool)
+        unique_rows, first_at = np.unique(pair_rows, return_index=True)
+        new_at = np.sort(first_at[np.isin(unique_rows, made, assume_unique=True)])
+        pairs["e"][pair_rows[new_at]], pairs["h"][pair_rows[new_at]] = ids[new_at], contents[new_at]
+        accepted[new_at] = True
+        known = pairs["h"][pair_rows]
+        again = ~accepted & (pairs["e"][pair_rows] == ids)
+        other = np.flatnonzero(~accepted & ~again)
+        if other.size:
+            extra_rows, extra_made = self.extras.ensure(mix_keys(pair_rows[other], ids[other]).tolist())
+            unique_rows, first_at = np.unique(extra_rows, return_index=True)
+            first = other[first_at[np.isin(unique_rows, extra_made, assume_unique=True)]]
+            at = self.extras.find(mix_keys(pair_rows[first], ids[first]).tolist())
+            self.extras["h"][at] = contents[first]
+            self.extras["seen"][at] = self.now_s
+            accepted[first] = True
+            known[other] = self.extras["h"][extra_rows]
+        refused = ~accepted
+        conflicts = np.flatnonzero(refused & (known != contents))
+        effects.repeats += int(refused.sum()) - len(conflicts)
+        for i in conflicts.tolist():
+            effects.dead.append((i, "id_conflict", f"event {block['i'][i]} came before with other content"))
+        return np.flatnonzero(accepted), new_at
+
+    def _stamped(self, kept: Block, source_rows: Ints, at_ms: int) -> Block:
+        columns: dict[str, Column] = {
+            "s": kept["s"],
+            "c": kept["c"],
+            "i": ["" if kind == 1 else i for i, kind in zip(kept["i"], kept["kind"].tolist(), strict=True)],
+        }
+        for name in ("e", "kind", "x", "t", "m", "g", "r"):
+            columns[name] = kept[name]
+        columns.update(self.stamps(source_rows, at_ms))
+        return Block("stamped", "", 0, columns)
+
+    def stamps(self, rows: Ints, at_ms: int) -> dict[str, Column]:
+        """Stamp columns of the given sources as of an event time (or of their last settlement, if that is later)."""
+        sources, config, params = self.sources, self.config, self.params
+        zero = np.zeros(1)
+        newcomer = credibility.signed_weights(
+            credibility.accuracy(zero, zero, np.zeros(1, np.int64), config, params),
+            (zero, zero), (zero, zero), config, params,
+        )  # fmt: skip
+        count = len(rows)
+        stamp: dict[str, Column] = {
+            "w": np.full(count, float(newcomer[0][0])),
+            "v": np.full(count, float(newcomer[1][0])),
+            "z": np.full(count, self.seq, np.int64),
+            "cl": sources["cl"][rows],
+            "com": self.community_names(sources["com"][rows]),
+            "band": np.zeros(count, np.int8),
+            "hist0": np.zeros(count),
+            "hist30": np.zeros(count),
+            "hist60": np.zeros(count),
+            "known": np.zeros(count, np.int8),
+        }
+        settled = np.flatnonzero(sources["ref"][rows] > 0)
+        if settled.size:
+            for name, values in self._settled_stamps(rows[settled], at_ms).items():
+                stamp[name][settled] = values
+        for name in ("w", "v", "hist0", "hist30", "hist60"):
+            stamp[name] = np.round(stamp[name], 3)
+        return stamp
+
+    def _settled_stamps(self, rows: Ints, at_ms: int) -> dict[str, npt.NDArray[Any]]:
+        sources, config, params = self.sources, self.config, self.params
+        age = np.maximum(at_ms - sources["ref"][rows], 0)
+        fade = decay(age, config.credibility_half_life_ms)
+        right = (sources["rs"][rows] * fade, sources["rd"][rows] * fade)
+        wrong = (sources["es"][rows] * fade, sources["ed"][rows] * fade)
+        band = credibility.history_band(sources["right"][rows] + sources["wrong"][rows])
+        acc = credibility.accuracy(right[0] + right[1], wrong[0] + wrong[1], band, config, params)
+        support, deny = credibility.signed_weights(acc, right, wrong, config, params)
+        out = {"w": support, "v": deny, "band": band}
+        joined = (sources["f0"][rows], sources["t0"][rows])
+        out["known"] = joined[0] + joined[1] > 0
+        for name, half_life in zip(("0", "30", "60"), config.history_half_lives_ms, strict=True):
+            faded = decay(age, half_life)
+            out["hist" + name] = log_odds_of_false(
+                np.maximum(sources["f" + name][rows] * faded, 0.0),
+                np.maximum(sources["t" + name][rows] * faded, 0.0),
+                params.base_false,
+                config.history_prior_strength,
+            )
+        return out
+
+    # --- what comes back -----------------------------------------------------------------------------------------
+
+    def _settle(self, block: Block, effects: Effects) -> None:
+        if not len(block):
+            return
+        source_rows, _ = self.sources.ensure(block["s"])
+        claim_rows, _ = self.claims.ensure(block["c"])
+        pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
+        if made.size:  # forgotten meanwhile: remember the claim again, so that a revision finds what was applied
+            np.add.at(self.claims["pairs"], np.asarray(self.pairs.keys_of(made.tolist())) & 0xFFFFFFFF, 1)
+            self.claims.touch(claim_rows)
+        changed = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
+        self.pairs["seen"][pair_rows] = self.now_s
+        self.pairs.touch(pair_rows)
+        self.sources.touch(changed)
+        self._restamp(changed, effects)
+        self._publish(changed, effects)
+
+    def _assign(self, block: Block, effects: Effects) -> None:
+        rows = self.sources.find(block["s"])
+        known = np.flatnonzero(rows >= 0)
+        rows = rows[known]
+        communities = self.intern_communities(block["com"])[known]
+        clusters = block["cl"][known]
+        moved = (self.sources["com"][rows] != communities) | (self.sources["cl"][rows] != clusters)
+        self.sources["com"][rows], self.sources["cl"][rows] = communities, clusters
+        self.sources.touch(rows)
+        self._restamp(np.unique(rows[moved]), effects, force=True)
+
+    def _restamp(self, rows: Ints, effects: Effects, force: bool = False) -> None:
+        """New stamps for the open claims of those sources whose stamp moved materially."""
+        if not rows.size:
+            return
+        sources, epsilon = self.sources, self.config.restamp_epsilon
+        stamp = self.stamps(rows, int(self.clock["latest_ms"][0]))
+        moved = (
+            (np.abs(np.maximum(stamp["w"], 0) - np.maximum(sources["sw"][rows], 0)) > epsilon)
+            | (np.abs(np.maximum(stamp["v"], 0) - np.maximum(sources["sv"][rows], 0)) > epsilon)
+            | (np.abs(stamp["hist0"] - sources["sh"][rows]) > epsilon)
+        )
+        picked = np.arange(len(rows)) if force else np.flatnonzero(moved)
+        if not picked.size:
+            return
+        rows = rows[picked]
+        for field, name in (("sw", "w"), ("sv", "v"), ("sh", "hist0")):
+            sources[field][rows] = stamp[name][picked]
+        owner, pair_rows = self.open_claims.newest(rows, self.config.restamp_claims)
+        if not pair_rows.size:
+            return
+        at = picked[owner]
+        claims = np.asarray(self.pairs.keys_of(pair_rows.tolist()), np.int64) & 0xFFFFFFFF
+        columns: dict[str, Column] = {
+            "s": self.sources.keys_of(rows[owner].tolist()),
+            "c": self.claims.keys_of(claims.tolist()),
+        }
+        for name, values in stamp.items():
+            columns[name] = [values[i] for i in at.tolist()] if isinstance(values, list) else values[at]
+        effects.blocks.append(Block("restamp", "", 0, columns))
+
+    # --- publishing and forgetting -------------------------------------------------------------------------------
+
+    def _publish(self, rows: Ints, effects: Effects) -> None:
+        self.sources["told"][rows] = self.sources["events"][rows]
+        self.sources.touch(rows)
+        effects.scores.update(self.records(rows))
+
+    def _publish_late(self, everything: bool, effects: Effects) -> None:
+        """Counts that moved without a verdict go out on a tick, once the source has been quiet for a while."""
+        sources, step = self.sources, self.config.publish_step
+        size = sources.size
+        stale = sources["events"][:size] != sources["told"][:size]
+        if not everything:
+            stale &= sources["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - self.config.publish_idle_ms
+        rows = np.flatnonzero(stale)
+        self._publish(rows[:step], effects)
+        if everything and len(rows) > step:
+            effects.next_cursor = 1
+
+    def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
+        """Score records of live sources, by source id; changes no state."""
+        sources, config, params = self.sources, self.config, self.params
+        fade = decay(np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0), config.credibility_half_life_ms)
+        right = (sources["rs"][rows] + sources["rd"][rows]) * fade
+        wrong = (sources["es"][rows] + sources["ed"][rows]) * fade
+        right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]
+        band = credibility.history_band(right_n + wrong_n)
+        acc = credibility.accuracy(right, wrong, band, config, params)
+        low, high = credibility.accuracy_interval(right, wrong, band, config, params)
+        insight = insight_score(from_fixed(sources["gain"][rows]), from_fixed(sources["loss"][rows]), right_n + wrong_n)
+        common = {"core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
+        names = ("credibility", "low", "high", "insight", "events", "claims", "right", "wrong")
+        columns = [np.round(c, 6).tolist() for c in (acc, low, high, insight)]
+        columns += [sources[c][rows].tolist() for c in ("events", "claims")] + [right_n.tolist(), wrong_n.tolist()]
+        ids = sources.keys_of(rows.tolist())
+        return {
+            i: {"source_id": i, **dict(zip(names, row, strict=True)), **common}
+            for i, row in zip(ids, zip(*columns, strict=True), strict=True)
+        }
+
+    def _sweep(self) -> None:
+        """Forget repeats beyond the lateness bound, and claims long quiet; a bounded number in one log record."""
+        config, step = self.config, self.config.sweep_step
+        old = np.flatnonzero(self._quiet(self.extras, config.lateness_ms))
+        applied = self.pairs["ver"][: self.pairs.size] > 0
+        gone = np.flatnonzero(
+            (self._quiet(self.pairs, config.claim_expiry_ms) & ~applied)
+            | (self._quiet(self.pairs, config.applied_expiry_ms) & applied)
+        )
+        if len(gone) <= step and len(old) <= step:
+            self.swept()
+        self.extras.free(old[:step])
+        gone = gone[:step]
+        if not gone.size:
+            return
+        self.open_claims.remove(np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) >> 32, gone)
+        claim_rows = np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) & 0xFFFFFFFF
+        np.subtract.at(self.claims["pairs"], claim_rows, 1)
+        self.claims.touch(claim_rows)
+        self.pairs.free(gone)
+        emptied = np.unique(claim_rows)
+        self.claims.free(emptied[self.claims["pairs"][emptied] == 0])
