@@ -52,7 +52,7 @@ def test_golden_records_agree_with_the_schema(name: str, append_ms: int, case: d
 def test_golden_input_is_decoded_or_refused_with_its_code(name: str, append_ms: int, case: dict[str, Any]) -> None:
     decode = decode_events if name == "event" else decode_rulings
     value = json.dumps(case["record"]).encode()
-    record = SimpleNamespace(topic="t", partition=0, offset=0, timestamp=append_ms, key=None, value=value)
+    record = SimpleNamespace(topic="t", partition=0, offset=0, timestamp=append_ms, key=None, value=value, headers=())
     _, rejects = decode([record], 0, Limits())
     assert [str(reject.code) for reject in rejects] == ([case["code"]] if "code" in case else [])
 

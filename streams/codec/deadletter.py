@@ -12,6 +12,9 @@ from streams.events import DEAD_LETTER, EVENT_BYTES_MAX, DeadLetterCode
 KEY_BYTES_MAX = 1_024
 """Where a dead letter cuts the record's key, bytes."""
 DETAIL_CHARS_MAX = 500
+ORIGIN_CHARS_MAX = 300
+REDRIVE_HEADER = "credence-redrive"
+"""Header of a record that was published again from a dead letter: the origin that the letter names."""
 
 
 def dead_letter(
@@ -54,7 +57,7 @@ def dead_letter(
 def of_reject(reject: Reject, stage: str) -> dict[str, Any]:
     """The dead letter of a record that could not be decoded."""
     record = reject.record
-    return dead_letter(
+    letter = dead_letter(
         reject.code,
         reject.detail,
         topic=record.topic,
@@ -65,3 +68,7 @@ def of_reject(reject: Reject, stage: str) -> dict[str, Any]:
         key=record.key,
         value=record.value,
     )
+    for name, content in record.headers:
+        if name == REDRIVE_HEADER and content:
+            letter["redrive_of"] = content.decode("utf-8", "replace")[:ORIGIN_CHARS_MAX]
+    return letter

@@ -6,15 +6,15 @@ import random
 from typing import Any
 
 import orjson
-from fetched import EVENT, NOW_MS, RULING, fetched
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_codec import reference_row
 
 from load_tests.hostile import good_event, good_ruling, mutated
 from streams import blocks
 from streams.codec import Limits, decode_events, decode_rulings, of_reject
 from streams.events import EVENT as EVENT_RECORD
+from tests.codec.fetched import EVENT, NOW_MS, RULING, fetched
+from tests.codec.reference_codec import reference_row
 
 LIMITS = Limits()
 

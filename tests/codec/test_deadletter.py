@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 import jsonschema_rs
-from fetched import EVENT, NOW_MS, fetched
 
 from streams.codec import Limits, dead_letter, decode_events, of_reject
 from streams.events import DeadLetterCode as Code
+from tests.codec.fetched import EVENT, NOW_MS, fetched
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "dead-letter.v1.schema.json").read_text())
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fetched import EVENT, NOW_MS, fetched
 
 from load_tests.hostile import EVENT_FAULTS, hostile_events
 from streams import blocks
 from streams.codec import Limits, decode_events
 from streams.events import EVENT as EVENT_RECORD
 from streams.events import DeadLetterCode as Code
+from tests.codec.fetched import EVENT, NOW_MS, fetched
 
 LIMITS = Limits()
 

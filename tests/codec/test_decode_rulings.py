@@ -6,12 +6,12 @@ import random
 from typing import Any
 
 import pytest
-from fetched import NOW_MS, RULING, fetched
 
 from load_tests.hostile import RULING_FAULTS
 from streams import blocks
 from streams.codec import Limits, decode_rulings
 from streams.events import DeadLetterCode as Code
+from tests.codec.fetched import NOW_MS, RULING, fetched
 
 
 def code(value: Any, limits: Limits | None = None) -> str:

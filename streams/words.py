@@ -1,0 +1,117 @@
+"""The closed lists of words that records use, each word with its sentence, and the limits of input."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+EVENT_BYTES_MAX = 64 * 1024
+"""Longest value of an event or ruling record, bytes. Also where a dead letter cuts the raw bytes."""
+ID_CHARS_MAX = 256
+TEXT_CHARS_MAX = 10_000
+URL_CHARS_MAX = 2_048
+LANG_CHARS_MAX = 35
+"""Longest language tag that RFC 5646 asks a reader to accept."""
+DEPTH_MAX = 64
+"""Deepest nesting of arrays and objects in a record, the record itself being the first level."""
+SAFE_INTEGER_MAX = 2**53 - 1
+"""Largest integer that every JSON implementation keeps exact (RFC 8259, section 6)."""
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+CLOCK_MIN_MS = 946_684_800_000
+"""2000-01-01T00:00:00Z: an earlier clock is a fault of the sender."""
+CLOCK_AHEAD_MAX_MS = 24 * 3_600_000
+"""How far a clock may run ahead of the broker's: up to here it is clamped, beyond it the record is refused."""
+
+
+class Documented(StrEnum):
+    """A closed list of words, each with the sentence that says what it means."""
+
+    doc: str
+
+    def __new__(cls, word: str, doc: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.doc = doc
+        return member
+
+
+class Kind(Documented):
+    """What a source did. The position in this list is the code used in blocks."""
+
+    POST = "post", "Says something of its own; without a claim or root it starts one."
+    RESHARE = "reshare", "Passes another's post on unchanged: spread, not evidence."
+    REPLY = "reply", "Answers another event, with or without a stance."
+    REACTION = "reaction", "Likes, favours or otherwise reacts without words."
+    REPORT = "report", "Tells the platform that something is wrong."
+    FOLLOW = "follow", "Starts to follow a source in the course of a cascade."
+    DELETE = "delete", "Takes back the event of the same source that bears this id: a tombstone."
+
+
+class Stance(Documented):
+    """What a source says about the claim. The code used in blocks is the position plus one; 0 is no stance."""
+
+    SUPPORT = "support", "Asserts that the claim is true."
+    DENY = "deny", "Asserts that the claim is false."
+    QUERY = "query", "Asks for evidence; asserts nothing."
+    COMMENT = "comment", "Speaks without taking a side; asserts nothing."
+
+
+class Verdict(Documented):
+    """What a rater found. The codes used in blocks are in VERDICT_CODES."""
+
+    TRUE = "true", "The claim is true."
+    FALSE = "false", "The claim is false."
+    MIXED = "mixed", "Partly true: the claim is settled, and nobody gains or loses credit."
+    WITHDRAWN = "withdrawn", "The rater takes the former verdict back; its effects are undone exactly."
+
+
+class RulingKind(Documented):
+    """By what kind of process a verdict came about."""
+
+    FACT_CHECK = "fact-check", "A fact-checker's published finding."
+    MODERATION = "moderation", "A decision by the platform's moderators."
+    APPEAL = "appeal", "A decision on an appeal against an earlier one."
+
+
+class FlagAction(Documented):
+    """What a flag record does to the flag that bears its id."""
+
+    RAISE = "raise", "Asks a person to look."
+    UPDATE = "update", "The flag stands and its figures moved."
+    RETRACT = "retract", "The ground for the flag is gone, or it expired: nobody needs to look."
+
+
+class Severity(Documented):
+    """How much harm is at stake, in four steps."""
+
+    LOW = "low", "Little spread is expected."
+    MEDIUM = "medium", "It spreads as an ordinary story does."
+    HIGH = "high", "It spreads fast."
+    CRITICAL = "critical", "It spreads fast and to very many."
+
+
+class DeadLetterCode(Documented):
+    """Why a record was refused: a closed list. Of several faults, the first in this order is named."""
+
+    EMPTY = "empty", "The record has no value; events and rulings have no tombstones in Kafka's sense."
+    OVERSIZE = "oversize", f"The value is longer than {EVENT_BYTES_MAX:,} bytes."
+    KEY_NOT_UTF8 = "key_not_utf8", "The record's key is not UTF-8 text."
+    NOT_UTF8 = "not_utf8", "The value is not UTF-8, or an escape in it names half a character (a lone surrogate)."
+    TOO_DEEP = "too_deep", f"Arrays and objects nest deeper than {DEPTH_MAX} levels."
+    NOT_JSON = "not_json", "The value is not one JSON text (RFC 8259); NaN and Infinity are not JSON."
+    NOT_OBJECT = "not_object", "The value is JSON, but no object."
+    UNSUPPORTED_VERSION = "unsupported_version", "Field `v` is an integer, but no version that this release reads."
+    MISSING_FIELD = "missing_field", "A required field is absent or null."
+    WRONG_TYPE = "wrong_type", "A field has another JSON type than the schema says; true is no integer."
+    EMPTY_ID = "empty_id", "An identifier is the empty string."
+    TOO_LONG = "too_long", "A string is longer than its limit."
+    CONTROL_CHARACTER = "control_character", "An identifier holds a control character (U+0000 to U+001F)."
+    OUT_OF_RANGE = "out_of_range", "A number lies outside the range of its field, or of 64 bits."
+    UNKNOWN_KIND = "unknown_kind", "The kind of event or ruling is none of the list."
+    UNKNOWN_STANCE = "unknown_stance", "The stance is none of the list."
+    UNKNOWN_VERDICT = "unknown_verdict", "The verdict is none of the list."
+    ABSURD_CLOCK = "absurd_clock", "The time lies before the year 2000 or more than 24 hours after the broker's clock."
+    ORPHAN = "orphan", "The event names no claim and no root, and only a post may start a claim."
+    UNKNOWN_RATER = "unknown_rater", "The rater is not on the operator's list of raters."
+    FOREIGN_RECORD = "foreign_record", "A record on an internal topic that no stage of this release wrote."
+    ID_CONFLICT = "id_conflict", "The source used this event id for this claim before, with other content."
