@@ -22,10 +22,12 @@ from streams.agents import monitor
 from streams.agents.emit import StageEmitter
 from streams.agents.intake import ROUTES, Intake
 from streams.broker import home
+from streams.engine.fencing import ProduceFailed
 from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Core, Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
+from streams.engine.watchdog import Watchdog
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.settings import Settings, client_kwargs
 from streams.topics import Topic
@@ -60,6 +62,11 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
     }
 
 
+def intake_stage(route: Topic) -> str:
+    """Name under which the intake of an input topic reports its progress."""
+    return f"intake-{route.base}"
+
+
 def die(reason: str) -> None:
     """End this process at once, and say why. What is durable is in the changelog; a supervisor starts another."""
     log.critical("worker ends itself: %s", reason)
@@ -83,6 +90,8 @@ class CredenceApp(faust.App):
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
         self._meta: Mapping[str, Any] = {}
+        self._taken: dict[TP, int] = {}  # next offset to take in, of input partitions
+        self._tasks: list[asyncio.Task[None]] = []
         super().__init__(settings.namespace + GROUP, **kwargs)
 
     def _new_transport(self) -> BatchTransport:
@@ -101,6 +110,18 @@ class CredenceApp(faust.App):
             if any(progress.lag > bound for progress in self.progress.latest(name).values()):
                 return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
         return set()
+
+    def _work_positions(self) -> dict[TP, int]:
+        """For each partition that this worker should be making progress on, the offset it stands at."""
+        held = self.held_partitions()
+        taken = {
+            tp: self._taken.get(tp, 0) for tp in self.consumer.assignment() - held if tp.topic in self._input_topics
+        }
+        return {**taken, **self.state_positions()}
+
+    def _reported(self, tp: TP) -> int:
+        """Next offset of an input partition after what some worker has reported as taken in."""
+        return self.progress.applied(intake_stage(self._input_topics[tp.topic]), tp.partition) + 1
 
     # --- lifecycle -----------------------------------------------------------------------------------------------
 
@@ -121,9 +142,13 @@ class CredenceApp(faust.App):
         self._meta = {"partitions": self.settings.partitions, "topics": ids}
         await self.intake.start()
         await self.progress.start()
+        watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
+        self._tasks = [asyncio.create_task(watchdog.run()), asyncio.create_task(self._tick())]
 
     async def disconnect(self) -> None:
         """Stop writing."""
+        for task in self._tasks:
+            task.cancel()
         await self.intake.stop()
         await self.progress.stop()
         for partition in self._partitions.values():
@@ -152,6 +177,21 @@ class CredenceApp(faust.App):
         rows = await self._partitions[tp].acquire()
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
 
+    async def _tick(self) -> None:
+        """Give each owned partition its ticks."""
+        while True:
+            await asyncio.sleep(0.25)
+            for tp in list(self._owned):
+                async with self._lock(tp):
+                    if tp in self._owned:
+                        await self._tick_one(tp)
+
+    async def _tick_one(self, tp: TP) -> None:
+        try:
+            await self._partitions[tp].tick(time.monotonic())
+        except ProduceFailed as error:
+            die(f"tick of {tp}: {error}")
+
     def _lock(self, tp: TP) -> asyncio.Lock:
         return self._busy.setdefault(tp, asyncio.Lock())
 
@@ -169,9 +209,9 @@ class CredenceApp(faust.App):
         route = self._input_topics[tp.topic]
         outgoing, rows, rejects = self.intake.translate(route, tp.partition, records)
         await self.intake.forward(outgoing)
+        self._taken[tp] = records[-1].offset + 1
         monitor.taken_in(len(records), rows, [r.code for r in rejects], time.perf_counter() - began)
-        stage = f"intake-{route.base}"
-        await self._publish(stage, tp, records[-1].offset, records[-1].timestamp)
+        await self._publish(intake_stage(route), tp, records[-1].offset, records[-1].timestamp)
 
     async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
         end = self.consumer.highwater(tp) or 0

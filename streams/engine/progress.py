@@ -7,7 +7,7 @@ has to ask a worker. It is a report, not a commit: what is durable is the fence 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class ProgressBoard:
         self._topic = topic
         self._latest: dict[tuple[str, int], Progress] = {}
         self._producer: AIOKafkaProducer | None = None
+        self._consumer: AIOKafkaConsumer | None = None
         self._follower: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
@@ -60,7 +61,7 @@ class ProgressBoard:
         if publish:
             self._producer = AIOKafkaProducer(**self._client)
             await self._producer.start()
-        consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
+        consumer = self._consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
         await consumer.start()
         tp = TopicPartition(self._topic, 0)
         consumer.assign([tp])
@@ -110,6 +111,13 @@ class ProgressBoard:
         except TimeoutError:
             behind = {p: (self.applied(stage, p), o) for p, o in offsets.items() if self.applied(stage, p) < o}
             raise TimeoutError(f"{stage} did not come to {behind} (applied, wanted) in {timeout_s:.0f} s") from None
+
+    async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Next offset of each (topic, partition), asked of the broker now."""
+        if self._consumer is None:
+            raise RuntimeError("the board has not been started")
+        tps = [TopicPartition(*tp) for tp in partitions]
+        return {tuple(tp): end for tp, end in (await self._consumer.end_offsets(tps)).items()} if tps else {}
 
     async def stop(self) -> None:
         """Disconnect."""

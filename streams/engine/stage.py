@@ -17,12 +17,13 @@ from typing import Any, Protocol
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from streams.blocks import Block, decode
+from streams.blocks import Block, decode, encode
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import META_KEY, Journal, Outgoing
 from streams.engine.replica import Applied, Core, Fence, Replica
 
 CLAIM_KEY = b"\x00claim"
+QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
 
 
 class StateMismatch(RuntimeError):
@@ -95,6 +96,9 @@ class StagePartition:
         self._client = dict(client)
         self._meta = {**meta, "state_version": spec.state_version}
         self._producer = FencedProducer(client, f"{spec.changelog_topic}-{partition}")
+        self.busy_at_s = time.monotonic()  # when a batch was last applied
+        self._ticked_at_s = self.busy_at_s
+        self._settled = True  # whether nothing has been applied since a tick that flushes
         self._position = 0  # changelog offset up to which the state is read
         self.replica = Replica(spec.core(partition))
         self._journal = Journal(self.replica.core.tables)
@@ -185,6 +189,8 @@ class StagePartition:
         report.changelog_bytes = sum(len(v or b"") for _, v in entries)
         report.apply_s += time.perf_counter() - began
         began = time.perf_counter()
+        if any(step.block.kind != "tick" for step in applied):
+            self.busy_at_s, self._settled = time.monotonic(), False
         offset = await self._producer.append(self.spec.changelog_topic, self.partition, entries)
         self._position = offset + len(entries)
         report.changelog_s = time.perf_counter() - began
@@ -192,6 +198,23 @@ class StagePartition:
         await self._producer.send(report.outgoing)
         report.outbox_s = time.perf_counter() - began
         await observer.applied(self.spec.name, self.partition, fence, report)
+
+    async def tick(self, now_s: float) -> None:
+        """Let time pass in the log where no event does it: a tick record on the input partition, when one is due.
+
+        While events flow, every TICK_S; once after they stop, asking the core to publish all that it has held back;
+        then seldom. Origins are wall-clock milliseconds, so ticks of a former owner are not taken for repeats.
+        """
+        idle = now_s - self.busy_at_s > QUIET_S
+        flush = idle and not self._settled
+        due_s = TICK_S if not self._settled else IDLE_TICK_S
+        if not flush and now_s - self._ticked_at_s < due_s:
+            return
+        self._ticked_at_s = now_s
+        self._settled = self._settled or flush
+        wall_ms = int(time.time() * 1000)
+        block = Block("tick", f"t/{self.partition}", wall_ms, {}, {"flush": flush})
+        await self._producer.send([Outgoing(self.spec.input_topic, self.partition, None, encode(block))])
 
     async def release(self) -> None:
         """Stop writing; the state is kept, in case the partition comes back."""

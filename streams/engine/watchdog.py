@@ -1,0 +1,74 @@
+"""A worker that cannot make progress ends itself, and says why.
+
+Faust can stall without an error: a broker restart may kill the thread that fetches, or leave it waiting for ever. What
+the consumer itself believes is then worth nothing, so the ends of the logs are asked for over another connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Positions = Mapping[Any, int]
+
+
+class Watchdog:
+    """Compares positions with the ends of the logs, every few seconds.
+
+    Args:
+        positions: next offset to apply, of every partition that this worker should be working on now.
+        ends: next offset that the broker will write, of the same partitions.
+        die: ends the process; is given the reason.
+        stall_s: how long a partition with work to do may stand still, the broker be silent, or the loop be blocked.
+    """
+
+    def __init__(
+        self,
+        positions: Callable[[], Positions],
+        ends: Callable[[Positions], Awaitable[Positions]],
+        die: Callable[[str], None],
+        stall_s: float,
+    ) -> None:
+        self._positions = positions
+        self._ends = ends
+        self._die = die
+        self._stall_s = stall_s
+        self._stood: dict[Any, tuple[int, float]] = {}
+        self._beat = time.monotonic()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        threading.Thread(target=self._watch_loop, daemon=True, name="watchdog").start()
+        silent_since: float | None = None
+        while True:
+            self._beat = time.monotonic()
+            try:
+                async with asyncio.timeout(self._stall_s / 4):
+                    self.check(await self._ends(self._positions()), time.monotonic())
+                silent_since = None
+            except Exception as error:  # whatever the client raises, the broker did not answer
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > self._stall_s:
+                    self._die(f"the broker has not answered for {self._stall_s:.0f} s: {error!r}")
+            await asyncio.sleep(self._stall_s / 12)
+
+    def check(self, ends: Positions, now_s: float) -> None:
+        """Compare once; `now_s` is a monotonic clock."""
+        positions = self._positions()
+        for tp, position in positions.items():
+            since = self._stood.get(tp)
+            if position >= ends.get(tp, 0) or since is None or since[0] != position:
+                self._stood[tp] = (position, now_s)
+            elif now_s - since[1] > self._stall_s:
+                self._die(f"{tp} stands at {position} of {ends[tp]} for {now_s - since[1]:.0f} s")
+        for tp in self._stood.keys() - positions.keys():
+            del self._stood[tp]
+
+    def _watch_loop(self) -> None:
+        while True:
+            time.sleep(self._stall_s / 12)
+            if time.monotonic() - self._beat > 2 * self._stall_s:
+                self._die(f"the event loop has been blocked for {2 * self._stall_s:.0f} s")
