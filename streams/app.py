@@ -178,9 +178,14 @@ class CredenceApp(faust.App):
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
 
     async def _tick(self) -> None:
-        """Give each owned partition its ticks."""
+        """Give each owned partition its ticks, and notice when this process was stopped for longer than a session."""
+        session_s = self.settings.session_timeout_ms / 1000
+        woke = time.monotonic()
         while True:
             await asyncio.sleep(0.25)
+            woke, before = time.monotonic(), woke
+            if woke - before > session_s:
+                die(f"stood still for {woke - before:.0f} s, longer than a session: the partitions have another owner")
             for tp in list(self._owned):
                 async with self._lock(tp):
                     if tp in self._owned:

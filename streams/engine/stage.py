@@ -26,7 +26,7 @@ CLAIM_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
 
 
-class StateMismatch(RuntimeError):
+class StageMismatchError(RuntimeError):
     """The changelog was written for other topics, another partition count or another state version."""
 
 
@@ -140,9 +140,10 @@ class StagePartition:
 
     def _check(self, found: Mapping[str, Any]) -> None:
         if found != self._meta:
-            raise StateMismatch(
+            raise StageMismatchError(
                 f"{self.spec.changelog_topic}/{self.partition} was written for {dict(found)}, this worker has"
-                f" {self._meta}. Rebuild the state from the logs: credence rebuild --stage {self.spec.name}"
+                f" {self._meta}: state and logs do not belong together. Stop all workers and run"
+                " `credence topics reset`; everything is then rebuilt from the events and rulings."
             )
 
     async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 
 import faust
 
@@ -22,11 +21,20 @@ def toy_specs(settings: Settings) -> dict[str, StageSpec]:
         return [Outgoing(scores, partition, k.encode(), str(v).encode()) for k, v in last.items()]
 
     return {
-        "sources": StageSpec("sources", topics.BY_SOURCE.name(settings), topics.SOURCES_CHANGELOG.name(settings),
-                             (scores,), lambda partition: Counter(), emit, 1),
+        "sources": StageSpec(
+            "sources",
+            topics.BY_SOURCE.name(settings),
+            topics.SOURCES_CHANGELOG.name(settings),
+            (scores,),
+            lambda partition: Counter(),
+            emit,
+            1,
+        ),
     }
 
 
 if __name__ == "__main__":
     settings = Settings.from_env()
-    faust.Worker(build(settings, toy_specs(settings)), loglevel="INFO", blocking_timeout=None).execute_from_commandline()
+    faust.Worker(
+        build(settings, toy_specs(settings)), loglevel="INFO", blocking_timeout=None
+    ).execute_from_commandline()
