@@ -49,7 +49,7 @@ class WorldSettings:
     bad_share: float = 0.10
     copying: tuple[float, float] = (0.1, 0.75)
     fast_copies: float = 0.7
-    delay_h: float = 2.5
+    delay_h: float = 5.0
     delay_spread: float = 1.8
     verdict_share: float = 0.2
     verdict_h: float = 36.0

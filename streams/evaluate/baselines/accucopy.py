@@ -21,8 +21,8 @@ class Accucopy(Batched):
     """
 
     name = "accucopy"
-    growth = 0.15
-    iterations, copy_rate, prior, densest = 4, 0.8, 0.2, 2500
+    growth = 0.25
+    iterations, copy_rate, prior, densest = 3, 0.8, 0.2, 1000
 
     def __init__(self, data: CascadeSet) -> None:
         super().__init__(data)
@@ -40,17 +40,33 @@ class Accucopy(Batched):
         self.dense_row[dense] = np.arange(len(dense))
         self.depends = np.zeros((len(dense), len(dense)), np.float32)
         self.accuracy = np.full(matrix.n_users, 0.7)
-        order = np.argsort(matrix.claim, kind="stable")
-        bounds = np.searchsorted(matrix.claim[order], np.arange(matrix.n_claims + 1))
+        one, other = self._same_opinion(matrix)
         for _ in range(self.iterations):
-            log_odds = np.zeros(matrix.n_claims)
-            for c in range(matrix.n_claims):
-                rows = order[bounds[c] : bounds[c + 1]]
-                log_odds[c] = self._log_odds(matrix.user[rows], matrix.sign[rows])
+            accuracy = self.accuracy[matrix.user]
+            # Better sources count first; a copier is discounted by each better source that says the same.
+            after = (accuracy[other] > accuracy[one]) | ((accuracy[other] == accuracy[one]) & (other < one))
+            among = self.depends[self.dense_row[matrix.user[one]], self.dense_row[matrix.user[other]]]
+            kept = np.bincount(one, np.where(after, self._log_kept(among), 0), len(accuracy))
+            log_odds = matrix.per_claim(matrix.sign * np.exp(kept) * np.log(accuracy / (1 - accuracy)))
             p_true = matrix.clamp(0.5 * (1 + np.tanh(0.5 * log_odds)))
             right = np.where(matrix.sign > 0, p_true[matrix.claim], 1 - p_true[matrix.claim])
             self.accuracy = np.clip((matrix.per_user(right) + 1.4) / (n + 2), 0.05, 0.99)
             self._find_copying(matrix, p_true)
+
+    def _same_opinion(self, matrix: Matrix) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Every ordered pair of assertions by two dense sources with the same opinion of the same claim."""
+        dense = np.flatnonzero(self.dense_row[matrix.user] >= 0)
+        side = matrix.claim[dense] * 2 + (matrix.sign[dense] > 0)
+        dense, side = dense[np.argsort(side, kind="stable")], np.sort(side)
+        _, start, size = np.unique(side, return_index=True, return_counts=True)
+        each = np.repeat(size, size)
+        one = np.repeat(np.arange(len(dense)), each)
+        within = np.arange(len(one)) - np.repeat(np.cumsum(each) - each, each)
+        return dense[one], dense[np.repeat(np.repeat(start, size), each) + within]
+
+    def _log_kept(self, depends: npt.NDArray[np.float32]) -> Floats:
+        """ln(1 − c·P(dependent)): how much of a vote is left beside one better source."""
+        return np.asarray(np.log1p(-np.minimum(self.copy_rate * depends, 0.999)))
 
     def _find_copying(self, matrix: Matrix, p_true: Floats) -> None:
         """P(dependent) of each pair of dense sources, from shared true, shared false and different values."""
@@ -66,15 +82,14 @@ class Accucopy(Batched):
         seen = supports + denies
         k_differ = seen @ seen.T - k_true - k_false
         dense = np.flatnonzero(self.dense_row >= 0)
-        accuracy = np.zeros(len(self.depends))
+        accuracy = np.zeros(len(self.depends), np.float32)
         accuracy[self.dense_row[dense]] = self.accuracy[dense]
-        a, c = np.sqrt(np.outer(accuracy, accuracy)), self.copy_rate
+        a, c = np.sqrt(np.outer(accuracy, accuracy)), np.float32(self.copy_rate)
         both_true, both_false = a * a, (1 - a) ** 2
-        differ = np.maximum(1 - both_true - both_false, 1e-6)
         log_ratio = (
             k_true * np.log((a * c + both_true * (1 - c)) / both_true)
             + k_false * np.log(((1 - a) * c + both_false * (1 - c)) / both_false)
-            + k_differ * np.log(differ * (1 - c) / differ)
+            + k_differ * np.log(1 - c)
         ) + np.log(self.prior / (1 - self.prior))
         self.depends = (0.5 * (1 + np.tanh(0.5 * log_ratio))).astype(np.float32)
         np.fill_diagonal(self.depends, 0)
@@ -89,8 +104,7 @@ class Accucopy(Batched):
             if len(members) > 1:
                 members = members[np.argsort(-accuracy[members], kind="stable")]
                 among = self.depends[np.ix_(dense[members], dense[members])]
-                kept = np.log1p(-np.minimum(self.copy_rate * np.tril(among, -1), 0.999))
-                independent[members] = np.exp(kept.sum(axis=1))
+                independent[members] = np.exp(np.tril(self._log_kept(among), -1).sum(axis=1))
         return float(np.sum(sign * independent * np.log(accuracy / (1 - accuracy))))
 
     def judge(self, rows: npt.NDArray[np.int64], sign: Signs) -> float:

@@ -70,7 +70,7 @@ class Batched(Ledger):
         assertions, verdicts = self._fitted
         if (
             self._assertions > (1 + self.growth) * assertions + 20
-            or self._verdicts > (1 + self.growth) * verdicts
+            or self._verdicts > (1 + self.growth) * verdicts + 2
             or self._verdicts < verdicts
         ):
             self._fitted = (self._assertions, self._verdicts)

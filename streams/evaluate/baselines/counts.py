@@ -74,11 +74,11 @@ class UserHistory(Ledger):
 class SignedBetaNaiveBayes(Ledger):
     """Naive Bayes over stances with a Beta posterior of each source's accuracy, weights of either sign.
 
-    acc = (r + m·μ)/(r + e + m), m = 6, μ the running accuracy of all; log-odds of true = Σ x·logit(acc).
+    acc = (r + m·μ)/(r + e + m), m = 6, μ = .6; log-odds of true = Σ x·logit(acc).
     """
 
     name = "signed_beta_nb"
-    strength = 6.0
+    strength, mean = 6.0, 0.6
 
     def __init__(self, data: CascadeSet) -> None:
         super().__init__(data)
@@ -95,7 +95,6 @@ class SignedBetaNaiveBayes(Ledger):
     def log_odds_of(self, claim: int) -> float:
         """−Σ x·logit(acc)."""
         users, sign = self.assertions(claim)
-        mean = (self.right.sum() + 6.0) / (self.right.sum() + self.wrong.sum() + 10.0)
         right, wrong = self.right[users], self.wrong[users]
-        accuracy = (right + self.strength * mean) / (right + wrong + self.strength)
+        accuracy = (right + self.strength * self.mean) / (right + wrong + self.strength)
         return -float(np.sum(sign * np.log(accuracy / (1 - accuracy))))
