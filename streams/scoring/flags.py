@@ -43,7 +43,7 @@ class FlagContext:
 def confidence(risk_z: Floats, params: Params, config: ScoringConfig) -> Floats:
     """P(risk > threshold), risk's log-odds being normal around z with the calibration's standard deviation.
 
-    >>> confidence(np.array([math.log(4.0)]), Params(), ScoringConfig()).tolist()
+    >>> confidence(np.array([math.log(4.0)]), Params(), ScoringConfig()).round(3).tolist()
     [0.5]
     """
     z = (risk_z - math.log(config.flag_risk / (1.0 - config.flag_risk))) / max(params.risk_sd, 1e-6)

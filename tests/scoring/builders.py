@@ -1,0 +1,205 @@
+"""Small, readable ways to make blocks for tests of the core, and to look at state by key instead of by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+from hypothesis import strategies as st
+
+from streams.blocks import Block, make
+from streams.columns import Table
+from streams.scoring import ClaimsState, ScoringConfig, SourcesState
+
+NOW_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Event:
+    source: str
+    claim: str
+    id: str
+    t: int = 1_600_000_000_000
+    stance: int = 1
+    kind: int = 2
+    community: str = ""
+    text: int = 0
+    root: int = 0
+
+    def content(self) -> int:
+        return xxhash.xxh3_64_intdigest(repr(self))
+
+
+def events_block(events: Sequence[Event], origin: int = 1) -> Block:
+    columns = {
+        "s": [e.source for e in events],
+        "c": [e.claim for e in events],
+        "i": [e.id for e in events],
+        "e": [xxhash.xxh3_64_intdigest(e.id) for e in events],
+        "h": [e.content() for e in events],
+        "kind": [e.kind for e in events],
+        "x": [e.stance for e in events],
+        "t": [e.t for e in events],
+        "m": [e.community for e in events],
+        "g": [e.text for e in events],
+        "r": [e.root for e in events],
+    }
+    return make("events", "e/0", list(range(origin, origin + len(events))), columns)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    claim: str
+    verdict: int
+    t: int
+    rater: str = "checker"
+    version: int = 1
+
+
+def rulings_block(rulings: Sequence[Ruling], origin: int = 1) -> Block:
+    columns = {
+        "c": [r.claim for r in rulings],
+        "id": [f"{r.claim}-{r.rater}-{r.version}" for r in rulings],
+        "ver": [r.version for r in rulings],
+        "verdict": [r.verdict for r in rulings],
+        "rater": [r.rater for r in rulings],
+        "t": [r.t for r in rulings],
+        "kind": ["fact-check"] * len(rulings),
+        "event": [""] * len(rulings),
+        "url": [""] * len(rulings),
+    }
+    return make("rulings", "r/0", list(range(origin, origin + len(rulings))), columns)
+
+
+@dataclass
+class Pipeline:
+    """Both stages of one partition, joined without a broker; what leaves is kept."""
+
+    config: ScoringConfig = field(default_factory=ScoringConfig)
+    now_ms: int = NOW_MS
+
+    def __post_init__(self) -> None:
+        self.sources = SourcesState(self.config, 0)
+        self.claims = ClaimsState(self.config, 0)
+        self.scores: dict[str, dict[str, Any]] = {}
+        self.flags: list[dict[str, Any]] = []
+        self.dead: list[tuple[int, str, str]] = []
+        self.repeats = 0
+
+    def feed(self, block: Block) -> None:
+        queue = [block]
+        while queue:
+            item = queue.pop(0)
+            state = self.sources if item.kind in ("events", "credits", "assign") else self.claims
+            queue.extend(self._apply(state, item))
+
+    def feed_both(self, block: Block) -> None:
+        for state in (self.sources, self.claims):
+            for item in self._apply(state, block):
+                self.feed(item)
+
+    def _apply(self, state: SourcesState | ClaimsState, block: Block) -> list[Block]:
+        out: list[Block] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            effects = state.apply(block, self.now_ms, cursor)
+            cursor = effects.next_cursor
+            out.extend(effects.blocks)
+            self.scores.update(effects.scores)
+            self.flags.extend(effects.flags)
+            self.dead.extend(effects.dead)
+            self.repeats += effects.repeats
+        return out
+
+    def events(self, events: Sequence[Event]) -> None:
+        self.feed(events_block(events))
+
+    def rule(self, *rulings: Ruling) -> None:
+        self.feed(rulings_block(rulings))
+
+    def params(self, version: int = 1, **values: float) -> None:
+        self.feed_both(Block("params", "p/0", version, {}, {"version": version, "values": values}))
+
+    def tick(self, **meta: Any) -> None:
+        self.feed_both(Block("tick", "k/0", self.now_ms, {}, {"t": self.now_ms, **meta}))
+
+    def source(self, source: str, *fields: str) -> Any:
+        row = self.sources.sources.find_one(source)
+        values = [self.sources.sources[f][row].item() for f in fields]
+        return values[0] if len(values) == 1 else values
+
+
+CLAIM_SUMS = ("events", "parts", "n1", "n2", "n3", "n4", "spread", "first", "last", "L", "A", "hs0", "hs30", "hs60",
+              "known", "signed", "verdict", "ruled", "rulings")  # fmt: skip
+PART_VALUES = ("x", "kind", "t", "e", "g", "z", "w", "v", "cl", "known", "h0", "h30", "h60", "cy", "cf", "cx")
+
+
+def claim_view(state: ClaimsState) -> dict[str, Any]:
+    """The order-free part of a claims partition, by key."""
+    data = state.data
+    view: dict[str, Any] = {}
+    for claim, row in data.claims.items():
+        view[str(claim)] = [data.claims[f][row].item() for f in CLAIM_SUMS]
+    for _, row in data.parts.items():
+        key = f"{data.claims.key(int(data.parts['c'][row]))}/{data.names.key(int(data.parts['s'][row]))}"
+        view[key] = [data.parts[f][row].item() for f in PART_VALUES]
+    return view
+
+
+def kernels(state: ClaimsState) -> dict[str, list[float]]:
+    claims = state.data.claims
+    return {str(c): [claims[f"k{k}"][row].item() for k in range(9)] for c, row in claims.items()}
+
+
+def rebuilt(state: Any) -> Any:
+    """The state as a worker that recovers finds it: from the tables' segments alone."""
+    other = type(state)(state.config, state.partition)
+    for mine, theirs in zip(state.tables, other.tables, strict=True):
+        copy_table(mine, theirs)
+    return other
+
+
+def copy_table(mine: Table, theirs: Table) -> None:
+    for index in range(mine.segments()):
+        theirs.apply(mine.segment(index))
+    theirs.recovered()
+
+
+def difference(one: Any, other: Any) -> float:
+    return max(a.difference(b) for a, b in zip(one.tables, other.tables, strict=True))
+
+
+SOURCES = [f"u{i}" for i in range(8)]
+CLAIMS = [f"c{i}" for i in range(3)]
+
+
+@st.composite
+def event_lists(draw: Any, max_size: int = 30) -> list[Event]:
+    """Events with unique ids; few sources and claims, so that everything collides."""
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(SOURCES),
+                st.sampled_from(CLAIMS),
+                st.integers(0, 50),
+                st.sampled_from([0, 1, 1, 2, 2, 3, 4]),
+                st.sampled_from([0, 1, 2]),
+                st.sampled_from(["", "", "left", "right"]),
+                st.sampled_from([0, 0, 77, 78]),
+            ),
+            min_size=1,
+            max_size=max_size,
+        )
+    )
+    return [
+        Event(s, c, f"e{i}", 1_600_000_000_000 + t * 3_600_000, 1 if kind == 1 else x, kind, m, g)
+        for i, (s, c, t, x, kind, m, g) in enumerate(rows)
+    ]
+
+
+def in_pieces(items: Sequence[Any], cuts: Iterable[int]) -> list[Sequence[Any]]:
+    edges = [0, *sorted({c % (len(items) + 1) for c in cuts}), len(items)]
+    return [items[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]

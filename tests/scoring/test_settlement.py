@@ -1,0 +1,164 @@
+"""Verdicts: what they credit equals a plain recount, and taking one back restores what was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.scoring import ScoringConfig
+from tests.scoring.builders import (
+    CLAIMS,
+    DAY_MS,
+    NOW_MS,
+    Event,
+    Pipeline,
+    Ruling,
+    event_lists,
+    rebuilt,
+    rulings_block,
+)
+
+T0 = 1_600_000_000_000
+
+
+@st.composite
+def ruling_lists(draw: Any) -> list[Ruling]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(CLAIMS), st.integers(0, 3), st.integers(0, 50), st.sampled_from("ab"), st.integers(1, 4)
+            ),
+            max_size=10,
+        )
+    )
+    seen: dict[tuple[str, str, int], Ruling] = {}
+    for claim, verdict, hour, rater, version in rows:
+        seen.setdefault((claim, rater, version), Ruling(claim, verdict, T0 + hour * 3_600_000, rater, version))
+    return list(seen.values())
+
+
+def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:
+    """right, wrong, false joined, true joined of every source, by the definition and nothing else."""
+    out: dict[str, list[int]] = {e.source: [0, 0, 0, 0] for e in events}
+    for claim in {r.claim for r in rulings}:
+        latest: dict[str, Ruling] = {}
+        first: dict[str, int] = {}
+        for r in rulings:
+            if r.claim == claim:
+                if r.rater not in latest or r.version > latest[r.rater].version:
+                    latest[r.rater] = r
+                first[r.rater] = min(first.get(r.rater, r.t), r.t)
+        force = [r for r in latest.values() if r.verdict]
+        if not force:
+            continue
+        balance = sum({1: 1, 2: -1}.get(r.verdict, 0) for r in force)
+        ruled = min(first[r.rater] for r in force)
+        for source in {e.source for e in events if e.claim == claim}:
+            mine = [e for e in events if e.claim == claim and e.source == source]
+            if balance:
+                out[source][2 if balance < 0 else 3] += 1
+            said = [e for e in mine if e.stance in (1, 2) and e.t < ruled]
+            if balance and said:
+                last = max(said, key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id)))
+                out[source][0 if (last.stance == 1) == (balance > 0) else 1] += 1
+    return out
+
+
+@settings(deadline=None, max_examples=120)
+@given(event_lists(), ruling_lists(), st.randoms(use_true_random=False), st.sampled_from([4096, 2]))
+def test_credits_equal_a_plain_recount_however_events_and_rulings_interleave(
+    events: list[Event], rulings: list[Ruling], random: Any, step: int
+) -> None:
+    line = Pipeline(ScoringConfig(settle_step=step))
+    items: list[Any] = [*events, *rulings]
+    random.shuffle(items)
+    for item in items:
+        line.rule(item) if isinstance(item, Ruling) else line.events([item])
+    for source, expected in recount(events, rulings).items():
+        assert line.source(source, "right", "wrong", "f0", "t0") == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(event_lists(), st.sampled_from([1, 2, 3]), st.integers(0, 60))
+def test_a_ruling_withdrawn_restores_sources_and_scores(events: list[Event], verdict: int, hour: int) -> None:
+    line = Pipeline()
+    line.rule(Ruling(CLAIMS[1], 2, T0 - DAY_MS))
+    line.events(events)
+    claims = sorted({e.claim for e in events})
+    before_scores = line.claims.read(claims)
+    before = {e.source: line.source(e.source, *SUMS) for e in events}
+    ref = {e.source: line.source(e.source, "ref") for e in events}
+    line.rule(Ruling(CLAIMS[0], verdict, T0 + hour * 3_600_000))
+    line.rule(Ruling(CLAIMS[0], 0, T0 + hour * 3_600_000 + 5, version=2))
+    after_scores = line.claims.read(claims)
+    for name in ("score", "risk", "low", "high"):
+        assert after_scores[name] == pytest.approx(before_scores[name], abs=2e-3)
+    for source, sums in before.items():
+        fade = 2.0 ** (-(line.source(source, "ref") - ref[source]) / (180 * DAY_MS)) if ref[source] else 1.0
+        now = line.source(source, *SUMS)
+        assert now[:6] == sums[:6]
+        assert now[6:] == pytest.approx([v * fade for v in sums[6:]], abs=1e-9)
+
+
+SUMS = ("right", "wrong", "f0", "t0", "gain", "loss", "rs", "es", "rd", "ed")
+
+
+def test_a_revised_verdict_turns_right_into_wrong() -> None:
+    line = Pipeline()
+    line.events([Event("a", "c", "1", t=10), Event("b", "c", "2", t=20, stance=2)])
+    line.rule(Ruling("c", 1, 100))
+    assert line.source("a", "right", "wrong") == [1, 0]
+    line.rule(Ruling("c", 2, 200, version=2))
+    assert line.source("a", "right", "wrong") == [0, 1]
+    assert line.source("b", "right", "wrong") == [1, 0]
+    line.rule(Ruling("c", 1, 50, version=1))  # an old version comes late: ignored
+    assert line.source("a", "right", "wrong") == [0, 1]
+
+
+def test_an_event_that_happened_before_the_ruling_but_arrives_after_it_is_credited() -> None:
+    line = Pipeline()
+    line.events([Event("a", "c", "1", t=50)])
+    line.rule(Ruling("c", 2, 100))
+    line.events([Event("late", "c", "2", t=60, stance=2)])
+    assert line.source("late", "right") == 1
+    line.events([Event("a", "c", "3", t=70, stance=2)])  # a had changed its mind in time
+    assert line.source("a", "right", "wrong") == [1, 0]
+
+
+def test_raters_who_tie_settle_without_credit() -> None:
+    line = Pipeline()
+    line.events([Event("a", "c", "1", t=50)])
+    line.rule(Ruling("c", 2, 100, "one"), Ruling("c", 1, 100, "two"))
+    assert line.source("a", "right", "wrong", "f0", "t0") == [0, 0, 0, 0]
+    assert line.scores["c"]["verdict"] == "mixed"
+
+
+def test_a_lone_early_source_who_is_right_earns_insight_and_the_crowd_hardly_any() -> None:
+    line = Pipeline()
+    line.params(ppv_support=0.7, ppv_deny=0.7)
+    line.events([Event("lone", "c", "0", t=10, stance=2)])
+    for i in range(30):
+        line.events([Event(f"crowd{i}", "c", f"s{i}", t=20 + i, community=f"m{i}")])
+    line.events([Event("convert", "c", "9", t=90, stance=1)])
+    line.rule(Ruling("c", 1, 100))
+    gains = [line.source(s, "gain") for s in ("crowd0", "convert")]
+    assert gains[1] < gains[0]
+    assert line.source("lone", "loss") > 0
+
+
+def test_a_long_settlement_survives_recovery_between_its_steps() -> None:
+    line = Pipeline(ScoringConfig(settle_step=7))
+    line.events([Event(f"u{i}", "c", f"e{i}", t=10) for i in range(30)])
+    block = rulings_block([Ruling("c", 2, 100)])
+    cursor: int | None = 0
+    credited = 0
+    while cursor is not None:
+        effects = line.claims.apply(block, NOW_MS, cursor)
+        credited += sum(len(b) for b in effects.blocks)
+        cursor = effects.next_cursor
+        line.claims = rebuilt(line.claims)
+    assert credited == 30
