@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from streams import metrics
 from streams.engine.stage import BatchReport
+from streams.reading import enough_evidence, headline
+
+INTAKE = "intake"
 
 
 def taken_in(records: int, rows: int, rejected: Sequence[str], seconds: float) -> None:
     """One batch of input was decoded and routed."""
+    _sizes(INTAKE, records, rows)
+    metrics.BATCH_SECONDS.at(INTAKE, "whole").observe(seconds)
+    for code in rejected:
+        metrics.DEAD_LETTERS.at(code).inc()
 
 
 def applied(stage: str, report: BatchReport) -> None:
     """One micro-batch of a stateful stage became durable."""
+    _sizes(stage, report.records, report.rows)
+    parts = {"apply": report.apply_s, "changelog": report.changelog_s, "outbox": report.outbox_s}
+    for step, seconds in parts.items():
+        metrics.BATCH_SECONDS.at(stage, step).observe(seconds)
+    metrics.BATCH_SECONDS.at(stage, "whole").observe(sum(parts.values()))
+    metrics.CHANGELOG_BYTES.at(stage).inc(report.changelog_bytes)
+
+
+def emitted(
+    subject: str, scores: Mapping[str, Mapping[str, Any]], flags: Iterable[Mapping[str, Any]], refused: Iterable[str]
+) -> None:
+    """A stage publishes these score records by key (`subject`: claim or source), flags, and dead-letter codes."""
+    for record in scores.values():
+        band = metrics.band(float(record[headline(subject)]), enough_evidence(subject, record))
+        metrics.SCORES.at(subject, band).inc()
+    for flag in flags:
+        # A raise moves the claim's score record in the same step, which knows when the claim began.
+        first_event_ms = scores.get(flag["subject"]["id"], {}).get("first_event_ms")
+        metrics.count_flag(flag, first_event_ms)
+    for code in refused:
+        metrics.DEAD_LETTERS.at(code).inc()
 
 
 def recovered(stage: str, seconds: float, rows: int) -> None:
     """A partition was claimed and its state read."""
+    metrics.RECOVERY_SECONDS.at(stage).observe(seconds)
+    metrics.RECOVERED_ROWS.at(stage).inc(rows)
 
 
 def lag(stage: str, partition: int, records: int, append_ms: int) -> None:
     """A stage has come this far."""
+    metrics.set_lag(stage, partition, records, append_ms)
+
+
+def _sizes(stage: str, records: int, rows: int) -> None:
+    metrics.RECORDS.at(stage).inc(records)
+    metrics.ROWS.at(stage).inc(rows)
+    metrics.BATCH_RECORDS.at(stage).observe(records)
+    metrics.BATCH_ROWS.at(stage).observe(rows)

@@ -1,0 +1,46 @@
+"""How a score is read by a person: the words for it, and whether there is enough evidence to give a number at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.metrics import Band, band
+
+# Settled claims from which a source's credibility says something about it, rather than about newcomers at large.
+SETTLED_ENOUGH = 3
+# A record of an older core does not say whether it rests on enough; an interval this wide does not.
+WIDTH_MAX = 0.6
+
+
+def headline(subject: str) -> str:
+    """The field of a score record that holds its figure: `score` of a claim, `credibility` of a source."""
+    return "score" if subject == "claim" else "credibility"
+
+
+def enough_evidence(subject: str, record: Mapping[str, Any]) -> bool:
+    """Whether people should be shown the figure. What the record says of itself counts; a verdict always is enough."""
+    if (said := record.get("enough_evidence")) is not None:
+        return bool(said)
+    if subject == "source":
+        return int(record.get("right", 0)) + int(record.get("wrong", 0)) >= SETTLED_ENOUGH
+    return record.get("verdict") is not None or float(record["high"]) - float(record["low"]) <= WIDTH_MAX
+
+
+def assessment(subject: str, record: Mapping[str, Any]) -> str:
+    """The record in a few words: never a figure where there is little evidence."""
+    if subject == "claim" and record.get("verdict") in ("true", "false", "mixed"):
+        return f"ruled {record['verdict']}"
+    words = {
+        "claim": {Band.LOW: "poorly corroborated", Band.MIDDLE: "contested", Band.HIGH: "well corroborated"},
+        "source": {Band.LOW: "mostly wrong so far", Band.MIDDLE: "mixed record", Band.HIGH: "mostly right so far"},
+    }[subject]
+    reading = band(float(record[headline(subject)]), enough_evidence(subject, record))
+    return words.get(reading, str(reading))
+
+
+def figure(subject: str, record: Mapping[str, Any]) -> str:
+    """The figure with its interval for a table: `0.31 (0.12–0.55)`, or words."""
+    if not enough_evidence(subject, record):
+        return str(Band.UNKNOWN)
+    return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
