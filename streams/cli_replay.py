@@ -1,0 +1,136 @@
+"""credence replay: publish a data set, its verdicts released after a lag."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from streams import topics
+from streams.broker import BrokerError, resolve
+from streams.console import err, foreseen, print_json
+from streams.settings import Settings, SettingsError, parse_duration_ms
+from streams.topics import TopicsError
+
+
+def parse_speed(text: str) -> float | None:
+    """Event time by wall time; None for "max". Raises typer.BadParameter on anything else."""
+    if text == "max":
+        return None
+    try:
+        if (speed := float(text.removesuffix("x"))) > 0:
+            return speed
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no speed: write 60 (an hour a minute) or max")
+
+
+def parse_lag(text: str) -> int:
+    """Milliseconds of a duration. Raises typer.BadParameter."""
+    try:
+        return parse_duration_ms(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Folder with events.csv[.gz] and claims.csv[.gz].", file_okay=False)
+]
+Speed = Annotated[str, typer.Option("--speed", metavar="X|max", help="Event time by wall time; max: no waiting.")]
+Lag = Annotated[
+    str | None,
+    typer.Option(
+        "--verdict-lag", metavar="TIME", help="A verdict is released this long after a claim's first event.",
+        show_default="24h, or CREDENCE_VERDICT_LAG_MS",
+    ),
+]  # fmt: skip
+Kafka = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
+]
+
+
+def replay(
+    directory: Directory,
+    speed: Speed = "max",
+    verdict_lag: Lag = None,
+    broker: Kafka = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Publish a data set to social.events.v1 and its verdicts to trust.rulings.v1, in the order of event time.
+
+    It waits for each verdict's credits before it goes on, so a worker must run. Publishing again changes nothing.
+
+    Columns of events.csv: ts (unix seconds), kind, claim_id, event_id, parent_id, user_id, and where known stance, text,
+    url, community_id, lang. Of claims.csv: claim_id, label (true and false have a verdict).
+
+    Example: credence replay ~/data/rumours --speed 3600 --verdict-lag 12h
+    """
+    from streams import dataset
+    from streams.idle import StalledError
+    from streams.replay import PublishError, Replay
+
+    pace = parse_speed(speed)
+    with foreseen(BrokerError, SettingsError, TopicsError, dataset.DatasetError, StalledError, PublishError):
+        settings = resolve(Settings.from_env(broker=broker, verdict_lag_ms=verdict_lag and parse_lag(verdict_lag)))
+        data = dataset.read(directory)
+        topics.create(settings.broker, settings)
+        with ReplayBar(err, len(data)) as bar:
+            done = asyncio.run(Replay(settings, data, settings.verdict_lag_ms, pace, bar.show).run())
+    rate = done.events / max(done.seconds, 1e-9)
+    if as_json:
+        print_json(
+            {"events": done.events, "verdicts": done.verdicts, "seconds": done.seconds, "events_per_s": rate,
+             "waits": done.waits, "waited_s": done.waited_s}
+        )  # fmt: skip
+    else:
+        typer.echo(
+            f"{done.events:,} events and {done.verdicts:,} verdicts published and applied in {done.seconds:.1f} s "
+            f"({rate:,.0f} events/s; {done.waited_s:.1f} s of it waiting for credits)"
+        )
+
+
+class ReplayBar:
+    """A progress bar of a replay; without a terminal, a line now and then."""
+
+    EVERY_S = 5.0
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._told_s = 0.0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} events"),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID = self._bar.add_task("replay", total=total, note="")
+
+    def __enter__(self) -> ReplayBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, status: object) -> None:
+        """Show a ReplayStatus."""
+        from streams.replay import ReplayStatus
+
+        assert isinstance(status, ReplayStatus)
+        at = datetime.fromtimestamp(status.event_ms / 1000, UTC)
+        note = f"{at:%Y-%m-%d %H:%M}  {status.verdicts}/{status.verdicts_total} verdicts"
+        note += "  waiting for credit" if status.waiting else ""
+        self._bar.update(self._task, completed=status.events, note=f"{note:<56}")
+        if not self._console.is_terminal and status.seconds - self._told_s >= self.EVERY_S:
+            self._told_s = status.seconds
+            self._console.print(f"{status.events:,} of {status.events_total:,} events, {note}", highlight=False)

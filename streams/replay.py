@@ -1,0 +1,212 @@
+"""Publishing a data set as if it happened now: events in the order of their arrival, verdicts when they are due.
+
+Before anything later than a verdict is published, its credits are waited for, so that a replay at any speed learns
+what a live stream would have learned by then. Publishing again is harmless: the same rows make the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams import topics
+from streams.dataset import Dataset, Release
+from streams.idle import STALL_S, Standstill
+from streams.settings import Settings, client_kwargs
+from streams.topics import partition_of
+
+BATCH_BYTES = 512 << 10
+SLICE_ROWS = 4_000
+PACE_S = 0.1
+"""A paced replay publishes what is due this often."""
+
+
+class PublishError(RuntimeError):
+    """Kafka did not take what was published; the message says what, and that the replay may be repeated."""
+
+
+@dataclass(frozen=True)
+class ReplayStatus:
+    """How far a replay is.
+
+    Attributes:
+        events, verdicts: published so far; `events_total`, `verdicts_total`: of the whole data set.
+        event_ms: event time reached; 0 before the first event.
+        waiting: whether it waits for a verdict's credits just now.
+        waits: how often it did; `waited_s`: how long altogether.
+        seconds: since the start, wall time.
+    """
+
+    events: int = 0
+    events_total: int = 0
+    verdicts: int = 0
+    verdicts_total: int = 0
+    event_ms: int = 0
+    waiting: bool = False
+    waits: int = 0
+    waited_s: float = 0.0
+    seconds: float = 0.0
+
+
+class Publisher:
+    """Publishes records of one topic in large batches, each to the partition that owns its key."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._n = partitions
+        self._acks: list[Any] = []
+
+    async def publish(self, records: Iterable[tuple[str, bytes]]) -> int:
+        """Hand over (key, value) records, in order for each key; how many. `acked` must follow."""
+        open_: list[Any] = [None] * self._n
+        now, count = int(time.time() * 1000), 0
+        for key, value in records:
+            count += 1
+            p = partition_of(key, self._n)
+            batch = open_[p]
+            raw = key.encode()
+            if batch is None or batch.append(timestamp=now, key=raw, value=value) is None:
+                if batch is not None:
+                    await self._send(batch, p)
+                batch = open_[p] = self._producer.create_batch()
+                if batch.append(timestamp=now, key=raw, value=value) is None:
+                    raise PublishError(f"an event of {key} has {len(value):,} bytes, more than fit in a batch")
+        for p, batch in enumerate(open_):
+            if batch is not None:
+                await self._send(batch, p)
+        return count
+
+    async def _send(self, batch: Any, partition: int) -> None:
+        self._acks.append(await self._producer.send_batch(batch, self._topic, partition=partition))
+
+    async def acked(self) -> None:
+        """Wait until Kafka has everything. Raises PublishError when it does not take it."""
+        acks, self._acks = self._acks, []
+        try:
+            for ack in acks:
+                await ack
+        except KafkaError as error:
+            raise PublishError(f"Kafka did not take records for {self._topic}: {error!r}; replay again") from error
+
+
+class Replay:
+    """One replay of a data set.
+
+    Args:
+        settings: with the broker filled in.
+        data: what to publish.
+        lag_ms: a verdict is released this long after the claim's first event.
+        speed: event time by wall time (60: an hour a minute); None: as fast as the stages learn.
+        on_status: called with a ReplayStatus whenever it changed, at most every few thousand events.
+        stall_s: see Standstill.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Dataset,
+        lag_ms: int,
+        speed: float | None = None,
+        on_status: Callable[[ReplayStatus], None] = lambda status: None,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self._settings, self._data, self._speed, self._on_status = settings, data, speed, on_status
+        self._standstill = Standstill(settings, stall_s)
+        self._clock = data.clock_ms
+        self._releases = data.releases(lag_ms)
+        self._status = ReplayStatus(events_total=len(data), verdicts_total=len(self._releases))
+        self._began = time.perf_counter()
+        self._origin_ms = int(self._clock[0]) if len(data) else 0
+
+    async def run(self) -> ReplayStatus:
+        """Publish everything and wait until all of it is applied; the last status.
+
+        Raises:
+            StalledError: no worker makes progress.
+            PublishError: Kafka does not take what is published.
+        """
+        self._began = time.perf_counter()
+        settings = self._settings
+        producer = AIOKafkaProducer(
+            **client_kwargs(settings), enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=8 << 20
+        )
+        await producer.start()
+        try:
+            async with self._standstill:
+                events = Publisher(producer, topics.EVENTS.name(settings), settings.partitions)
+                rulings = Publisher(producer, topics.RULINGS.name(settings), settings.partitions)
+                row = 0
+                for position, due in self._due():
+                    await self._events(events, row, position)
+                    await self._rulings(rulings, due)
+                    row = position
+                await self._events(events, row, len(self._data))
+                await self._wait()
+        finally:
+            await producer.stop()
+        return self._status
+
+    def _due(self) -> list[tuple[int, list[Release]]]:
+        """Verdicts by the row that may only follow them; those with no event in between share their wait.
+
+        At equal times the verdict comes first.
+        """
+        at = np.array([release.at_ms for release in self._releases], np.int64)
+        rows = np.searchsorted(self._clock, at, side="left").tolist()
+        pairs = zip(rows, self._releases, strict=True)
+        return [(row, [release for _, release in group]) for row, group in groupby(pairs, key=lambda pair: pair[0])]
+
+    async def _events(self, publisher: Publisher, start: int, end: int) -> None:
+        while start < end:
+            stop = min(end, start + SLICE_ROWS)
+            if self._speed is not None:
+                stop = min(stop, await self._pace(start))
+            await publisher.publish(self._data.records(start, stop))
+            start = stop
+            self._tell(events=stop, event_ms=int(self._clock[stop - 1]))
+        await publisher.acked()
+
+    async def _pace(self, start: int) -> int:
+        """Sleep until the row is due; the row that is not due then."""
+        assert self._speed is not None
+        while True:
+            reached = self._origin_ms + (time.perf_counter() - self._began) * 1000 * self._speed
+            upto = int(np.searchsorted(self._clock, reached, side="right"))
+            if upto > start:
+                return upto
+            ahead_s = (int(self._clock[start]) - reached) / 1000 / self._speed
+            await asyncio.sleep(min(max(ahead_s, 0.001), PACE_S))
+            self._tell()
+
+    async def _rulings(self, publisher: Publisher, due: list[Release]) -> None:
+        await self._pace_release(due[-1].at_ms)
+        await publisher.publish((release.claim_id, release.record()) for release in due)
+        await publisher.acked()
+        self._tell(verdicts=self._status.verdicts + len(due))
+        await self._wait()
+
+    async def _pace_release(self, at_ms: int) -> None:
+        """Where verdicts follow the last event, nobody waits a day for them."""
+        if self._speed is not None and self._status.events < len(self._data):
+            reached = self._origin_ms + (time.perf_counter() - self._began) * 1000 * self._speed
+            await asyncio.sleep(max(0.0, (at_ms - reached) / 1000 / self._speed))
+
+    async def _wait(self) -> None:
+        began = time.perf_counter()
+        self._tell(waiting=True)
+        await self._standstill.wait()
+        status = self._status
+        self._tell(waiting=False, waits=status.waits + 1, waited_s=status.waited_s + time.perf_counter() - began)
+
+    def _tell(self, **changed: Any) -> None:
+        self._status = replace(self._status, seconds=time.perf_counter() - self._began, **changed)
+        self._on_status(self._status)
