@@ -10,10 +10,10 @@ one of them was rebuilt from the changelog in between, which is why a row number
 
 from __future__ import annotations
 
-import heapq
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, count, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ Rows = npt.NDArray[np.int64]
 
 SEGMENT_ROWS = 2048
 _HEAD = struct.Struct("<I")
+_NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 class Table:
@@ -48,10 +49,10 @@ class Table:
         self._columns: dict[str, npt.NDArray[Any]] = {f: np.zeros(0, d) for f, d in self.fields.items()}
         self._texts: dict[str, list[str]] = {f: [] for f in self.text}
         self._keys: list[Key | None] = []
-        self._row_of: dict[Key, int] = {}
-        self._free: list[int] = []
+        self._row_of: defaultdict[Key, int] = defaultdict(None)
+        self._free: list[int] = []  # ascending
         self._touched: list[Rows] = []
-        self._rekeyed: set[int] = set()
+        self._rekeyed: list[Rows] = []
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -94,20 +95,31 @@ class Table:
         return self._row_of.get(key, -1)
 
     def ensure(self, keys: Sequence[Key]) -> tuple[Rows, Rows]:
-        """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance."""
-        rows = self.find(keys)
-        missing = np.flatnonzero(rows < 0)
-        if not missing.size:
-            return rows, missing
-        picked = missing.tolist()
-        wanted = list(dict.fromkeys([keys[i] for i in picked]))
-        made = self._allocate(wanted)
-        if len(wanted) == len(picked):
-            rows[missing] = made
-        else:
-            rows[missing] = np.fromiter(map(self._row_of.__getitem__, [keys[i] for i in picked]), np.int64, len(picked))
+        """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance.
+
+        New keys take free rows first, lowest first, then rows beyond the high-water mark.
+        """
+        row_of, free = self._row_of, self._free
+        before = len(row_of)
+        # The dictionary itself hands out rows: one pass in C for known and new keys alike.
+        row_of.default_factory = (chain(free, count(self.size)) if free else count(self.size)).__next__
+        rows = np.fromiter(map(row_of.__getitem__, keys), np.int64, len(keys))
+        row_of.default_factory = None
+        created = len(row_of) - before
+        if not created:
+            return rows, _NO_ROWS
+        new = list(islice(reversed(row_of), created))
+        new.reverse()
+        reused = min(len(free), created)
+        made = np.arange(self.size - reused, self.size - reused + created)
+        if reused:
+            made[:reused] = free[:reused]
+            for row, key in zip(free, new[:reused], strict=False):
+                self._keys[row] = key
+            del free[:reused]
+        self._grow(new[reused:])
         self.touch(made)
-        self._rekeyed.update(made.tolist())
+        self._rekeyed.append(made)
         return rows, made
 
     def touch(self, rows: Rows) -> None:
@@ -120,29 +132,23 @@ class Table:
         for row in rows.tolist():
             del self._row_of[self.key(row)]
             self._keys[row] = None
-            heapq.heappush(self._free, row)
             for values in self._texts.values():
                 values[row] = ""
         for column in self._columns.values():
             column[rows] = 0
+        self._free.extend(rows.tolist())
+        self._free.sort()
         self.touch(rows)
-        self._rekeyed.update(rows.tolist())
+        if rows.size:
+            self._rekeyed.append(rows)
 
-    def _allocate(self, keys: list[Key]) -> Rows:
-        """Rows for new, distinct keys: free rows first, lowest first, then the rows beyond the high-water mark."""
-        reused = min(len(self._free), len(keys))
-        recycled = [heapq.heappop(self._free) for _ in range(reused)]
-        for row, key in zip(recycled, keys, strict=False):
-            self._keys[row] = key
-        fresh = range(self.size, self.size + len(keys) - reused)
-        self._keys.extend(keys[reused:])
+    def _grow(self, keys: Sequence[Key | None]) -> None:
+        """Append rows with these keys beyond the high-water mark."""
+        self._keys.extend(keys)
         for values in self._texts.values():
-            values.extend(repeat("", len(fresh)))
-        self.size += len(fresh)
+            values.extend(repeat("", len(keys)))
+        self.size += len(keys)
         self._reserve(self.size)
-        made = recycled + list(fresh)
-        self._row_of.update(zip(keys, made, strict=True))
-        return np.asarray(made, np.int64)
 
     def _reserve(self, size: int) -> None:
         if size <= self._capacity:
@@ -161,7 +167,7 @@ class Table:
         if not self._touched:
             return b""
         rows = np.unique(np.concatenate(self._touched))
-        payload = self._encode(rows, sorted(self._rekeyed))
+        payload = self._encode(rows, np.unique(np.concatenate([*self._rekeyed, _NO_ROWS])).tolist())
         self._touched.clear()
         self._rekeyed.clear()
         return payload
@@ -200,12 +206,7 @@ class Table:
         head = orjson.loads(payload[_HEAD.size : at])
         count: int = head["n"]
         if head["size"] > self.size:
-            grown = head["size"] - self.size
-            self._keys.extend(repeat(None, grown))
-            for values in self._texts.values():
-                values.extend(repeat("", grown))
-            self.size = head["size"]
-            self._reserve(self.size)
+            self._grow([None] * (head["size"] - self.size))
         for row, key in zip(head["keyed"], head["keys"], strict=True):
             self._rekey(row, key)
         rows = np.frombuffer(payload, "<i8", count, at)
