@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
+
+from streams.codec.text import copy_hash
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -158,12 +159,6 @@ def codes_of(names: Iterable[str]) -> tuple[Codes, list[str]]:
     return column, list(code)
 
 
-def text_hash(text: str, shortest: int = 24) -> int:
-    """64-bit hash of the text without case, spaces and punctuation; 0 if fewer than `shortest` letters remain."""
-    letters = "".join(c for c in text.lower() if c.isalnum())
-    return xxhash.xxh3_64_intdigest(letters) if len(letters) >= shortest else 0
-
-
 def read_cascades(directory: Path) -> CascadeSet:
     """Read `events.csv[.gz]`, `claims.csv` and, if there, `groups.csv`.
 
@@ -182,7 +177,7 @@ def read_cascades(directory: Path) -> CascadeSet:
     claim, claim_ids = codes_of(column["claim_id"])
     user, user_ids = codes_of(column["user_id"])
     truth, group, claim_texts = _read_claims(directory, claim_ids)
-    hashes = np.array([text_hash(t) for t in texts], np.uint64) if texts else np.zeros(len(rows), np.uint64)
+    hashes = np.array([copy_hash(t) if t else 0 for t in texts], np.uint64) if texts else np.zeros(len(rows), np.uint64)
     return CascadeSet(
         name=directory.name,
         t_ms=t_ms,

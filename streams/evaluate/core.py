@@ -1,0 +1,129 @@
+"""The core under test: the very two state classes that the agents run, driven in event time without a broker."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from streams.blocks import Block
+from streams.evaluate.cascades import CascadeSet, Codes, Small
+from streams.evaluate.protocol import Batch, Flag
+from streams.scoring.claims import ClaimsState
+from streams.scoring.config import ScoringConfig
+from streams.scoring.sources import SourcesState
+
+Floats = npt.NDArray[np.float64]
+
+BLOCK_ROWS = 4096
+RATER = "evaluate"
+
+
+class Core:
+    """One partition of each stage; what one sends the other arrives before the next log record.
+
+    Args:
+        data: the set, for the names of its codes; its rows are taken only as they are fed.
+        config: of the core; the defaults unless given.
+    """
+
+    name = "ours"
+    probabilistic = True
+
+    def __init__(self, data: CascadeSet, config: ScoringConfig | None = None) -> None:
+        self.config = config or ScoringConfig()
+        self.sources = SourcesState(self.config, 0)
+        self.claims = ClaimsState(self.config, 0)
+        self._columns = _Names(data)
+        self._flags: dict[str, Flag] = {}
+        self._code = {name: code for code, name in enumerate(data.claim_ids)}
+        self._sequence = 0
+        self._now_ms = 0
+
+    def feed(self, batch: Batch) -> None:
+        """Send the events through both stages, in blocks of at most 4,096 rows."""
+        for lo in range(batch.lo, batch.hi, BLOCK_ROWS):
+            hi = min(batch.hi, lo + BLOCK_ROWS)
+            self._now_ms = max(self._now_ms, int(batch.of.t_ms[hi - 1]))
+            self._send(self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo]))
+
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
+        """Send the rulings to the claims stage; its credits reach the sources, their new stamps the claims."""
+        self._now_ms = max(self._now_ms, at_ms)
+        n = len(claims)
+        names = [self._columns.claims[c] for c in claims.tolist()]
+        columns: dict[str, Any] = {
+            "c": names,
+            "id": [f"ruling/{name}" for name in names],
+            "ver": np.ones(n, np.int64),
+            "verdict": verdicts.astype(np.int8),
+            "rater": [RATER] * n,
+            "t": np.full(n, at_ms, np.int64),
+            "kind": ["fact-check"] * n,
+            "event": [""] * n,
+            "url": [""] * n,
+        }
+        self._send(Block("rulings", "r/0", self._next(), columns))
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """Risk in log-odds and the public score; a ruling on the claim itself is left out of both."""
+        now = self.claims.read([self._columns.claims[c] for c in claims.tolist()], rulings=False)
+        return np.asarray(now["risk_z"], np.float64), np.asarray(now["score"], np.float64)
+
+    def flags(self) -> Sequence[Flag]:
+        """First flag of each claim."""
+        return list(self._flags.values())
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+    def _send(self, block: Block) -> None:
+        """Apply a block, and everything that follows from it, in the order in which it was sent."""
+        waiting = deque([block])
+        while waiting:
+            block = waiting.popleft()
+            stage = self.sources if block.kind in ("events", "credits", "assign") else self.claims
+            cursor: int | None = 0
+            while cursor is not None:
+                effects = stage.apply(block, self._now_ms, cursor)
+                waiting.extend(effects.blocks)
+                for flag in effects.flags:
+                    if flag["action"] == "raise":
+                        code = self._code[flag["subject"]["id"]]
+                        self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time"])))
+                cursor = effects.next_cursor
+
+
+class _Names:
+    """Columns of a set as blocks want them: names for codes, hashes for ids."""
+
+    def __init__(self, data: CascadeSet) -> None:
+        self.users = np.array(data.user_ids, dtype=object)
+        self.claims = list(data.claim_ids)
+        self._claims = np.array(self.claims, dtype=object)
+        self._communities = np.array(data.communities, dtype=object)
+
+    def block(self, data: CascadeSet, lo: int, hi: int, asserted: Small) -> Block:
+        """Rows lo ≤ i < hi as an "events" block. Queries and comments keep their code: they assert nothing."""
+        ids = list(data.event_ids[lo:hi])
+        hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
+        given = data.stance[lo:hi]
+        columns: dict[str, Any] = {
+            "s": self.users[data.user[lo:hi]].tolist(),
+            "c": self._claims[data.claim[lo:hi]].tolist(),
+            "i": ids,
+            "e": hashes,
+            "h": hashes,
+            "kind": data.kind[lo:hi],
+            "x": np.where(asserted > 0, asserted, given).astype(np.int8),
+            "t": data.t_ms[lo:hi],
+            "m": self._communities[data.community[lo:hi]].tolist(),
+            "g": data.text_hash[lo:hi],
+            "r": np.fromiter((not p for p in data.parent[lo:hi]), np.int8, hi - lo) * (data.kind[lo:hi] == 0),
+        }
+        return Block("events", "e/0", np.arange(lo, hi), columns)
