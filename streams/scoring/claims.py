@@ -16,8 +16,8 @@ from streams.scoring.effects import Effects
 from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
 from streams.scoring.ledger import Ledger
-from streams.scoring.numeric import Floats, Ints, from_fixed, logit, sigmoid
-from streams.scoring.reading import VERDICTS, evidence_level, read, records
+from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, logit, sigmoid
+from streams.scoring.reading import VERDICTS, Reading, evidence_level, read, records
 from streams.scoring.rulings import FALSE, TRUE, Rulings
 from streams.scoring.state import PartitionState
 
@@ -62,7 +62,7 @@ class ClaimsState(PartitionState):
         claim_rows, _ = claims.ensure(block["c"])
         name_rows, _ = self.data.names.ensure(block["s"])
         part_rows, made = parts.ensure(((claim_rows << 32) | name_rows).tolist())
-        touched = np.unique(claim_rows)
+        touched = distinct(claim_rows)
         empty = touched[claims["events"][touched] == 0]
         claims["first"][empty] = _NEVER
         before_ms = claims["last"][touched].copy()
@@ -107,7 +107,7 @@ class ClaimsState(PartitionState):
         if known.size < len(block):
             block, part_rows, claim_rows = block.take(known), part_rows[known], claim_rows[known]
         self.ledger.restamp(block, part_rows, self.intern_communities(block["com"]))
-        touched = np.unique(claim_rows)
+        touched = distinct(claim_rows)
         self.data.claims.touch(touched)
         self._decide(touched, effects)
 
@@ -119,7 +119,7 @@ class ClaimsState(PartitionState):
             rows, _ = claims.ensure(block["c"])
             claims["seen"][rows] = self.now_s
             self.rulings.fold(block, rows, self.seq)
-            touched = np.unique(rows)
+            touched = distinct(rows)
             claims.touch(touched)
             self._decide(touched, effects, publish_all=True)
         parts = self.data.parts
@@ -195,13 +195,12 @@ class ClaimsState(PartitionState):
         )
         if publish_all or flags:
             moved[:] = True
-        picked = rows[moved]
+        picked = moved.nonzero()[0]
         if picked.size:
-            self._publish(picked, effects)
+            self._publish(reading.take(picked), effects)
 
-    def _publish(self, rows: Ints, effects: Effects) -> None:
-        claims = self.data.claims
-        reading = read(self.data, rows, self.config, self.params)
+    def _publish(self, reading: Reading, effects: Effects) -> None:
+        claims, rows = self.data.claims, reading.rows
         claims["told"][rows] = claims["events"][rows]
         claims["told_score"][rows], claims["told_risk"][rows] = reading.score_z, reading.risk_z
         claims.touch(rows)
@@ -224,7 +223,7 @@ class ClaimsState(PartitionState):
         stale[expired] = claims["events"][expired] > 0
         rows = np.flatnonzero(stale)
         if rows.size:
-            self._publish(rows[: config.publish_step], effects)
+            self._publish(read(self.data, rows[: config.publish_step], config, self.params), effects)
         if everything and len(rows) > config.publish_step:
             effects.next_cursor = 1
 
@@ -315,6 +314,6 @@ class ClaimsState(PartitionState):
         np.subtract.at(data.names["parts"], names, 1)
         data.names.touch(names)
         data.parts.free(parts)
-        emptied = np.unique(names)
+        emptied = distinct(names)
         data.names.free(emptied[data.names["parts"][emptied] == 0])
         data.claims.free(claim_rows)

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.credibility import public_weight
-from streams.scoring.numeric import Floats, Ints, from_fixed, mix_keys, to_fixed
+from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, mix_keys, to_fixed
 
 RESHARES = 1  # the cluster of a claim's reshares
 SUPPORT, DENY = 1, 2
@@ -63,10 +63,11 @@ def contributions(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Con
     """Contributions of these participants as they stand; None if none of them has any."""
     parts = tables.parts
     x = parts["x"][rows]
-    weight = public_weight(np.where(x == SUPPORT, parts["w"][rows], parts["v"][rows]).astype(np.float64), config)
-    heard = np.flatnonzero((weight > 0) & ((x == SUPPORT) | (x == DENY)))
+    signed = np.where(x == SUPPORT, parts["w"][rows], parts["v"][rows])
+    heard = ((signed > 0) & (x > 0) & (x <= DENY)).nonzero()[0]
     if not heard.size:
         return None
+    weight = public_weight(signed[heard].astype(np.float64), config)
     rows = rows[heard]
     own, named = parts["com"][rows], parts["m"][rows]
     cluster = np.where(parts["cl"][rows] > 0, parts["cl"][rows], parts["g"][rows])
@@ -77,7 +78,7 @@ def contributions(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Con
         np.where(own > 0, own, named).astype(np.int64),
         cluster,
         x[heard] == DENY,
-        to_fixed(weight[heard]),
+        to_fixed(weight),
     )
 
 
@@ -101,7 +102,7 @@ def replace(tables: ClaimTables, old: Contributions | None, new: Contributions |
     if not alone.all():
         rest = ~alone
         _add_to_cells(tables, camp_rows[rest], cluster[rest], deny[rest], weight[rest], sign[rest], config)
-    _sum_camps(tables, np.unique(camp_rows), config)
+    _sum_camps(tables, distinct(camp_rows), config)
 
 
 def _add_to_camps(tables: ClaimTables, rows: Ints, deny: npt.NDArray[np.bool_], total: Ints, squares: Ints) -> None:
@@ -124,7 +125,7 @@ def _add_to_cells(
     rows, made = cells.ensure(mix_keys(camp_rows, cluster, deny).tolist())
     if made.size:
         cells["camp"][rows], cells["deny"][rows], cells["spread"][rows] = camp_rows, deny, cluster == RESHARES
-    unique = np.unique(rows)
+    unique = distinct(rows)
     before, before2 = _cell_evidence(tables, unique, config)
     real = from_fixed(weight)
     np.add.at(cells["W"], rows, sign * weight)

@@ -17,10 +17,12 @@ half-life bounds it); a source judged only on easy claims looks better than it i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, logit, sigmoid, trigamma
+from streams.scoring.numeric import Floats, Ints, logit, milli, sigmoid, trigamma
 from streams.scoring.params import Params
 
 BANDS = 3
@@ -89,6 +91,15 @@ def signed_weights(
     return weights[0], weights[1]
 
 
+@lru_cache(maxsize=16)
+def newcomer_weights(config: ScoringConfig, params: Params) -> tuple[float, float]:
+    """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth."""
+    zero = np.zeros(1)
+    acc = accuracy(zero, zero, np.zeros(1, np.int64), config, params)
+    support, deny = signed_weights(acc, (zero, zero), (zero, zero), config, params)
+    return float(milli(support)[0]), float(milli(deny)[0])
+
+
 def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
     """w = clip(λ, 0, 2.5): a poor record counts for nothing, never as inverted evidence.
 
@@ -97,4 +108,4 @@ def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
     >>> public_weight(np.array([-1.0, 0.5, 9.0]), ScoringConfig()).tolist()
     [0.0, 0.5, 2.5]
     """
-    return np.clip(signed, 0.0, config.weight_max)
+    return np.minimum(np.maximum(signed, 0.0), config.weight_max)

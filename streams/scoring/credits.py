@@ -7,7 +7,7 @@ import numpy as np
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, decay, to_fixed
+from streams.scoring.numeric import Floats, Ints, decay, distinct, to_fixed
 
 DECAYED = ("rs", "es", "rd", "ed")
 
@@ -35,12 +35,12 @@ def apply_credits(
         pairs[field][pair] = block[name][at]
     # Read q back from its column, in whose precision it will be taken out again.
     _add(sources, rows, 1, pairs["y"][pair], pairs["f"][pair], pairs["x"][pair], pairs["q"][pair], pairs["t"][pair], config)
-    return np.unique(rows)
+    return distinct(rows)
 
 
 def _advance(sources: Table, rows: Ints, t_ms: Ints, config: ScoringConfig) -> None:
     """Bring the decayed sums of these sources to the latest settlement time."""
-    unique = np.unique(rows)
+    unique = distinct(rows)
     before = sources["ref"][unique]
     np.maximum.at(sources["ref"], rows, t_ms)
     age = np.where(before > 0, sources["ref"][unique] - before, 0)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,12 @@ def confidence(risk_z: Floats, params: Params, config: ScoringConfig) -> Floats:
     return np.array([0.5 * math.erfc(-v / math.sqrt(2.0)) for v in z.tolist()])
 
 
+@lru_cache(maxsize=64)
+def _z_for(sure: float, params: Params, config: ScoringConfig) -> float:
+    """Risk log-odds at which the confidence is `sure`."""
+    return math.log(config.flag_risk / (1.0 - config.flag_risk)) + params.risk_sd * NormalDist().inv_cdf(sure)
+
+
 def priority(risk: Floats, growth: Floats) -> Floats:
     """0–100 by risk × expected growth."""
     reach = np.log10(1.0 + risk * growth)
@@ -67,17 +75,21 @@ class Flags:
     def decide(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
         """Flag records for claims whose flag changes now; updates their flag columns."""
         claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
-        sure = confidence(reading.risk_z, params, config)
         raised = claims["flag"][rows] > 0
+        likely = reading.risk_z >= _z_for(config.flag_confidence, params, config)
+        if not (likely | raised).any():
+            return []
+        unlikely = reading.risk_z < _z_for(config.flag_retract_confidence, params, config)
         settled = claims["verdict"][rows] > 0
         may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
         crowd = claims["parts"][rows] >= config.flag_min_participants
-        rise = ~raised & may & ~settled & (sure >= config.flag_confidence) & crowd
-        fall = raised & ((sure < config.flag_retract_confidence) | settled | (params.flags_killed > 0))
+        rise = ~raised & may & ~settled & likely & crowd
+        fall = raised & (unlikely | settled | (params.flags_killed > 0))
         stay = raised & ~fall
         interesting = np.flatnonzero(rise | fall | stay)
         if not interesting.size:
             return []
+        sure = confidence(reading.risk_z, params, config)
         since_s = (claims["last"][rows] - claims["first"][rows])[interesting] / 1000.0
         kernels = cascade.kernel_matrix(claims, rows[interesting])
         p = cascade.infectiousness(kernels, since_s)[0]

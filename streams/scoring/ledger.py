@@ -15,7 +15,7 @@ from streams.scoring import corroboration
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
-from streams.scoring.numeric import Floats, Ints, mix_keys, to_fixed
+from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
 
 STAMP_COLUMNS = (
     ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
@@ -44,7 +44,7 @@ class Ledger:
             the participants of the block, each once.
         """
         parts = self.tables.parts
-        touched = part_rows if len(made) == len(part_rows) else np.unique(part_rows)
+        touched = part_rows if len(made) == len(part_rows) else distinct(part_rows)
         old = made.size < len(touched)
         before = corroboration.contributions(self.tables, touched, self.config) if old else None
         if old:
@@ -54,7 +54,7 @@ class Ledger:
         self._pool(touched, 1)
         after = corroboration.contributions(self.tables, touched, self.config)
         corroboration.replace(self.tables, before, after, self.config)
-        roots = np.flatnonzero(block["r"])
+        roots = block["r"].nonzero()[0]
         if roots.size:
             self.tables.claims["root"][claim_rows[roots]] = part_rows[roots] + 1
         parts.touch(touched)
@@ -62,7 +62,7 @@ class Ledger:
 
     def restamp(self, block: Block, part_rows: Ints, own: Ints) -> None:
         """Take in new stamps of known participants."""
-        touched = np.unique(part_rows)
+        touched = distinct(part_rows)
         before = corroboration.contributions(self.tables, touched, self.config)
         self._pool(touched, -1)
         self._stamp(block, part_rows, own, len(touched) < len(part_rows))
@@ -73,7 +73,7 @@ class Ledger:
 
     def _stamp(self, block: Block, part_rows: Ints, own: Ints, repeated: bool) -> None:
         parts, z = self.tables.parts, block["z"]
-        newer = np.flatnonzero(z > parts["z"][part_rows])
+        newer = (z > parts["z"][part_rows]).nonzero()[0]
         if repeated:  # the highest of the block is written last
             newer = newer[np.argsort(z[newer], kind="stable")]
         every = len(newer) == len(part_rows) and not repeated
@@ -87,12 +87,12 @@ class Ledger:
         """Add participants to (or take them out of) their claims' counts of stances and sums of histories."""
         parts, claims = self.tables.parts, self.tables.claims
         owner, x = parts["c"][rows], parts["x"][rows]
+        present = np.bincount(x, minlength=5)
         for code in (1, 2, 3, 4):
-            at = x == code
-            if at.any():
-                np.add.at(claims[f"n{code}"], owner[at], sign)
-        np.add.at(claims["spread"], owner, sign * ((x == SUPPORT) & (parts["kind"][rows] == RESHARE_KIND)))
-        known = np.flatnonzero(parts["known"][rows])
+            if present[code]:
+                np.add.at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
+        np.add.at(claims["spread"], owner[(x == SUPPORT) & (parts["kind"][rows] == RESHARE_KIND)], sign)
+        known = parts["known"][rows].nonzero()[0]
         if not known.size:
             return
         rows, owner, x = rows[known], owner[known], x[known]
@@ -111,7 +111,7 @@ class Ledger:
         if repeated:
             _, inverse, counts = np.unique(part_rows, return_inverse=True, return_counts=True)
             plain &= counts[inverse] == 1
-        at = np.flatnonzero(plain)
+        at = plain.nonzero()[0]
         everyone = len(at) == len(part_rows)
         rows = part_rows if everyone else part_rows[at]
         for field in ("x", "kind", "t", "e", "g"):
@@ -119,9 +119,10 @@ class Ledger:
         parts["m"][rows] = named if everyone else named[at]
         parts["q"][rows] = q if everyone else q[at]
         ids, texts = block["i"], parts.texts("i")
-        for row, i in zip(rows.tolist(), at.tolist(), strict=True):
-            if ids[i]:
-                texts[row] = ids[i]
+        for i in (plain & (block["kind"] != RESHARE_KIND)).nonzero()[0].tolist():
+            texts[part_rows[i]] = ids[i]
+        if len(at) == np.count_nonzero(spoke):
+            return
         for i in np.flatnonzero(spoke & ~plain).tolist():
             self._take(int(part_rows[i]), block, i, int(named[i]), float(q[i]))
 

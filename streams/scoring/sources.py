@@ -19,7 +19,7 @@ from streams.scoring.credits import apply_credits
 from streams.scoring.effects import Effects
 from streams.scoring.history import log_odds_of_false
 from streams.scoring.insight import insight_score
-from streams.scoring.numeric import Ints, decay, from_fixed, mix_keys
+from streams.scoring.numeric import Ints, decay, distinct, from_fixed, milli, mix_keys
 from streams.scoring.open_claims import OpenClaims
 from streams.scoring.state import PartitionState
 
@@ -177,16 +177,12 @@ class SourcesState(PartitionState):
 
     def stamps(self, rows: Ints, at_ms: int) -> dict[str, Column]:
         """Stamp columns of the given sources as of an event time (or of their last settlement, if that is later)."""
-        sources, config, params = self.sources, self.config, self.params
-        zero = np.zeros(1)
-        newcomer = credibility.signed_weights(
-            credibility.accuracy(zero, zero, np.zeros(1, np.int64), config, params),
-            (zero, zero), (zero, zero), config, params,
-        )  # fmt: skip
+        sources = self.sources
+        newcomer = credibility.newcomer_weights(self.config, self.params)
         count = len(rows)
         stamp: dict[str, Column] = {
-            "w": np.full(count, float(newcomer[0][0])),
-            "v": np.full(count, float(newcomer[1][0])),
+            "w": np.full(count, newcomer[0]),
+            "v": np.full(count, newcomer[1]),
             "z": np.full(count, self.seq, np.int64),
             "cl": sources["cl"][rows],
             "com": self.community_names(sources["com"][rows]),
@@ -196,12 +192,10 @@ class SourcesState(PartitionState):
             "hist60": np.zeros(count),
             "known": np.zeros(count, np.int8),
         }
-        settled = np.flatnonzero(sources["ref"][rows] > 0)
+        settled = sources["ref"][rows].nonzero()[0]
         if settled.size:
             for name, values in self._settled_stamps(rows[settled], at_ms).items():
                 stamp[name][settled] = values
-        for name in ("w", "v", "hist0", "hist30", "hist60"):
-            stamp[name] = np.round(stamp[name], 3)
         return stamp
 
     def _settled_stamps(self, rows: Ints, at_ms: int) -> dict[str, npt.NDArray[Any]]:
@@ -213,17 +207,14 @@ class SourcesState(PartitionState):
         band = credibility.history_band(sources["right"][rows] + sources["wrong"][rows])
         acc = credibility.accuracy(right[0] + right[1], wrong[0] + wrong[1], band, config, params)
         support, deny = credibility.signed_weights(acc, right, wrong, config, params)
-        out = {"w": support, "v": deny, "band": band}
+        out = {"w": milli(support), "v": milli(deny), "band": band}
         joined = (sources["f0"][rows], sources["t0"][rows])
         out["known"] = joined[0] + joined[1] > 0
         for name, half_life in zip(("0", "30", "60"), config.history_half_lives_ms, strict=True):
             faded = decay(age, half_life)
-            out["hist" + name] = log_odds_of_false(
-                np.maximum(sources["f" + name][rows] * faded, 0.0),
-                np.maximum(sources["t" + name][rows] * faded, 0.0),
-                params.base_false,
-                config.history_prior_strength,
-            )
+            false = np.maximum(sources["f" + name][rows] * faded, 0.0)
+            true = np.maximum(sources["t" + name][rows] * faded, 0.0)
+            out["hist" + name] = milli(log_odds_of_false(false, true, params.base_false, config.history_prior_strength))
         return out
 
     # --- what comes back -----------------------------------------------------------------------------------------
@@ -253,7 +244,7 @@ class SourcesState(PartitionState):
         moved = (self.sources["com"][rows] != communities) | (self.sources["cl"][rows] != clusters)
         self.sources["com"][rows], self.sources["cl"][rows] = communities, clusters
         self.sources.touch(rows)
-        self._restamp(np.unique(rows[moved]), effects, force=True)
+        self._restamp(distinct(rows[moved]), effects, force=True)
 
     def _restamp(self, rows: Ints, effects: Effects, force: bool = False) -> None:
         """New stamps for the open claims of those sources whose stamp moved materially."""
