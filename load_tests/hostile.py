@@ -182,7 +182,8 @@ def _control(rng: random.Random) -> str:
 
 
 EVENT_FAULTS: dict[str, Maker] = {
-    "no value": _raw(Code.EMPTY, lambda rng: None),
+    # With a key, since some clients refuse to send a record with neither.
+    "no value": lambda rng, now_ms: (Code.EMPTY, None, b"hostile"),
     "value of no bytes": _raw(Code.EMPTY, lambda rng: b""),
     "1 MB of a": _raw(Code.OVERSIZE, lambda rng: b"a" * 1_000_000),
     "valid event of 1 MB": _spoilt(Code.OVERSIZE, text="a" * 1_000_000),

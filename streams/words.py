@@ -28,7 +28,8 @@ class Documented(StrEnum):
 
     doc: str
 
-    def __new__(cls, word: str, doc: str) -> Self:
+    # Looking a word up is also a call, without the sentence: hence the default.
+    def __new__(cls, word: str, doc: str = "") -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
         member.doc = doc
