@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -105,11 +107,8 @@ def redrive(
             deadletters.parse_origin(origin)
         settings = resolve(Settings.from_env(broker=broker))
         wanted = _filter(code, stage, since, origins)
-        with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-            task = progress.add_task("redriving", total=None)
-            done = deadletters.redrive(
-                settings, wanted, dry_run=dry_run, again=again, sent=lambda origin: progress.advance(task)
-            )
+        with _counter("redriving") as count:
+            done = deadletters.redrive(settings, wanted, dry_run=dry_run, again=again, sent=count)
     if as_json:
         print_json(asdict(done) | {"dry_run": dry_run})
         return
@@ -117,6 +116,17 @@ def redrive(
     typer.echo(f"{len(done.sent):,} {verb}")
     for reason, count in done.skipped.items():
         typer.echo(f"{count:,} left alone: {reason}{' (--again sends them)' if reason == 'redriven before' else ''}")
+
+
+@contextmanager
+def _counter(what: str) -> Iterator[Callable[[object], None]]:
+    """A progress bar that moves by one at each call; without a terminal, nothing."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda _: progress.advance(task)
 
 
 def _filter(
