@@ -107,8 +107,8 @@ def redrive(
             deadletters.parse_origin(origin)
         settings = resolve(Settings.from_env(broker=broker))
         wanted = _filter(code, stage, since, origins)
-        with _counter("redriving") as count:
-            done = deadletters.redrive(settings, wanted, dry_run=dry_run, again=again, sent=count)
+        with _counter("redriving") as counted:
+            done = deadletters.redrive(settings, wanted, dry_run=dry_run, again=again, sent=counted)
     if as_json:
         print_json(asdict(done) | {"dry_run": dry_run})
         return
