@@ -17,6 +17,7 @@ import orjson
 Column = Any  # npt.NDArray for numbers, list[str] for text
 
 TEXT = "text"
+ANY = "json"  # lists of numbers
 
 _STAMP = {
     "w": "f8",  # signed weight of the source's support, nats; public corroboration floors it at 0
@@ -79,6 +80,18 @@ COLUMNS: dict[str, dict[str, str]] = {
         "kind": TEXT,
         "event": TEXT,
         "url": TEXT,
+    },
+    # From claims to the parameters stage, when a verdict settles a claim: what was known of it at set ages, and how
+    # its sources' stances turned out.
+    "lessons": {
+        "c": TEXT,
+        "h": "i1",  # age of the snapshot in hours; 0 for a row of tallies
+        "f": "i1",  # +1 the claim was false, −1 true
+        "t": "i8",
+        "n": "i8",  # participants at the snapshot
+        "L": "f8",  # corroboration at the snapshot, nats
+        "sig": ANY,  # signals of risk at the snapshot, in their order; [] in a row of tallies
+        "rw": ANY,  # [right, wrong] by stance and band as 12 counts, new minus old; [] in a snapshot
     },
     # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
     "assign": {"s": TEXT, "cl": "u8", "com": TEXT},
@@ -147,7 +160,7 @@ def make(kind: str, up: str, origin: int | Sequence[int], columns: dict[str, Seq
 
 
 def _typed(dtype: str, values: Sequence[Any]) -> Column:
-    return list(values) if dtype == TEXT else np.asarray(values, dtype)
+    return list(values) if dtype in (TEXT, ANY) else np.asarray(values, dtype)
 
 
 def concat(blocks: Sequence[Block]) -> Block:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.blocks import COLUMNS, TEXT, Block, decode, encode, make
+from streams.blocks import ANY, COLUMNS, TEXT, Block, decode, encode, make
 
 RANGES = {"i1": (-128, 127), "i8": (-(2**63), 2**63 - 1), "u8": (0, 2**64 - 1)}
 
@@ -20,6 +20,8 @@ def blocks(draw: st.DrawFn) -> Block:
     for name, dtype in COLUMNS[kind].items():
         if dtype == TEXT:
             values = st.text()
+        elif dtype == ANY:
+            values = st.lists(st.integers(-9, 9), max_size=3)
         elif dtype == "f8":
             values = st.floats(allow_nan=False, allow_infinity=False)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS
 
+SIGNAL_COUNT = 12  # room for the signals of risk in a snapshot
 CLAIM_FIELDS = {
     "seen": "u4",  # append time of the latest row, s
     "events": "i8",
@@ -30,6 +31,7 @@ CLAIM_FIELDS = {
     "rulings": "i4",  # ratings in force for true minus for false
     "sver": "i8",  # settlement version: sequence of the log record that made it
     "owed": "i1",  # 1 while credits of that version are still being sent
+    "aged": "i1",  # snapshots taken: bit 0 at one hour, 1 at six, 2 at a day
     "told": "i8",  # events, score and risk (log-odds) at the last published record
     "told_score": "f4",
     "told_risk": "f4",
@@ -55,6 +57,7 @@ PART_FIELDS = {
     "cl": "u8",
     "com": "i4",
     "known": "i1",
+    "band": "i1",
     "h0": "f4",
     "h30": "f4",
     "h60": "f4",
@@ -75,6 +78,7 @@ CAMP_FIELDS = {
     "A": "i8",  # E⁺ + E⁻
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
+SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", **{f"s{i}": "f4" for i in range(SIGNAL_COUNT)}}
 RULING_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "first": "i8"}
 
 
@@ -89,7 +93,8 @@ class ClaimTables:
         self.camps = Table("camps", CAMP_FIELDS)
         self.cells = Table("cells", CELL_FIELDS)
         self.rulings = Table("rulings", RULING_FIELDS, text=("id", "kind", "url"))
+        self.snapshots = Table("snapshots", SNAPSHOT_FIELDS)
 
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
-        return self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings
+        return self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings, self.snapshots

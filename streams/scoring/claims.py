@@ -16,6 +16,7 @@ from streams.scoring.effects import Effects
 from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
 from streams.scoring.ledger import Ledger
+from streams.scoring.lessons import Lessons
 from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, logit, sigmoid
 from streams.scoring.reading import VERDICTS, Reading, evidence_level, read, records
 from streams.scoring.rulings import FALSE, TRUE, Rulings
@@ -32,6 +33,7 @@ class ClaimsState(PartitionState):
         self.data = ClaimTables()
         self.ledger = Ledger(self.data, config)
         self.rulings = Rulings(self.data.claims, self.data.rulings)
+        self.lessons = Lessons(self.data, config)
         self.flags = Flags(self.data, self.clock)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
 
@@ -63,6 +65,7 @@ class ClaimsState(PartitionState):
         name_rows, _ = self.data.names.ensure(block["s"])
         part_rows, made = parts.ensure(((claim_rows << 32) | name_rows).tolist())
         touched = distinct(claim_rows)
+        self.lessons.note(touched, t_ms, claim_rows, self.params)
         empty = touched[claims["events"][touched] == 0]
         claims["first"][empty] = _NEVER
         before_ms = claims["last"][touched].copy()
@@ -118,7 +121,10 @@ class ClaimsState(PartitionState):
         if cursor == 0 and len(block):
             rows, _ = claims.ensure(block["c"])
             claims["seen"][rows] = self.now_s
-            self.rulings.fold(block, rows, self.seq)
+            changed = self.rulings.fold(block, rows, self.seq)
+            lessons = self.lessons.settled(np.asarray(changed, np.int64), self.params)
+            if lessons is not None:
+                effects.blocks.append(lessons)
             touched = distinct(rows)
             claims.touch(touched)
             self._decide(touched, effects, publish_all=True)
@@ -158,6 +164,10 @@ class ClaimsState(PartitionState):
         if not send.size:
             return
         rows, owner = rows[send], owner[send]
+        before = (parts["cy"][rows], parts["cx"][rows])
+        lesson = self.lessons.tallies(rows, before, (y[send], stance[send]))
+        if lesson is not None:
+            effects.blocks.append(lesson)
         parts["cy"][rows], parts["cf"][rows], parts["cx"][rows] = y[send], f[send], stance[send]
         parts.touch(rows)
         columns: dict[str, Column] = {
@@ -314,6 +324,8 @@ class ClaimsState(PartitionState):
         np.subtract.at(data.names["parts"], names, 1)
         data.names.touch(names)
         data.parts.free(parts)
+        kept = data.snapshots.rows()
+        data.snapshots.free(kept[marked[data.snapshots["c"][kept]]])
         emptied = distinct(names)
         data.names.free(emptied[data.names["parts"][emptied] == 0])
         data.claims.free(claim_rows)

@@ -94,7 +94,7 @@ class Pipeline:
         while queue:
             item = queue.pop(0)
             state = self.sources if item.kind in ("events", "credits", "assign") else self.claims
-            queue.extend(self._apply(state, item))
+            queue.extend(b for b in self._apply(state, item) if b.kind != "lessons")
 
     def feed_both(self, block: Block) -> None:
         for state in (self.sources, self.claims):

@@ -1,0 +1,117 @@
+"""Lessons: what the parameters stage may learn from once a verdict is in, kept from before it was.
+
+A claim's signals are written down as its event time passes one, six and twenty-four hours: from the state just before
+the first log record whose event time of the claim lies beyond that age. At settlement the snapshots leave together with
+the verdict; an age that no event passed is taken from the state at settlement, if the ruling came after that age. So a
+lesson never holds what was learned from the verdict itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.blocks import Block
+from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.config import HOUR_MS, ScoringConfig
+from streams.scoring.numeric import Ints, from_fixed
+from streams.scoring.params import Params
+from streams.scoring.risk import SIGNALS, risk_parts
+
+AGES_H = (1, 6, 24)
+
+
+class Lessons:
+    """Snapshots of a partition's claims, keyed by (claim row, age)."""
+
+    def __init__(self, tables: ClaimTables, config: ScoringConfig) -> None:
+        self.tables = tables
+        self.config = config
+
+    def note(self, claim_rows: Ints, block_t_ms: Ints, per_row_claim: Ints, params: Params) -> None:
+        """Take the snapshots that the block's events make due; call before the block is folded.
+
+        Args:
+            claim_rows: the block's claims, each once, ascending.
+            block_t_ms, per_row_claim: time and claim of each row.
+        """
+        claims = self.tables.claims
+        known = claim_rows[(claims["events"][claim_rows] > 0) & (claims["aged"][claim_rows] < 7)]
+        if not known.size:
+            return
+        latest = np.zeros(int(claim_rows[-1]) + 1, np.int64)
+        np.maximum.at(latest, per_row_claim, block_t_ms)
+        latest = latest[known]
+        for bit, hours in enumerate(AGES_H):
+            due = (latest >= claims["first"][known] + hours * HOUR_MS) & ((claims["aged"][known] >> bit) & 1 == 0)
+            if due.any():
+                self._take(known[due], bit, params)
+
+    def _take(self, claim_rows: Ints, bit: int, params: Params) -> None:
+        table, claims = self.tables.snapshots, self.tables.claims
+        rows, _ = table.ensure((claim_rows * 4 + bit).tolist())
+        signals = risk_parts(self.tables, claim_rows, self.config, params).signals
+        table["c"][rows], table["n"][rows] = claim_rows, claims["parts"][claim_rows]
+        table["L"][rows] = from_fixed(claims["L"][claim_rows])
+        for i in range(len(SIGNALS)):
+            table[f"s{i}"][rows] = signals[:, i]
+        claims["aged"][claim_rows] |= 1 << bit
+        table.touch(rows)
+        claims.touch(claim_rows)
+
+    def settled(self, claim_rows: Ints, params: Params) -> Block | None:
+        """Snapshots of claims whose verdict is true or false, as lessons."""
+        claims, table = self.tables.claims, self.tables.snapshots
+        out: list[tuple[str, int, int, int, int, float, list[float]]] = []
+        for row in claim_rows.tolist():
+            verdict = int(claims["verdict"][row])
+            if verdict not in (1, 2) or not claims["events"][row]:
+                continue
+            for bit, hours in enumerate(AGES_H):
+                if not (claims["aged"][row] >> bit) & 1:
+                    if claims["ruled"][row] < claims["first"][row] + hours * HOUR_MS:
+                        continue
+                    self._take(np.array([row]), bit, params)
+                at = table.find_one(row * 4 + bit)
+                signals = [float(table[f"s{i}"][at]) for i in range(len(SIGNALS))]
+                out.append((
+                    str(claims.key(row)), hours, 1 if verdict == 2 else -1, int(claims["ruled"][row]),
+                    int(table["n"][at]), float(table["L"][at]), signals,
+                ))  # fmt: skip
+        if not out:
+            return None
+        ids, ages, f, t, n, corroboration, signals_of = (list(column) for column in zip(*out, strict=True))
+        return Block("lessons", "", 0, {
+            "c": ids, "h": np.asarray(ages, np.int8), "f": np.asarray(f, np.int8), "t": np.asarray(t, np.int64),
+            "n": np.asarray(n, np.int64), "L": np.asarray(corroboration, np.float64), "sig": signals_of,
+            "rw": [[] for _ in out],
+        })  # fmt: skip
+
+    def tallies(self, part_rows: Ints, old: tuple[Ints, Ints], new: tuple[Ints, Ints]) -> Block | None:
+        """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.
+
+        Args:
+            part_rows: participants whose credit is sent; `old` and `new` are their (y, stance credited).
+        """
+        parts, claims = self.tables.parts, self.tables.claims
+        owner, band = parts["c"][part_rows].astype(np.int64), parts["band"][part_rows].astype(np.int64)
+        unique, inverse = np.unique(owner, return_inverse=True)
+        counts = np.zeros((len(unique), 12), np.int64)
+        for (y, stance), sign in ((old, -1), (new, 1)):
+            said = (y != 0).nonzero()[0]
+            slot = (stance[said].astype(np.int64) - 1) * 6 + band[said] * 2 + (y[said] < 0)
+            np.add.at(counts, (inverse[said], slot), sign)
+        some = counts.any(axis=1).nonzero()[0]
+        if not some.size:
+            return None
+        rows = unique[some]
+        verdict = claims["verdict"][rows]
+        return Block("lessons", "", 0, {
+            "c": claims.keys_of(rows.tolist()),
+            "h": np.zeros(len(rows), np.int8),
+            "f": np.where(verdict == 2, 1, np.where(verdict == 1, -1, 0)).astype(np.int8),
+            "t": claims["ruled"][rows],
+            "n": claims["parts"][rows].astype(np.int64),
+            "L": np.zeros(len(rows)),
+            "sig": [[] for _ in rows],
+            "rw": counts[some].tolist(),
+        })  # fmt: skip
