@@ -52,7 +52,6 @@ _Row: Any = msgspec.defstruct(
 _row = msgspec.json.Decoder(_Row).decode
 _canonical = msgspec.msgpack.Encoder().encode
 _MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
-_SUPPORT, _DENY = STANCE_CODES[Stance.SUPPORT], STANCE_CODES[Stance.DENY]
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -67,8 +66,8 @@ def decode_events(records: Sequence[LogRecord], partition: int, limits: Limits) 
     Returns:
         A block of kind "events" whose origins are the offsets of its rows (`streams.blocks.COLUMNS` names the
         columns), perhaps without rows; and the rejects, ascending by offset. Every record is in exactly one of them.
-        Clocks are clamped to the record's append time; a stance is the effective one: support or denial as given,
-        support for a post or reshare that gives none, none otherwise.
+        Clocks are clamped to the record's append time; a stance is the effective one: as given, and support for a
+        post or reshare that gives none.
     """
     rows: list[Any] = []
     claims: list[Any] = []
@@ -150,10 +149,9 @@ def _block(rows: list[Any], claims: list[str], kept: list[LogRecord], partition:
 
 
 def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Support or denial as given; support for a post or reshare that gives no stance; none otherwise."""
-    asserted = (stance == _SUPPORT) | (stance == _DENY)
-    implied = (stance == 0) & ((kind == KIND_CODES[Kind.POST]) | (kind == KIND_CODES[Kind.RESHARE]))
-    return np.where(asserted, stance, np.where(implied, _SUPPORT, 0)).astype(np.int8)
+    """The stance as given; a post or reshare that gives none supports what it spreads."""
+    spreads = (kind == KIND_CODES[Kind.POST]) | (kind == KIND_CODES[Kind.RESHARE])
+    return np.where(spreads & (stance == 0), np.int8(STANCE_CODES[Stance.SUPPORT]), stance)
 
 
 def _starts(row: Any) -> bool:

@@ -39,7 +39,7 @@ def reference_row(value: bytes | None, key: bytes | None, append_ms: int) -> dic
         "c": event.get("claim_id") or event.get("root_id") or event["id"],
         "i": event["id"],
         "kind": KINDS.index(kind),
-        "x": {"support": 1, "deny": 2}.get(stance or "", 0),
+        "x": {"support": 1, "deny": 2, "query": 3, "comment": 4}.get(stance or "", 0),
         "t": min(int(event["occurred_at_ms"]), append_ms),
         "m": event.get("community_id") or "",
         "r": int(kind == "post" and event.get("parent_id") is None and event.get("root_id") in (None, event["id"])),

@@ -106,8 +106,8 @@ def test_only_a_post_may_start_a_claim(kind: str) -> None:
     ("kind", "stance", "effective"),
     [
         ("post", None, 1), ("reshare", None, 1), ("reply", None, 0), ("reaction", None, 0), ("follow", None, 0),
-        ("delete", None, 0), ("post", "deny", 2), ("reply", "support", 1), ("reply", "deny", 2), ("post", "query", 0),
-        ("reply", "query", 0), ("reshare", "comment", 0),
+        ("delete", None, 0), ("post", "deny", 2), ("reply", "support", 1), ("reply", "deny", 2), ("post", "query", 3),
+        ("reply", "query", 3), ("reshare", "comment", 4),
     ],
 )  # fmt: skip
 def test_the_effective_stance(kind: str, stance: str | None, effective: int) -> None:
