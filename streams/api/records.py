@@ -1,0 +1,173 @@
+"""Reads the output topics for a person or the query service: every partition, no group, up to the end and on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.settings import Settings, client_kwargs
+from streams.topics import Topic, TopicsError, partition_of, states
+
+# Keys that begin so are marks of the engine: claims of ownership and fences.
+MARK = b"\x00"
+PROBE_S = 1.0
+POLL_MS = 200
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record of one of our topics. `value` is None where its key was deleted."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    append_ms: int
+    key: str
+    value: bytes | None
+
+    def record(self) -> dict[str, Any] | None:
+        """The value as a JSON object; None if it is not one."""
+        try:
+            found = orjson.loads(self.value or b"")
+        except orjson.JSONDecodeError:
+            return None
+        return found if isinstance(found, dict) else None
+
+
+class Reader:
+    """Follows topics of an installation from their beginning or their end.
+
+    Args:
+        settings: with the broker filled in.
+        followed: the topics.
+        key: only the partitions that records of this key are on.
+        newest: begin this many records before the end of each partition instead of at the beginning.
+
+    `fresh_at` is the monotonic time at which all that Kafka held had been read; None before the first time.
+    """
+
+    def __init__(
+        self, settings: Settings, followed: Sequence[Topic], *, key: str | None = None, newest: int | None = None
+    ) -> None:
+        self._settings = settings
+        self._topics = {topic.name(settings): topic for topic in followed}
+        self._key = key
+        self._newest = newest
+        self._consumer = AIOKafkaConsumer(
+            **client_kwargs(settings),
+            client_id="credence-reader",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 * 1024 * 1024,
+        )
+        self._partitions: list[TopicPartition] = []
+        self._probed: tuple[float, dict[TopicPartition, int]] | None = None
+        self.fresh_at: float | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._partitions = await self._wanted()
+            await self._consumer.start()
+            self._consumer.assign(self._partitions)
+            if self._newest is None:
+                await self._consumer.seek_to_beginning(*self._partitions)
+            else:
+                await self._go_back(self._newest)
+            await self._probe()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._consumer.stop()
+            raise TopicsError(
+                f"cannot read from Kafka at {self._settings.broker}: {error!r}. Is it running "
+                "(`credence broker status`), and are CREDENCE_BROKER and the security settings right?"
+            ) from error
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def _wanted(self) -> list[TopicPartition]:
+        """The partitions to read, as they are on the broker: its metadata by name could create a topic."""
+        found = await asyncio.to_thread(states, self._settings.broker, self._settings, list(self._topics.values()))
+        if missing := [state.name for state in found if not state.partitions]:
+            raise TopicsError(
+                f"{', '.join(missing)} not there: run `credence topics create`, or check CREDENCE_NAMESPACE"
+            )
+        wanted = []
+        for state in found:
+            only = None if self._key is None else partition_of(self._key, state.partitions)
+            wanted += [TopicPartition(state.name, p) for p in range(state.partitions) if only in (None, p)]
+        return wanted
+
+    async def _go_back(self, newest: int) -> None:
+        starts = await self._consumer.beginning_offsets(self._partitions)
+        ends = await self._consumer.end_offsets(self._partitions)
+        for tp in self._partitions:
+            self._consumer.seek(tp, max(starts[tp], ends[tp] - newest))
+
+    async def _probe(self) -> None:
+        self._probed = (time.monotonic(), dict(await self._consumer.end_offsets(self._partitions)))
+
+    async def _reached(self) -> bool:
+        """Whether everything that the last probe saw has been read."""
+        assert self._probed is not None
+        at, ends = self._probed
+        for tp, end in ends.items():
+            if await self._consumer.position(tp) < end:
+                return False
+        self.fresh_at = at
+        return True
+
+    async def to_end(self) -> AsyncIterator[list[Entry]]:
+        """All that is there now, in batches; ends when the ends of the moment of opening are reached."""
+        while not await self._reached():
+            yield await self._fetch()
+
+    async def on(self) -> AsyncIterator[list[Entry]]:
+        """All that is there and all that comes, in batches, some of them empty; without end.
+
+        While Kafka is away it waits and goes on when Kafka is back; `fresh_at` tells.
+        """
+        probing: asyncio.Task[None] | None = None
+        try:
+            while True:
+                yield await self._fetch()
+                await self._reached()
+                if probing is not None and probing.done():
+                    # An error is an answer too: Kafka is away, and `fresh_at` stays where it is.
+                    probing.exception()
+                    probing = None
+                if probing is None and self._probed is not None and time.monotonic() - self._probed[0] > PROBE_S:
+                    probing = asyncio.create_task(self._probe())
+        finally:
+            if probing is not None:
+                probing.cancel()
+
+    async def _fetch(self) -> list[Entry]:
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+        return [
+            entry
+            for tp, records in fetched.items()
+            for record in records
+            if (entry := self._entry(self._topics[tp.topic], record)) is not None
+        ]
+
+    def _entry(self, topic: Topic, record: ConsumerRecord[bytes, bytes]) -> Entry | None:
+        key = record.key or b""
+        if key.startswith(MARK):
+            return None
+        try:
+            return Entry(topic, record.partition, record.offset, record.timestamp, key.decode(), record.value)
+        except UnicodeDecodeError:
+            return None

@@ -1,0 +1,210 @@
+"""What the query service answers, and when it says that it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from streams import metrics
+from streams.api.records import Reader
+from streams.api.store import CursorError, Store
+from streams.reading import assessment, enough_evidence
+from streams.settings import Settings
+from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PAGE_MAX = 1_000
+COUNT_EVERY_S = 5.0
+_FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, FLAGS)
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for, as problem+json (RFC 9457)."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+
+class Service:
+    """Follows the output topics into a store, and answers from it.
+
+    Args:
+        settings: with the broker filled in.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.store = Store()
+        self._reader = Reader(settings, _FOLLOWED)
+        self._following: asyncio.Task[None] | None = None
+        self.caught_up = False
+
+    async def start(self) -> None:
+        """Open the topics and begin to follow them. Raises TopicsError when they cannot be had."""
+        await self._reader.__aenter__()
+        metrics.API_BEHIND.at().set_function(self.behind_s)
+        self._following = asyncio.create_task(self._follow(), name="follow the scores")
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._reader.__aexit__()
+        self.store.close()
+
+    async def failed(self) -> BaseException:
+        """Wait until following ends, which it must not do by itself; returns why."""
+        assert self._following is not None
+        await asyncio.wait([self._following])
+        return self._following.exception() or RuntimeError("the scores are no longer followed")
+
+    async def _follow(self) -> None:
+        counted, told = 0.0, ""
+        async for entries in self._reader.on():
+            if entries:
+                self.store.apply(entries)
+            if self._reader.fresh_at is not None:
+                self.caught_up = True
+            told = self._tell(told)
+            if time.monotonic() - counted > COUNT_EVERY_S:
+                counted = time.monotonic()
+                for kind, number in self.store.counts().items():
+                    metrics.API_RECORDS.at(kind).set(number)
+            # Requests are answered between batches, also during the first reading.
+            await asyncio.sleep(0)
+
+    def _tell(self, told: str) -> str:
+        """Log when readiness comes or goes; returns what was said last."""
+        reason = self.not_ready()
+        state = "ready" if reason is None else "stale" if self.caught_up else "reading"
+        if state != told and state != "reading":
+            log.info("ready%s", " again" if told == "stale" else "") if reason is None else log.warning("%s", reason)
+        return state
+
+    def behind_s(self) -> float:
+        """Seconds since the store held all that Kafka held; infinite before the first time."""
+        fresh_at = self._reader.fresh_at
+        return float("inf") if fresh_at is None else time.monotonic() - fresh_at
+
+    def not_ready(self) -> str | None:
+        """Why the answers may be missing or old; None when they are not."""
+        if self._following is None or self._following.done():
+            return "the scores are not followed"
+        if not self.caught_up:
+            return "the scores are still being read from the beginning"
+        if (behind := self.behind_s()) * 1000 > self._settings.api_staleness_ms:
+            return f"the scores are {behind:.0f} s old: Kafka is away, or more comes than can be read"
+        return None
+
+    # --- handlers ------------------------------------------------------------------------------------------------
+
+    def app(self) -> web.Application:
+        """The aiohttp application of this service; it does not start or stop the service."""
+        app = web.Application(middlewares=[_measured, _problems], client_max_size=0)
+        app.router.add_get("/v1/claims/{id}", self.claim, name="claims")
+        app.router.add_get("/v1/sources/{id}", self.source, name="sources")
+        app.router.add_get("/v1/flags", self.flags, name="flags")
+        app.router.add_get("/healthz", self.healthz, name="healthz")
+        app.router.add_get("/readyz", self.readyz, name="readyz")
+        app.router.add_get("/metrics", self.metrics, name="metrics")
+        return app
+
+    async def claim(self, request: web.Request) -> web.Response:
+        """The newest score of a claim."""
+        return self._score("claim", request.match_info["id"], self.store.claim)
+
+    async def source(self, request: web.Request) -> web.Response:
+        """The newest credibility of a source."""
+        return self._score("source", request.match_info["id"], self.store.source)
+
+    def _score(self, subject: str, id_: str, find: Callable[[str], dict[str, Any] | None]) -> web.Response:
+        record = find(id_)
+        if record is None:
+            if not self.caught_up:
+                # It may be among what has not been read yet: "unknown" would be a guess.
+                raise Problem(503, "the scores are still being read; ask again soon", {"Retry-After": "1"})
+            raise Problem(404, f"no {subject} {id_!r} is known")
+        record["enough_evidence"] = enough_evidence(subject, record)
+        record["assessment"] = assessment(subject, record)
+        return _json(record)
+
+    async def flags(self, request: web.Request) -> web.Response:
+        """Flags that stand, the most pressing first."""
+        try:
+            least = int(request.query.get("min_priority", "0"))
+            limit = int(request.query.get("limit", "100"))
+        except ValueError:
+            raise Problem(400, "min_priority and limit are whole numbers") from None
+        if not 0 <= least <= 100 or not 1 <= limit <= PAGE_MAX:
+            raise Problem(400, f"min_priority lies in 0 to 100, and limit in 1 to {PAGE_MAX}")
+        try:
+            page, cursor = self.store.open_flags(least, request.query.get("cursor", ""), limit)
+        except CursorError as error:
+            raise Problem(400, str(error)) from None
+        return _json({"flags": page, "next_cursor": cursor})
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """Whether this process works; a supervisor restarts one that does not."""
+        if self._following is not None and self._following.done():
+            raise Problem(503, "the scores are no longer followed")
+        return _json({"status": "ok"})
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """Whether the answers are complete and fresh; a balancer sends nobody here while they are not."""
+        if (reason := self.not_ready()) is not None:
+            raise Problem(503, reason, {"Retry-After": "1"})
+        return _json({"status": "ready", "behind_s": round(self.behind_s(), 3), **self.store.counts()})
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """The metrics of this process."""
+        return web.Response(
+            body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+
+def _json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+    return web.Response(
+        body=orjson.dumps(value), status=status, content_type=content_type, headers={"Cache-Control": "no-store"}
+    )
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        status, detail, headers = problem.status, problem.detail, problem.headers
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        status, detail = error.status, f"{request.method} {request.path} is not served"
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        status, detail, headers = 500, "the request failed; the log of the service says why", {}
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
+    answer = _json(body, status, "application/problem+json")
+    answer.headers.update(headers)
+    return answer
+
+
+@web.middleware
+async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    began = time.perf_counter()
+    answer = await handler(request)
+    route = request.match_info.route.name or metrics.OTHER
+    metrics.API_REQUESTS.at(route, f"{answer.status // 100}xx").inc()
+    metrics.API_SECONDS.at(route).observe(time.perf_counter() - began)
+    return answer

@@ -1,0 +1,179 @@
+"""The newest records of the output topics in a local SQLite database: bounded memory, ordered reads, disposable.
+
+It is rebuilt from the topics at every start, so it is neither synced nor kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from streams.api.records import Entry
+from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES
+
+_SCHEMA = """
+CREATE TABLE claims (id TEXT PRIMARY KEY, rank REAL, value BLOB) WITHOUT ROWID;
+CREATE TABLE sources (id TEXT PRIMARY KEY, rank REAL, value BLOB) WITHOUT ROWID;
+CREATE TABLE flags (id TEXT PRIMARY KEY, revision INTEGER, subject TEXT, open INTEGER, priority INTEGER, value BLOB)
+WITHOUT ROWID;
+CREATE INDEX claims_by_rank ON claims (rank DESC, id);
+CREATE INDEX sources_by_rank ON sources (rank DESC, id);
+CREATE INDEX flags_by_priority ON flags (open, priority DESC, id);
+CREATE INDEX flags_by_subject ON flags (subject);
+"""
+# What comes first in a list: the riskiest claim, the busiest source.
+_RANKS = {CLAIM_SCORES: ("claims", "claim_id", "risk"), SOURCE_SCORES: ("sources", "source_id", "events")}
+_SCORE_SQL = (
+    "INSERT INTO {0} VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, value = excluded.value"
+)
+_FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision,
+subject = excluded.subject, open = excluded.open, priority = excluded.priority, value = excluded.value
+WHERE excluded.revision >= flags.revision"""
+
+
+class CursorError(ValueError):
+    """A page cursor that no answer of ours contained."""
+
+
+class Store:
+    """Newest record of each claim, source and flag. Not thread-safe.
+
+    Args:
+        path: of the database file; "" for a temporary one that SQLite removes, spilled to disk when it grows.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;" + _SCHEMA
+        )
+
+    def close(self) -> None:
+        """Give up the database."""
+        self._db.close()
+
+    def apply(self, entries: Iterable[Entry]) -> int:
+        """Take in records in log order, passing over what is no score or flag of ours; returns how many were taken."""
+        taken = 0
+        self._db.execute("BEGIN")
+        try:
+            for entry in entries:
+                taken += self._apply_flag(entry) if entry.topic is FLAGS else self._apply_score(entry)
+        finally:
+            self._db.execute("COMMIT")
+        return taken
+
+    def _apply_score(self, entry: Entry) -> bool:
+        table, id_field, rank_field = _RANKS[entry.topic]
+        if entry.value is None:
+            self._db.execute(f"DELETE FROM {table} WHERE id = ?", (entry.key,))
+            return True
+        record = entry.record()
+        if (
+            record is None
+            or not isinstance(record.get(id_field), str)
+            or not isinstance(record.get(rank_field), int | float)
+        ):
+            return False
+        self._db.execute(_SCORE_SQL.format(table), (record[id_field], record[rank_field], entry.value))
+        return True
+
+    def _apply_flag(self, entry: Entry) -> bool:
+        flag = entry.record()
+        try:
+            assert flag is not None
+            row = (
+                flag["flag_id"],
+                flag["revision"],
+                flag["subject"]["id"],
+                flag["action"] != "retract",
+                flag["priority"],
+            )
+        except (AssertionError, KeyError, TypeError):
+            return False
+        self._db.execute(_FLAG_SQL, (*row, entry.value))
+        return True
+
+    def claim(self, id_: str) -> dict[str, Any] | None:
+        """The newest score record of a claim; None if there is none."""
+        return self._one("SELECT value FROM claims WHERE id = ?", id_)
+
+    def source(self, id_: str) -> dict[str, Any] | None:
+        """The newest score record of a source; None if there is none."""
+        return self._one("SELECT value FROM sources WHERE id = ?", id_)
+
+    def _one(self, query: str, id_: str) -> dict[str, Any] | None:
+        row = self._db.execute(query, (id_,)).fetchone() if encodable(id_) else None
+        return orjson.loads(row[0]) if row else None
+
+    def claims(self, limit: int = -1) -> Iterator[dict[str, Any]]:
+        """Claims, the riskiest first; all without a limit."""
+        return map(
+            orjson.loads, _firsts(self._db.execute("SELECT value FROM claims ORDER BY rank DESC, id LIMIT ?", (limit,)))
+        )
+
+    def sources(self, limit: int = -1) -> Iterator[dict[str, Any]]:
+        """Sources, the busiest first; all without a limit."""
+        return map(
+            orjson.loads,
+            _firsts(self._db.execute("SELECT value FROM sources ORDER BY rank DESC, id LIMIT ?", (limit,))),
+        )
+
+    def flags_about(self, subject_id: str) -> list[dict[str, Any]]:
+        """The newest record of every flag ever raised about a claim."""
+        found = self._db.execute("SELECT value FROM flags WHERE subject = ? ORDER BY id", (subject_id,))
+        return [orjson.loads(value) for value in _firsts(found)]
+
+    def open_flags(
+        self, min_priority: int = 0, cursor: str = "", limit: int = 100
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Flags that stand, the most pressing first, and the cursor of the next page; None on the last.
+
+        Raises CursorError on a cursor that is none.
+        """
+        priority, after = _read_cursor(cursor) if cursor else (101, "")
+        rows = self._db.execute(
+            "SELECT priority, id, value FROM flags WHERE open = 1 AND priority >= ? "
+            "AND (priority < ? OR (priority = ? AND id > ?)) ORDER BY priority DESC, id LIMIT ?",
+            (min_priority, priority, priority, after, limit + 1),
+        ).fetchall()
+        page = [orjson.loads(value) for *_, value in rows[:limit]]
+        return page, _write_cursor(*rows[limit - 1][:2]) if len(rows) > limit else None
+
+    def counts(self) -> dict[str, int]:
+        """How many claims, sources and flags there are."""
+        return {
+            each: self._db.execute(f"SELECT count(*) FROM {each}").fetchone()[0]
+            for each in ("claims", "sources", "flags")
+        }
+
+
+def encodable(text: str) -> bool:
+    """Whether a string is Unicode text: no record of ours has an id that is not, and SQLite refuses it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _firsts(rows: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    return (row[0] for row in rows)
+
+
+def _write_cursor(priority: int, flag_id: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([priority, flag_id])).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        priority, flag_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError) as error:
+        raise CursorError("the cursor is not one that an answer of this service contained") from error
+    if not isinstance(priority, int) or not isinstance(flag_id, str) or not -1 <= priority <= 101:
+        raise CursorError("the cursor is not one that an answer of this service contained")
+    return priority, flag_id

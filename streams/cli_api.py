@@ -1,0 +1,72 @@
+"""`credence api`: the query service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import Annotated
+
+import typer
+
+from streams.broker import BrokerError, resolve
+from streams.console import foreseen, say
+from streams.settings import Settings, SettingsError
+from streams.topics import TopicsError
+
+
+def api(
+    broker: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; also CREDENCE_API_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any; also CREDENCE_API_PORT.")
+    ] = None,
+) -> None:
+    """Answer questions about claims, sources and flags over HTTP until told to stop (Ctrl-C or SIGTERM).
+
+    Example: credence api --port 8080, then curl localhost:8080/v1/claims/ID
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # While Kafka is away the client complains some twenty times a second; the service says it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with foreseen(BrokerError, SettingsError, TopicsError):
+        settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
+        asyncio.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises TopicsError when the topics cannot be followed, now or later."""
+    from aiohttp import web
+
+    from streams.api.service import Service
+
+    service = Service(settings)
+    await service.start()
+    runner = web.AppRunner(service.app(), access_log=None)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.api_host, settings.api_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise TopicsError(
+                f"cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}. "
+                "Choose another --port, or 0 for any"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        say(f"answering on http://{host}:{port} (try /readyz, /v1/flags, /v1/claims/ID, /v1/sources/ID)")
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        failing, stopping = asyncio.create_task(service.failed()), asyncio.create_task(told.wait())
+        await asyncio.wait([failing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if failing.done():
+            raise TopicsError(f"the scores can no longer be followed: {failing.result()!r}")
+        failing.cancel()
+    finally:
+        await runner.cleanup()
+        await service.stop()

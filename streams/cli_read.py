@@ -1,0 +1,238 @@
+"""`credence claims`, `sources`, `explain` and `flags tail`: what is known, for a person; `--json` for programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from streams.api.records import Entry, Reader
+from streams.api.store import Store
+from streams.broker import BrokerError, resolve
+from streams.console import err, escape, foreseen, out, print_json
+from streams.reading import assessment, enough_evidence, figure
+from streams.settings import Settings, SettingsError
+from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic, TopicsError
+
+FORESEEN = (BrokerError, SettingsError, TopicsError)
+REASONS_SHOWN = 12
+EVIDENCE_SHOWN = 3
+
+Kafka = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, all of them unless --limit is given.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="How many to show; in a table 20.")]
+
+
+def claims(
+    broker: Kafka = None,
+    limit: Limit = None,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Only those with a flag raised.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is known about claims, the riskiest first.
+
+    Example: credence claims --flagged --limit 50
+    """
+    with foreseen(*FORESEEN):
+        store = _read(broker, [CLAIM_SCORES])
+        found = [record for record in store.claims() if record.get("flagged") or not flagged]
+        if as_json:
+            return _print_all(found, limit)
+        table = Table("claim", "assessment", "score", "risk", "events", "people", "for / against", "last event", "flag")
+        for record in found[: limit or 20]:
+            table.add_row(
+                escape(record["claim_id"]),
+                assessment("claim", record),
+                figure("claim", record),
+                f"{record['risk']:.2f}",
+                f"{record['events']:,}",
+                f"{record['participants']:,}",
+                f"{record['supports']:,} / {record['denies']:,}",
+                _day(record["last_event_ms"]),
+                "raised" if record.get("flagged") else "",
+            )
+        _show(table, len(found), "claims")
+
+
+def sources(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) -> None:
+    """What is known about sources, the busiest first.
+
+    Example: credence sources --json --limit 1000 > sources.jsonl
+    """
+    with foreseen(*FORESEEN):
+        found = list(_read(broker, [SOURCE_SCORES]).sources())
+        if as_json:
+            return _print_all(found, limit)
+        table = Table("source", "assessment", "credibility", "events", "claims", "right", "wrong", "insight")
+        for record in found[: limit or 20]:
+            table.add_row(
+                escape(record["source_id"]),
+                assessment("source", record),
+                figure("source", record),
+                *(f"{record[field]:,}" for field in ("events", "claims", "right", "wrong")),
+                f"{record['insight']:.2f}",
+            )
+        _show(table, len(found), "sources")
+
+
+def explain(
+    id: Annotated[str, typer.Argument(help="A claim's id, or a source's.")],
+    broker: Kafka = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a claim or a source has its score: evidence, reasons and flags.
+
+    Example: credence explain 714598641827246081
+    """
+    with foreseen(*FORESEEN):
+        store = _read(broker, [CLAIM_SCORES, SOURCE_SCORES, FLAGS], key=id)
+        known = [(s, r) for s, r in (("claim", store.claim(id)), ("source", store.source(id))) if r is not None]
+        if not known:
+            err.print(
+                f"no claim and no source {escape(repr(id))} is known; `credence claims` lists them", highlight=False
+            )
+            raise typer.Exit(1)
+        for subject, record in known:
+            raised = store.flags_about(id) if subject == "claim" else []
+            if as_json:
+                words = {"assessment": assessment(subject, record), "enough_evidence": enough_evidence(subject, record)}
+                print_json({"subject": subject, **record, **words, "flags": raised})
+            else:
+                _explain(subject, record, raised)
+
+
+flags = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True)
+
+
+@flags.callback()
+def _flags() -> None:
+    """Flags: requests that a person look at a claim."""
+
+
+@flags.command("tail", epilog="Example: credence flags tail --last 20 --no-follow --json")
+def flags_tail(
+    broker: Kafka = None,
+    last: Annotated[int, typer.Option(min=0, help="Begin with this many past records of each partition.")] = 10,
+    everything: Annotated[bool, typer.Option("--all", help="Begin with the first record that is kept.")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show flags as they are raised, updated and retracted; a record that was written twice is shown once."""
+    with foreseen(*FORESEEN):
+        asyncio.run(_tail(_settings(broker), None if everything else last, follow, as_json))
+
+
+async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: bool) -> None:
+    shown: set[tuple[str, int]] = set()
+    async with Reader(settings, [FLAGS], newest=newest) as reader:
+        async for entries in reader.on() if follow else reader.to_end():
+            # Partitions are fetched one after the other; within a batch people want the order of time.
+            for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
+                _show_flag(entry, shown, as_json)
+
+
+def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None:
+    flag = entry.record()
+    if flag is None or "flag_id" not in flag or (flag["flag_id"], flag["revision"]) in shown:
+        return
+    shown.add((flag["flag_id"], flag["revision"]))
+    if as_json:
+        return print_json(flag)
+    style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
+    why = ", ".join(reason["code"] for reason in flag.get("reasons", [])[:3])
+    out.print(
+        f"{_time(flag['event_time_ms'])}  [{style}]{flag['action']:<8}[/]  {flag['priority']:>3}  "
+        f"{flag['severity']:<8}  {escape(flag['label'])}  {escape(flag['subject']['id'])}  [dim]{escape(why)}[/]",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _settings(broker: str | None) -> Settings:
+    return resolve(Settings.from_env(broker=broker))
+
+
+def _read(broker: str | None, followed: Sequence[Topic], key: str | None = None) -> Store:
+    """All that the topics hold now; with a key, of its partitions only."""
+
+    async def read() -> Store:
+        store = Store()
+        async with Reader(_settings(broker), followed, key=key) as reader:
+            with err.status("reading"):
+                async for entries in reader.to_end():
+                    store.apply(entries)
+        return store
+
+    return asyncio.run(read())
+
+
+def _print_all(found: Sequence[dict[str, Any]], limit: int | None) -> None:
+    for record in found[:limit]:
+        print_json(record)
+
+
+def _show(table: Table, found: int, what: str) -> None:
+    out.print(table)
+    if found > table.row_count:
+        err.print(
+            f"{table.row_count} of {found:,} {what}; --limit shows more, --json all", style="dim", highlight=False
+        )
+
+
+def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, Any]]) -> None:
+    out.print(f"[bold]{subject} {escape(record[subject + '_id'])}[/]: {assessment(subject, record)}", highlight=False)
+    facts: list[tuple[str, Any]]
+    if subject == "claim":
+        facts = [("corroboration", figure(subject, record)), ("risk of being false", f"{record['risk']:.2f}")]
+        facts += [(field, f"{record[field]:,}") for field in ("events", "participants", "supports", "denies")]
+        facts += [("first event", _time(record["first_event_ms"])), ("last event", _time(record["last_event_ms"]))]
+        facts += [
+            ("verdict", record.get("verdict") or "none yet"),
+            ("flagged", "yes" if record.get("flagged") else "no"),
+        ]
+    else:
+        facts = [("credibility", figure(subject, record))]
+        facts += [(field, f"{record[field]:,}") for field in ("events", "claims", "right", "wrong")]
+        facts += [("insight", f"{record['insight']:.2f}")]
+    facts += [
+        ("as of", _time(record["as_of_ms"])),
+        ("made by", f"{record['core_version']}, version {record['version']}"),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        grid.add_row(f"  {name}", escape(str(value)))
+    out.print(grid)
+    _show_reasons(record.get("reasons") or [])
+    for flag in raised:
+        standing = "retracted" if flag["action"] == "retract" else "stands"
+        out.print(
+            f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {_time(flag['event_time_ms'])}"
+        )
+
+
+def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:
+    if not reasons:
+        return
+    table = Table("reason", "log-odds", "evidence", title="what moved it most", title_justify="left")
+    for reason in reasons[:REASONS_SHOWN]:
+        ids = reason.get("evidence_ids") or []
+        more = f" and {len(ids) - EVIDENCE_SHOWN} more" if len(ids) > EVIDENCE_SHOWN else ""
+        table.add_row(
+            escape(reason["code"]), f"{reason['weight']:+.2f}", escape(", ".join(ids[:EVIDENCE_SHOWN]) + more)
+        )
+    out.print(table)
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _day(ms: int) -> str:
+    return _time(ms)[:16]

@@ -1,0 +1,216 @@
+"""`credence api` as a downstream service meets it: its own process, a real broker, plain HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from streams import broker as brokers
+from streams import topics
+from streams.settings import Settings
+from tests.scores import claim, flag, publish, source
+
+OUTPUTS = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS)
+ODD = "a/b c?%ż#"
+
+
+class Api:
+    """A running `credence api`."""
+
+    def __init__(self, settings: Settings, **environ: str) -> None:
+        environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
+        code = "from streams.cli_api import api; import typer; typer.run(api)"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr is not None
+        said = self.process.stderr.readline()
+        assert "answering on " in said, said + self.process.stderr.read()
+        self.url = said.split()[2]
+        # Read on, or the service stops when the pipe is full.
+        self.said = ""
+        self._listening = threading.Thread(target=self._listen)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+
+    def get(self, path: str) -> tuple[int, Any, str]:
+        """Status, body (parsed where it is JSON) and content type."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                status, body, kind = answer.status, answer.read(), answer.headers["Content-Type"]
+        except urllib.error.HTTPError as error:
+            status, body, kind = error.code, error.read(), error.headers["Content-Type"]
+        return status, json.loads(body) if "json" in kind else body.decode(), kind
+
+    def becomes(self, path: str, wanted: Callable[[int, Any], bool], within_s: float = 20.0) -> Any:
+        """Ask until the answer is as wanted."""
+        end = time.monotonic() + within_s
+        while True:
+            status, body, _ = self.get(path)
+            if wanted(status, body):
+                return body
+            assert time.monotonic() < end, (path, status, body)
+            time.sleep(0.05)
+
+    def end(self) -> int:
+        """Stop it as a supervisor does; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            self.process.kill()
+            self._listening.join()
+            assert self.process.stderr is not None
+            self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def installation(broker: str) -> Settings:
+    """An installation with a few scores."""
+    settings = Settings(broker=broker, namespace=f"api{uuid.uuid4().hex[:8]}.")
+    topics.create(broker, settings, OUTPUTS)
+    publish(
+        settings,
+        [
+            claim("a"),
+            claim("thin", score=0.5, low=0.05, high=0.95),
+            claim(ODD),
+            source("s"),
+            source("new", right=0, wrong=0),
+            *(flag(f"f{n}", "a", priority=n * 10) for n in range(10)),
+            flag("gone", "a", revision=2, action="retract", priority=99),
+            (topics.CLAIM_SCORES, "\x00claim", b'{"claim_id": "\\u0000claim", "risk": 1}'),
+            (topics.CLAIM_SCORES, "junk", b"no json"),
+        ],
+    )
+    return settings
+
+
+@pytest.fixture(scope="module")
+def api(installation: Settings) -> Iterator[Api]:
+    """A service over that installation, ready."""
+    running = Api(installation)
+    running.becomes("/readyz", lambda status, _: status == 200)
+    yield running
+    assert running.end() == 0
+
+
+def test_scores_are_answered_with_their_words(api: Api) -> None:
+    status, body, kind = api.get("/v1/claims/a")
+    assert (status, kind.split(";")[0]) == (200, "application/json")
+    assert body == claim("a") | {"assessment": "poorly corroborated", "enough_evidence": True}
+    assert api.get("/v1/sources/s")[1]["assessment"] == "mostly right so far"
+
+
+def test_new_scores_and_deletions_follow_at_once(api: Api, installation: Settings) -> None:
+    publish(installation, [claim("moving"), source("leaving")])
+    api.becomes("/v1/sources/leaving", lambda status, _: status == 200)
+    publish(installation, [claim("moving", version=2, score=0.9, low=0.8), (topics.SOURCE_SCORES, "leaving", None)])
+    moved = api.becomes("/v1/claims/moving", lambda _, b: b.get("version") == 2)
+    assert moved["assessment"] == "well corroborated"
+    api.becomes("/v1/sources/leaving", lambda status, _: status == 404)
+    publish(installation, [(topics.CLAIM_SCORES, "moving", None)])
+    api.becomes("/v1/claims/moving", lambda status, _: status == 404)
+
+
+def test_little_evidence_reads_as_such_and_never_as_one_half(api: Api) -> None:
+    for path in ("/v1/claims/thin", "/v1/sources/new"):
+        body = api.get(path)[1]
+        assert (body["assessment"], body["enough_evidence"]) == ("not enough evidence", False)
+
+
+def test_ids_with_any_characters_are_found_by_their_percent_encoding(api: Api) -> None:
+    assert api.get("/v1/claims/" + urllib.parse.quote(ODD, safe=""))[1]["claim_id"] == ODD
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/claims/none", "/v1/sources/a", "/v1/claims/%00claim", "/v1/claims/junk", "/nowhere", "/v1/claims/%ff"]
+)
+def test_what_is_unknown_is_404_as_a_problem(api: Api, path: str) -> None:
+    status, body, kind = api.get(path)
+    assert (status, kind.split(";")[0]) == (404, "application/problem+json")
+    assert (body["status"], body["title"]) == (404, "Not Found")
+    assert body["detail"]
+
+
+def test_open_flags_come_in_pages_by_priority(api: Api) -> None:
+    first = api.get("/v1/flags?min_priority=20&limit=5")[1]
+    second = api.get(f"/v1/flags?min_priority=20&limit=5&cursor={first['next_cursor']}")[1]
+    assert [each["priority"] for each in first["flags"] + second["flags"]] == [90, 80, 70, 60, 50, 40, 30, 20]
+    assert second["next_cursor"] is None
+
+
+@pytest.mark.parametrize("query", ["min_priority=x", "min_priority=101", "limit=0", "limit=1001", "cursor=x"])
+def test_a_question_that_makes_no_sense_is_400_as_a_problem(api: Api, query: str) -> None:
+    status, body, kind = api.get("/v1/flags?" + query)
+    assert (status, body["status"], kind.split(";")[0]) == (400, 400, "application/problem+json")
+
+
+def test_only_reading_is_offered(api: Api) -> None:
+    request = urllib.request.Request(api.url + "/v1/claims/a", method="POST", data=b"{}")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 405
+    assert "GET" in refused.value.headers["Allow"]
+    refused.value.close()
+
+
+def test_health_and_metrics_tell_what_it_holds(api: Api) -> None:
+    assert api.get("/healthz")[1] == {"status": "ok"}
+    ready = api.get("/readyz")[1]
+    assert (ready["claims"], ready["sources"], ready["flags"]) == (3, 2, 11)
+    api.get("/v1/claims/none")
+    text = api.get("/metrics")[1]
+    assert re.search(r'credence_api_requests_total\{route="claims",status="4xx"\} [1-9]', text)
+    assert "credence_api_behind_seconds" in text
+
+
+def test_it_is_not_ready_while_kafka_is_away_and_goes_on_when_it_is_back(namespace: str) -> None:
+    with brokers.private() as node:
+        settings = Settings(broker=node.bootstrap, namespace=namespace)
+        topics.create(node.bootstrap, settings, OUTPUTS)
+        publish(settings, [claim("a")])
+        api = Api(settings, CREDENCE_API_STALENESS_MS="3s")
+        try:
+            api.becomes("/readyz", lambda status, _: status == 200)
+            node.kill()
+            stale = api.becomes("/readyz", lambda status, _: status == 503, within_s=60)
+            assert "Kafka is away" in stale["detail"]
+            assert api.get("/v1/claims/a")[0] == 200
+            node.start()
+            publish(settings, [claim("b")])
+            api.becomes("/readyz", lambda status, _: status == 200, within_s=60)
+            api.becomes("/v1/claims/b", lambda status, _: status == 200)
+            api.becomes("/healthz", lambda *_: "ready again" in api.said)
+        finally:
+            api.end()
+    # Told once each, and not at every attempt to reach it.
+    assert (api.said.count("Kafka is away"), api.said.count("ready again")) == (1, 1)
+    assert len(api.said.splitlines()) < 10
+
+
+def test_missing_topics_end_it_with_the_command_that_makes_them(broker: str, settings: Settings) -> None:
+    environ = {"CREDENCE_BROKER": broker, "CREDENCE_NAMESPACE": settings.namespace}
+    code = "from streams.cli_api import api; import typer; typer.run(api)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "credence topics create" in " ".join(ended.stderr.split())
