@@ -28,7 +28,9 @@ def blocks(draw: st.DrawFn) -> Block:
             values = st.integers(*RANGES[dtype])
         columns[name] = draw(st.lists(values, min_size=n, max_size=n))
     origin = draw(st.one_of(st.integers(0, 2**60), st.just(list(range(3, 3 + n)))))
-    return make(kind, "e/3", origin, columns, **draw(st.dictionaries(st.text(min_size=1), st.integers(0, 9), max_size=2)))
+    return make(
+        kind, "e/3", origin, columns, **draw(st.dictionaries(st.text(min_size=1), st.integers(0, 9), max_size=2))
+    )
 
 
 @given(blocks())
@@ -46,7 +48,12 @@ def test_a_block_is_the_same_after_the_wire(block: Block) -> None:
 
 
 def simple(n: int) -> Block:
-    return make("credits", "c/0", list(range(10, 10 + n)), {k: (["x"] * n if d == TEXT else [1] * n) for k, d in COLUMNS["credits"].items()})
+    return make(
+        "credits",
+        "c/0",
+        list(range(10, 10 + n)),
+        {k: (["x"] * n if d == TEXT else [1] * n) for k, d in COLUMNS["credits"].items()},
+    )
 
 
 @pytest.mark.parametrize(("fence", "left"), [(9, 4), (10, 3), (12, 1), (13, 0), (99, 0)])

@@ -25,7 +25,7 @@ CLAIM_FIELDS = {
     "known": "i4",
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
     "root": "i4",  # participant who posted the root, row + 1
-    **{name: "f8" for name in KERNEL_FIELDS},
+    **dict.fromkeys(KERNEL_FIELDS, "f8"),
     "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
     "ruled": "i8",  # time of the first ruling in force, ms
     "rulings": "i4",  # ratings in force for true minus for false

@@ -1,4 +1,4 @@
-"""State of one partition of stage "claims": the ledger, corroboration, cascade, risk, rulings and flags of its claims."""
+"""State of one partition of stage "claims": ledger, corroboration, cascade, risk, rulings and flags of its claims."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class ClaimsState(PartitionState):
             changed = self.rulings.fold(block, rows, self.seq)
             lessons = self.lessons.settled(np.asarray(changed, np.int64), self.params)
             if lessons is not None:
-                effects.blocks.append(lessons)
+                effects.lessons.append(lessons)
             touched = distinct(rows)
             claims.touch(touched)
             self._decide(touched, effects, publish_all=True)
@@ -158,16 +158,16 @@ class ClaimsState(PartitionState):
         f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
         right = (stance == 1) == (verdict == TRUE)
         y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
-        stance = np.where(y != 0, stance, 0).astype(np.int8)
+        stance = np.where(y != 0, stance, 0)
         differs = (y != parts["cy"][rows]) | (f != parts["cf"][rows]) | (stance != parts["cx"][rows])
         send = np.flatnonzero(differs | ((y != 0) | (f != 0)) if again else differs)
         if not send.size:
             return
         rows, owner = rows[send], owner[send]
         before = (parts["cy"][rows], parts["cx"][rows])
-        lesson = self.lessons.tallies(rows, before, (y[send], stance[send]))
+        lesson = self.lessons.tallies(rows, before, (y[send], stance[send].astype(np.int8)))
         if lesson is not None:
-            effects.blocks.append(lesson)
+            effects.lessons.append(lesson)
         parts["cy"][rows], parts["cf"][rows], parts["cx"][rows] = y[send], f[send], stance[send]
         parts.touch(rows)
         columns: dict[str, Column] = {
@@ -175,7 +175,7 @@ class ClaimsState(PartitionState):
             "c": claims.keys_of(owner.tolist()),
             "ver": claims["sver"][owner],
             "y": y[send],
-            "stance": stance[send],
+            "stance": stance[send].astype(np.int8),
             "q": np.round(q[send], 4),
             "f": f[send],
             "t": ruled[send],

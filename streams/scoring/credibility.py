@@ -108,4 +108,5 @@ def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
     >>> public_weight(np.array([-1.0, 0.5, 9.0]), ScoringConfig()).tolist()
     [0.0, 0.5, 2.5]
     """
-    return np.minimum(np.maximum(signed, 0.0), config.weight_max)
+    weight: Floats = np.minimum(np.maximum(signed, 0.0), config.weight_max)
+    return weight

@@ -30,11 +30,31 @@ def apply_credits(
         return np.zeros(0, np.int64)
     rows, pair = source_rows[at], pair_rows[at]
     _advance(sources, rows, block["t"][at], config)
-    _add(sources, rows, -1, pairs["y"][pair], pairs["f"][pair], pairs["x"][pair], pairs["q"][pair], pairs["t"][pair], config)
+    _add(
+        sources,
+        rows,
+        -1,
+        pairs["y"][pair],
+        pairs["f"][pair],
+        pairs["x"][pair],
+        pairs["q"][pair],
+        pairs["t"][pair],
+        config,
+    )
     for field, name in (("ver", "ver"), ("y", "y"), ("f", "f"), ("x", "stance"), ("q", "q"), ("t", "t")):
         pairs[field][pair] = block[name][at]
     # Read q back from its column, in whose precision it will be taken out again.
-    _add(sources, rows, 1, pairs["y"][pair], pairs["f"][pair], pairs["x"][pair], pairs["q"][pair], pairs["t"][pair], config)
+    _add(
+        sources,
+        rows,
+        1,
+        pairs["y"][pair],
+        pairs["f"][pair],
+        pairs["x"][pair],
+        pairs["q"][pair],
+        pairs["t"][pair],
+        config,
+    )
     return distinct(rows)
 
 

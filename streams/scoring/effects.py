@@ -19,6 +19,7 @@ class Effects:
         flags: flag records, deduplicated downstream by (flag_id, revision).
         dead: (row of the block, reason code, detail) for rows that were refused.
         next_cursor: if not None, apply the same block again with this cursor before any later record.
+        lessons: "lessons" blocks for the parameters stage.
         repeats: rows dropped because the very same event had been seen.
     """
 
@@ -28,3 +29,4 @@ class Effects:
     dead: list[tuple[int, str, str]] = field(default_factory=list)
     next_cursor: int | None = None
     repeats: int = 0
+    lessons: list[Block] = field(default_factory=list)

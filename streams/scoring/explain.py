@@ -34,7 +34,11 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
     camp = camps.find(((put.claim << 32) | put.community).tolist())
     support, deny = corroboration.camp_evidence(tables, camp, config)
     net = support - deny
-    squash = np.where(np.abs(net) > 1e-12, config.community_cap * np.tanh(net / config.community_cap) / np.where(net == 0, 1, net), 1.0)
+    squash = np.where(
+        np.abs(net) > 1e-12,
+        config.community_cap * np.tanh(net / config.community_cap) / np.where(net == 0, 1, net),
+        1.0,
+    )
     total = np.where(put.deny, from_fixed(camps["Sn"][camp]), from_fixed(camps["Sp"][camp]))
     shrink_m = np.where(put.deny, deny, support) / np.maximum(total, 1e-300)
     shrink_g = np.ones(len(camp))
@@ -48,7 +52,9 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
     return out
 
 
-def explain(tables: ClaimTables, claim: int, config: ScoringConfig, params: Params, communities: Table) -> dict[str, Any]:
+def explain(
+    tables: ClaimTables, claim: int, config: ScoringConfig, params: Params, communities: Table
+) -> dict[str, Any]:
     """The score's and the risk's parts, strongest first, with the evidence's event ids."""
     parts = tables.parts
     rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["z"][: parts.size] > 0))

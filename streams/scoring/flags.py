@@ -165,7 +165,9 @@ class Flags:
             "score": round(risk, 6),
             "confidence": round(sure, 6),
             "score_version": context.core_version,
-            "reasons": [{"code": why, "weight": 0.0, "evidence_ids": []}] if why else self._reasons(reading, i, row, context),
+            "reasons": [{"code": why, "weight": 0.0, "evidence_ids": []}]
+            if why
+            else self._reasons(reading, i, row, context),
             "source": "automated",
             "event_time": int(claims["last"][row]),
             "detected_at": context.now_ms,

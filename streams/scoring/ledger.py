@@ -18,7 +18,8 @@ from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
 
 STAMP_COLUMNS = (
-    ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("band", "band"), ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
+    ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("band", "band"),
+    ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
 

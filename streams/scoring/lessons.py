@@ -9,6 +9,7 @@ lesson never holds what was learned from the verdict itself.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.scoring.claim_tables import ClaimTables
@@ -16,6 +17,8 @@ from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed
 from streams.scoring.params import Params
 from streams.scoring.risk import SIGNALS, risk_parts
+
+Small = npt.NDArray[np.int8]
 
 AGES_H = (1, 6, 24)
 
@@ -86,7 +89,7 @@ class Lessons:
             "rw": [[] for _ in out],
         })  # fmt: skip
 
-    def tallies(self, part_rows: Ints, old: tuple[Ints, Ints], new: tuple[Ints, Ints]) -> Block | None:
+    def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:
         """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.
 
         Args:
@@ -100,7 +103,7 @@ class Lessons:
             said = (y != 0).nonzero()[0]
             slot = (stance[said].astype(np.int64) - 1) * 6 + band[said] * 2 + (y[said] < 0)
             np.add.at(counts, (inverse[said], slot), sign)
-        some = counts.any(axis=1).nonzero()[0]
+        some = np.flatnonzero(counts.any(axis=1))
         if not some.size:
             return None
         rows = unique[some]

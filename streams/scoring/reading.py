@@ -44,7 +44,9 @@ def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params,
     parts = risk_parts(tables, rows, config, params)
     weight = from_fixed(claims["A"][rows])
     score_z = params.platt_a + params.platt_b * (logit(params.pi) + from_fixed(claims["L"][rows])) + ruled
-    spread = np.sqrt(config.prior_variance / (1.0 + weight + np.abs(ruled)) + config.evidence_variance * weight / (1.0 + weight))
+    spread = np.sqrt(
+        config.prior_variance / (1.0 + weight + np.abs(ruled)) + config.evidence_variance * weight / (1.0 + weight)
+    )
     if rulings:
         risk_z = risk_log_odds(tables, rows, parts, params, config)
     else:
@@ -75,8 +77,10 @@ def records(
         reading.weight,
         p, p_low, p_high, growth,
     )  # fmt: skip
-    names = ("score", "low", "high", "risk", "evidence", "infectiousness", "infectiousness_low",
-             "infectiousness_high", "expected_growth_24h")  # fmt: skip
+    names: tuple[str, ...] = (
+        "score", "low", "high", "risk", "evidence",
+        "infectiousness", "infectiousness_low", "infectiousness_high", "expected_growth_24h",
+    )  # fmt: skip
     columns: list[list[Any]] = [np.round(n, 6).tolist() for n in numbers]
     counts = (("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"),
               ("queries", "n3"), ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"))  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import xxhash
@@ -88,13 +89,14 @@ class Pipeline:
         self.flags: list[dict[str, Any]] = []
         self.dead: list[tuple[int, str, str]] = []
         self.repeats = 0
+        self.lessons: list[Block] = []
 
     def feed(self, block: Block) -> None:
         queue = [block]
         while queue:
             item = queue.pop(0)
             state = self.sources if item.kind in ("events", "credits", "assign") else self.claims
-            queue.extend(b for b in self._apply(state, item) if b.kind != "lessons")
+            queue.extend(self._apply(state, item))
 
     def feed_both(self, block: Block) -> None:
         for state in (self.sources, self.claims):
@@ -111,6 +113,7 @@ class Pipeline:
             self.scores.update(effects.scores)
             self.flags.extend(effects.flags)
             self.dead.extend(effects.dead)
+            self.lessons.extend(effects.lessons)
             self.repeats += effects.repeats
         return out
 
@@ -202,4 +205,4 @@ def event_lists(draw: Any, max_size: int = 30) -> list[Event]:
 
 def in_pieces(items: Sequence[Any], cuts: Iterable[int]) -> list[Sequence[Any]]:
     edges = [0, *sorted({c % (len(items) + 1) for c in cuts}), len(items)]
-    return [items[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [items[a:b] for a, b in pairwise(edges) if b > a]

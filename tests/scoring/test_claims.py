@@ -110,7 +110,9 @@ def test_the_same_id_with_other_content_is_a_conflict_and_is_not_folded() -> Non
 
 def test_the_latest_assertion_is_in_force_and_a_later_question_does_not_lift_it() -> None:
     line = Pipeline()
-    line.events([Event("a", "c", "1", t=100), Event("a", "c", "2", t=300, stance=3), Event("a", "c", "3", t=200, stance=2)])
+    line.events(
+        [Event("a", "c", "1", t=100), Event("a", "c", "2", t=300, stance=3), Event("a", "c", "3", t=200, stance=2)]
+    )
     read = line.claims.read(["c"])
     assert (read["supports"][0], read["denies"][0], read["queries"][0]) == (0, 1, 0)
 

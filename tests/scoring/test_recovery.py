@@ -48,14 +48,22 @@ class Recovering(Pipeline):
 
 @settings(deadline=None, max_examples=80)
 @given(
-    event_lists(), ruling_lists(), st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=5), st.booleans()
+    event_lists(),
+    ruling_lists(),
+    st.randoms(use_true_random=False),
+    st.lists(st.integers(0, 40), max_size=5),
+    st.booleans(),
 )
 def test_state_rebuilt_from_deltas_midway_goes_on_identically(
     events: list[Event], rulings: list[Ruling], random: Any, cuts: list[int], expire: bool
 ) -> None:
     items: list[Any] = [*in_pieces(events, cuts), *rulings]
     random.shuffle(items)
-    config = ScoringConfig(sweep_ms=1, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS) if expire else ScoringConfig()
+    config = (
+        ScoringConfig(sweep_ms=1, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS)
+        if expire
+        else ScoringConfig()
+    )
     steady, crashing = Pipeline(config), Recovering(config)
     for i, item in enumerate(items):
         for line in (steady, crashing):
