@@ -82,8 +82,10 @@ def records(
         "infectiousness", "infectiousness_low", "infectiousness_high", "expected_growth_24h",
     )  # fmt: skip
     columns: list[list[Any]] = [np.round(n, 6).tolist() for n in numbers]
-    counts = (("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"),
-              ("queries", "n3"), ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"))  # fmt: skip
+    counts = (
+        ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
+        ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"),
+    )  # fmt: skip
     columns += [claims[field][rows].tolist() for _, field in counts]
     names += tuple(name for name, _ in counts)
     names += ("enough_evidence", "verdict", "flagged")
