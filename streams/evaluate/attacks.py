@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from .cascades import DENY, FALSE, HOUR_MS, POST, RESHARE, SUPPORT, TRUE, CascadeSet, Rulings
+from streams.evaluate.cascades import DENY, FALSE, HOUR_MS, POST, RESHARE, SUPPORT, TRUE, CascadeSet, Rulings
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,12 +24,15 @@ BURST_MS = 20 * 60_000
 SLOW_MEDIAN_H, SLOW_SPREAD = 5.0, 1.8  # lognormal delays of a slow attack
 PRACTICE_SHARE = 0.5  # of the accounts of an act that also take part in one of practice
 PRACTICE_MS = 48 * HOUR_MS  # practice starts any time in the first two days, an attack at once
-COPIED_TEXT = np.uint64(0x5EED_C0DE_5EED_C0DE)
+COPIED_TEXT = 0x5EED_C0DE_5EED_C0DE
 
 
 @dataclass
 class Plan:
-    """Rows that an attack adds. `user` counts from 0 among the attacker's new accounts; existing users are negative − 1."""
+    """Rows that an attack adds.
+
+    `user` counts from 0 among the attacker's new accounts; an existing user u is −1 − u.
+    """
 
     data: CascadeSet
     share: float
@@ -42,7 +45,7 @@ class Plan:
     user: list[Ints] = field(default_factory=list)
     t_ms: list[Ints] = field(default_factory=list)
     lie: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    text: np.uint64 = np.uint64(0)
+    text: int = 0
     slowly: bool = False
     within_ms: int = BURST_MS
 
@@ -212,24 +215,20 @@ def inject(plan: Plan) -> CascadeSet:
     reshares = float(np.mean(data.kind == RESHARE)) > 0.5
     n = len(claim)
     names = [f"attacker{i:06d}" for i in range(plan.accounts)]
-    root = {}
+    root: dict[int, str] = {}
     for i in np.flatnonzero(data.kind == POST).tolist():
         root.setdefault(int(data.claim[i]), data.event_ids[i])
     parents = [root.get(c, "") for c in claim.tolist()]
-    text = np.where(supports & reshares, np.uint64(0), plan.text)
+    text = np.where(supports & reshares, np.uint64(0), np.uint64(plan.text))
     if plan.text:  # one text for and one against
         text = np.where(text > 0, text + supports.astype(np.uint64), text)
     return replace(
         data,
         t_ms=np.concatenate([data.t_ms, t_ms]),
         kind=np.concatenate([data.kind, np.where(supports & reshares, RESHARE, REPLY).astype(np.int8)]),
-        stance=np.concatenate(
-            [data.stance, np.where(supports, 0 if reshares else SUPPORT, DENY).astype(np.int8)]
-        ),
+        stance=np.concatenate([data.stance, np.where(supports, 0 if reshares else SUPPORT, DENY).astype(np.int8)]),
         claim=np.concatenate([data.claim, claim.astype(np.int32)]),
-        user=np.concatenate(
-            [data.user, np.where(user < 0, -1 - user, len(data.user_ids) + user).astype(np.int32)]
-        ),
+        user=np.concatenate([data.user, np.where(user < 0, -1 - user, len(data.user_ids) + user).astype(np.int32)]),
         event_ids=[*data.event_ids, *(f"attack{i:07d}" for i in range(n))],
         parent=[*data.parent, *parents],
         community=np.concatenate([data.community, np.zeros(n, np.int16)]),

@@ -113,7 +113,7 @@ class CascadeSet:
         claims = np.flatnonzero((self.truth > 0) & (start < np.iinfo(np.int64).max))
         ids = np.array([self.claim_ids[c] for c in claims.tolist()], dtype=np.str_)
         ordered = claims[np.lexsort((ids, start[claims]))]
-        return ordered[int(self.burn_in * len(ordered)) :].astype(np.int32)
+        return np.asarray(ordered[int(self.burn_in * len(ordered)) :], np.int32)
 
     def sorted(self) -> CascadeSet:
         """The same set with events in order of (time, event id)."""
@@ -221,7 +221,9 @@ def _find(directory: Path, stem: str) -> Path:
     for path in (directory / f"{stem}.csv", directory / f"{stem}.csv.gz"):
         if path.exists():
             return path
-    raise UnreadableSet(f"{directory} has no {stem}.csv or {stem}.csv.gz; see `credence evaluate --help` for the layout")
+    raise UnreadableSet(
+        f"{directory} has no {stem}.csv or {stem}.csv.gz; see `credence evaluate --help` for the layout"
+    )
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -238,4 +240,4 @@ def _columns(head: list[str], rows: list[list[str]], wanted: Sequence[str], wher
     if any(len(row) != len(head) for row in rows):
         bad = next(i for i, row in enumerate(rows) if len(row) != len(head))
         raise UnreadableSet(f"{where}: data row {bad + 1} has {len(rows[bad])} fields, the header {len(head)}")
-    return dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in head}
+    return dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(head, ())

@@ -16,8 +16,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .cascades import CascadeSet, Codes, Ints, Rulings, Small
-from .forks import Forks
+from streams.evaluate.cascades import CascadeSet, Codes, Ints, Rulings, Small
+from streams.evaluate.forks import Forks
 
 Floats = npt.NDArray[np.float64]
 
@@ -164,7 +164,9 @@ def run(trial: Trial, scorer: Scorer, tick: Callable[[int], None] = lambda event
         jobs: how many forks may run beside each other.
     """
     shape = (len(trial.claims), len(trial.horizons_ms))
-    made = Forecast(scorer.name, scorer.probabilistic, trial.claims, trial.horizons_ms, np.zeros(shape), np.zeros(shape))
+    made = Forecast(
+        scorer.name, scorer.probabilistic, trial.claims, trial.horizons_ms, np.zeros(shape), np.zeros(shape)
+    )
     line = _Line(trial, scorer, made)
     forks: Forks[_ForkResult] = Forks(jobs)
     last_asked = trial.last_asked()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .cascades import FALSE, HOUR_MS, TRUE, CascadeSet, Rulings
+from streams.evaluate.cascades import FALSE, HOUR_MS, TRUE, CascadeSet, Rulings
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

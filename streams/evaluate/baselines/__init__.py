@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..cascades import CascadeSet
-from ..protocol import Scorer
-from .accucopy import Accucopy
-from .counts import Majority, RecentVerdictRate, SignedBetaNaiveBayes, Size, UserHistory
-from .dawid_skene import DawidSkene
-from .truth_discovery import Catd, Crh, TruthFinder
+from streams.evaluate.baselines.accucopy import Accucopy
+from streams.evaluate.baselines.counts import Majority, RecentVerdictRate, SignedBetaNaiveBayes, Size, UserHistory
+from streams.evaluate.baselines.dawid_skene import DawidSkene
+from streams.evaluate.baselines.truth_discovery import Catd, Crh, TruthFinder
+from streams.evaluate.cascades import CascadeSet
+from streams.evaluate.protocol import Scorer
 
 BASELINES: dict[str, Callable[[CascadeSet], Scorer]] = {
     baseline.name: baseline

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..cascades import CascadeSet
-from .batch import Batched, Matrix
-from .ledger import Floats, Signs
+from streams.evaluate.baselines.batch import Batched, Matrix
+from streams.evaluate.baselines.ledger import Floats, Signs
+from streams.evaluate.cascades import CascadeSet
 
 
 class Accucopy(Batched):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..cascades import FALSE, TRUE, CascadeSet, Codes, Small
-from ..protocol import Batch
-from .ledger import Floats, Ledger, Signs
+from streams.evaluate.baselines.ledger import Floats, Ledger, Signs
+from streams.evaluate.cascades import FALSE, TRUE, CascadeSet, Codes, Small
+from streams.evaluate.protocol import Batch
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Matrix:
 
     def per_user(self, values: Floats) -> Floats:
         """[users] sum of a value per assertion."""
-        return np.bincount(self.user, values, self.n_users)
+        return np.bincount(self.user, values, self.n_users).astype(np.float64)
 
     def per_claim(self, values: Floats) -> Floats:
         """[claims] sum of a value per assertion."""
-        return np.bincount(self.claim, values, self.n_claims)
+        return np.bincount(self.claim, values, self.n_claims).astype(np.float64)
 
     def clamp(self, p_true: Floats) -> Floats:
         """[claims] P(true) with released verdicts in place of estimates."""
@@ -80,7 +80,11 @@ class Batched(Ledger):
         return super().predict(claims, at_ms)
 
     def _matrix(self) -> Matrix:
-        parts = [(c, np.concatenate(u), np.concatenate(s)) for c, (u, s) in enumerate(zip(self._users, self._signs, strict=True)) if u]
+        parts = [
+            (c, np.concatenate(u), np.concatenate(s))
+            for c, (u, s) in enumerate(zip(self._users, self._signs, strict=True))
+            if u
+        ]
         claim = np.repeat([c for c, _, _ in parts], [len(u) for _, u, _ in parts])
         user = np.concatenate([u for _, u, _ in parts]) if parts else np.zeros(0, np.int32)
         sign = np.concatenate([s for _, _, s in parts]) if parts else np.zeros(0, np.int8)
@@ -99,7 +103,7 @@ class Batched(Ledger):
         raise NotImplementedError
 
     def log_odds_of(self, claim: int) -> float:
-        """Log-odds of false from the present assertions; `rows` are the sources' rows in the last fit, −1 for new ones."""
+        """Log-odds of false from the present assertions, by sources as of the last fit."""
         users, sign = self.assertions(claim)
         return self.judge(self._row_of_user[users], sign)
 

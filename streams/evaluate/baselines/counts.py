@@ -6,8 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from ..cascades import FALSE, CascadeSet
-from .ledger import Ledger, logit
+from streams.evaluate.baselines.ledger import Ledger, logit
+from streams.evaluate.cascades import FALSE, CascadeSet
 
 
 class Majority(Ledger):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..cascades import CascadeSet
-from .batch import Batched, Matrix
-from .ledger import Floats, Signs
+from streams.evaluate.baselines.batch import Batched, Matrix
+from streams.evaluate.baselines.ledger import Floats, Signs
+from streams.evaluate.cascades import CascadeSet
 
 
 class DawidSkene(Batched):
@@ -44,9 +44,7 @@ class DawidSkene(Batched):
             self.prior = float((p_true.sum() + 1) / (len(p_true) + 2))
             self.log_support_ratio = np.log(given_true / given_false)
             self.log_deny_ratio = np.log((1 - given_true) / (1 - given_false))
-            ratio = np.where(
-                matrix.sign > 0, self.log_support_ratio[matrix.user], self.log_deny_ratio[matrix.user]
-            )
+            ratio = np.where(matrix.sign > 0, self.log_support_ratio[matrix.user], self.log_deny_ratio[matrix.user])
             log_odds = np.log(self.prior / (1 - self.prior)) + matrix.per_claim(ratio)
             p_true = matrix.clamp(0.5 * (1 + np.tanh(0.5 * log_odds)))
         self.new_source = (

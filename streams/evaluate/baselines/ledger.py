@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..cascades import DENY, CascadeSet, Codes, Small
-from ..protocol import Batch, Flag
+from streams.evaluate.cascades import DENY, CascadeSet, Codes, Small
+from streams.evaluate.protocol import Batch, Flag
 
 Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int8]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..cascades import CascadeSet
-from .batch import Batched, Matrix
-from .ledger import Floats, Signs, logit
+from streams.evaluate.baselines.batch import Batched, Matrix
+from streams.evaluate.baselines.ledger import Floats, Signs, logit
+from streams.evaluate.cascades import CascadeSet
 
 # Lower 2.5 % quantiles of χ² with 1 … 30 degrees of freedom (standard tables).
 _CHI2_LOW = np.array(
-    [0.000982, 0.0506, 0.216, 0.484, 0.831, 1.237, 1.690, 2.180, 2.700, 3.247]
-    + [3.816, 4.404, 5.009, 5.629, 6.262, 6.908, 7.564, 8.231, 8.907, 9.591]
-    + [10.283, 10.982, 11.689, 12.401, 13.120, 13.844, 14.573, 15.308, 16.047, 16.791]
+    [
+        *(0.000982, 0.0506, 0.216, 0.484, 0.831, 1.237, 1.690, 2.180, 2.700, 3.247),
+        *(3.816, 4.404, 5.009, 5.629, 6.262, 6.908, 7.564, 8.231, 8.907, 9.591),
+        *(10.283, 10.982, 11.689, 12.401, 13.120, 13.844, 14.573, 15.308, 16.047, 16.791),
+    ]
 )
 
 
@@ -113,7 +115,7 @@ class Crh(_Weighted):
 
 
 class Catd(_Weighted):
-    """Li et al., A Confidence-Aware Approach, PVLDB 8(4), 2015: w = χ²(α/2, n) / Σ loss, α = .05: the long tail is shy."""
+    """Li et al., A Confidence-Aware Approach, PVLDB 8(4), 2015: w = χ²(α/2, n) / Σ loss, α = .05."""
 
     name = "catd"
 

@@ -1,0 +1,114 @@
+"""`credence evaluate`: score a data set without a broker, beside the baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streams.console import err, foreseen, out, print_json
+from streams.settings import parse_duration_ms
+
+
+def evaluate(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="DIR", help="A directory of cascades or answers, or synthetic:clean, synthetic:copy."),
+    ],
+    verdict_lag: Annotated[
+        str, typer.Option(help="Verdicts are released this long after a claim's first event.")
+    ] = "24h",
+    horizons: Annotated[str, typer.Option(help="When predictions are made, after a claim's first event.")] = "1h,24h",
+    groups: Annotated[
+        str, typer.Option(help="withheld: verdicts on claims that tell the same story never count; or released.")
+    ] = "withheld",
+    attack: Annotated[
+        str, typer.Option(help="fresh, camouflaged, slow, inverted, poison, copied, brigade or aged.")
+    ] = "",
+    share: Annotated[
+        float, typer.Option(help="Size of the attack, as a share of an attacked claim's assertions.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(help="Seed of synthetic worlds, attacks and the bootstrap.")] = 0,
+    baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk over time.")
+    ] = None,
+) -> None:
+    """Score a data set prequentially, without a broker, beside ten baselines.
+
+    A set of cascades has events.csv[.gz] (ts,kind,claim_id,event_id,parent_id,user_id[,stance,text]), claims.csv
+    (claim_id,label) and perhaps groups.csv (claim_id,group_id). An answer set has NAME_answer.csv[.gz]
+    (question,worker,answer) and NAME_truth.csv (question,truth).
+
+    Example: credence evaluate data/twitter16 --verdict-lag 24h --json
+    """
+    from streams.evaluate import answers, report, run
+    from streams.evaluate.baselines import BASELINES
+    from streams.evaluate.plot import draw
+
+    with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
+        if ":" not in source and answers.found(Path(source)):
+            found = {one.name: answers.evaluate(one, tell) for one in answers.read(Path(source))}
+            if as_json:
+                print_json(next(iter(found.values())) if len(found) == 1 else found)
+            else:
+                for one in found.values():
+                    report.show_answers(one, out)
+            return
+        options = run.Options(
+            horizons_ms=_horizons(horizons, plot),
+            lag_ms=parse_duration_ms(verdict_lag),
+            groups=groups,
+            attack=attack,
+            share=share,
+            baselines=_chosen(baselines, tuple(BASELINES)),
+            seed=seed,
+        )
+        made = run.evaluate(run.load(source, seed), options, tell)
+        if plot is not None:
+            draw(made, plot)
+    if as_json:
+        print_json(made.report)
+    else:
+        report.show(made.report, out)
+
+
+def _horizons(text: str, plot: Path | None) -> tuple[int, ...]:
+    """What was asked for; a plot adds more points in time."""
+    from streams.evaluate.plot import HORIZONS_MS
+
+    asked = tuple(parse_duration_ms(h) for h in text.split(","))
+    return asked if plot is None else tuple(sorted({*asked, *HORIZONS_MS}))
+
+
+def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return known if text == "all" else ()
+    names = tuple(text.split(","))
+    if unknown := [n for n in names if n not in known]:
+        raise ValueError(f"no baseline {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr; without refreshing thread, because the evaluation forks."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=err, auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("", total=1)
+        shown = 0.0
+
+        def tell(what: str, done: int, of: int) -> None:
+            nonlocal shown
+            bar.update(task, description=what, completed=done, total=of)
+            if time.monotonic() - shown > 0.1:
+                shown = time.monotonic()
+                bar.refresh()
+
+        yield tell
