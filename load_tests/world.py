@@ -96,7 +96,8 @@ def _rows(
     s: WorldSettings, members: Members, claim_ids: list[str], cascades: list[Cascade], rng: np.random.Generator
 ) -> tuple[list[tuple[str, ...]], Ints]:
     """All events as rows, and their times; some bear a clock that runs before their parent's."""
-    names, rows, times = community_names(s), [], []
+    names, times = community_names(s), list[int]()
+    rows: list[tuple[str, ...]] = []
     ids = rng.permutation(sum(len(cascade.member) for cascade in cascades)).tolist()
     for claim_id, cascade in zip(claim_ids, cascades, strict=True):
         first = len(rows)
@@ -126,7 +127,8 @@ def _rows(
 def _arrivals(s: WorldSettings, t_ms: Ints, rng: np.random.Generator) -> Floats:
     """When each event arrives: at its time, but for the share that comes late, an hour on average."""
     late: Bools = rng.random(t_ms.size) < s.late_share
-    return t_ms + np.where(late, np.minimum(rng.exponential(3_600_000.0, t_ms.size), 20 * 3_600_000.0), 0.0)
+    delay: Floats = np.minimum(rng.exponential(3_600_000.0, t_ms.size), 20 * 3_600_000.0)
+    return t_ms + late * delay
 
 
 def write_world(world: World, directory: Path) -> Path:

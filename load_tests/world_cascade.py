@@ -85,6 +85,14 @@ class Crowd:
             community = int(self.draw() * self.s.communities)
         return self.member(community)
 
+    def cares(self, who: int, claims: Claims, c: int) -> bool:
+        """Whether a claim of this look speaks to the member at all: the sensational does to the careless."""
+        looks_true = bool(claims.true[c]) != bool(claims.hard[c])
+        kind = self.kind[who]
+        if kind == CARELESS:
+            return self.draw() < (0.6 if looks_true else 1.0)
+        return looks_true or self.draw() < (0.85 if kind == EXPERT else 0.6)
+
     def author(self, community: int, true: bool) -> int:
         """Who starts a claim: falsehoods mostly the careless, truths mostly the honest."""
         for _ in range(200):
@@ -145,6 +153,8 @@ def _pull(crowd: Crowd, size: int) -> float:
 def _answer(crowd: Crowd, cascade: Cascade, claims: Claims, c: int, parent: int, story: bool) -> None:
     """One more member hears of the claim from `parent`, and perhaps says something."""
     who = crowd.answering(crowd.community[cascade.member[parent]])
+    if not story and not crowd.cares(who, claims, c):
+        return
     believes = crowd.believes(who, claims, c, cascade.stance[parent])
     if not believes and (story or crowd.draw() < (0.25 if crowd.kind[who] == EXPERT else 0.55)):
         if story and crowd.kind[who] == HONEST and crowd.draw() < 0.12:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from streams.broker import BrokerError, resolve
 from streams.console import err, foreseen, print_json
 from streams.settings import Settings, SettingsError, parse_duration_ms
 from streams.topics import TopicsError
+
+if TYPE_CHECKING:
+    from streams.replay import ReplayStatus
 
 
 def parse_speed(text: str) -> float | None:
@@ -66,8 +69,8 @@ def replay(
 
     It waits for each verdict's credits before it goes on, so a worker must run. Publishing again changes nothing.
 
-    Columns of events.csv: ts (unix seconds), kind, claim_id, event_id, parent_id, user_id, and where known stance, text,
-    url, community_id, lang. Of claims.csv: claim_id, label (true and false have a verdict).
+    Columns of events.csv: ts (unix seconds), kind, claim_id, event_id, parent_id, user_id, and where known stance,
+    text, url, community_id, lang. Of claims.csv: claim_id, label (true and false have a verdict).
 
     Example: credence replay ~/data/rumours --speed 3600 --verdict-lag 12h
     """
@@ -122,11 +125,8 @@ class ReplayBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, status: object) -> None:
-        """Show a ReplayStatus."""
-        from streams.replay import ReplayStatus
-
-        assert isinstance(status, ReplayStatus)
+    def show(self, status: ReplayStatus) -> None:
+        """Show how far it is."""
         at = datetime.fromtimestamp(status.event_ms / 1000, UTC)
         note = f"{at:%Y-%m-%d %H:%M}  {status.verdicts}/{status.verdicts_total} verdicts"
         note += "  waiting for credit" if status.waiting else ""

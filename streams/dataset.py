@@ -117,7 +117,9 @@ def read(directory: Path) -> Dataset:
     Raises DatasetError when a file or column is missing or a row cannot be read.
     """
     head, rows = _table(directory, "events", REQUIRED)
-    by_name = dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(head, ())
+    by_name: dict[str, Sequence[str]] = dict.fromkeys(head, ())
+    if rows:
+        by_name.update(zip(head, zip(*rows, strict=True), strict=True))
     try:
         t_ms = np.round(np.array(by_name["ts"], np.float64) * 1000).astype(np.int64)
     except ValueError as bad:
@@ -125,8 +127,8 @@ def read(directory: Path) -> Dataset:
     columns = {name: by_name[column] for column, name in FIELDS.items() if column in by_name}
     if len(t_ms) and (np.diff(t_ms) < 0).mean() > UNSORTED_SHARE:
         order = np.argsort(t_ms, kind="stable")
-        picked = order.tolist()
-        t_ms, columns = t_ms[order], {name: [column[i] for i in picked] for name, column in columns.items()}
+        t_ms, picked = t_ms[order], order.tolist()
+        columns = {name: [column[i] for i in picked] for name, column in columns.items()}
     head, rows = _table(directory, "claims", ("claim_id", "label"))
     claim, label = head.index("claim_id"), head.index("label")
     return Dataset(directory.resolve().name, t_ms, columns, {row[claim]: row[label] for row in rows})

@@ -43,13 +43,15 @@ class Standstill:
         self._settings = settings
         self._stall_s = stall_s
         self.board = ProgressBoard(client, topics.PROGRESS.name(settings))
-        self._consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
+        self._client = client
         self._partitions = {
             stage: [TopicPartition(topic.name(settings), p) for p in range(settings.partitions)]
             for stage, topic in STAGES.items()
         }
 
     async def __aenter__(self) -> Self:
+        # aiokafka binds its clients to the running loop when they are made.
+        self._consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
         await self._consumer.start()
         await self.board.start(publish=False)
         return self
