@@ -43,7 +43,19 @@ def test_claims_come_riskiest_first_and_sources_busiest_first() -> None:
     assert [record["source_id"] for record in store.sources(limit=1)] == ["busy"]
 
 
-@pytest.mark.parametrize("value", [b"", b"no json", b"[]", b"7", b'{"claim_id": 7}', b'{"claim_id": "a"}', b'"a"'])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"7",
+        b'{"claim_id": 7}',
+        b'{"claim_id": "a"}',
+        b'"a"',
+        b'{"flag_id": {}, "revision": 1, "subject": {"id": "a"}, "action": "raise", "priority": 1}',
+    ],
+)
 def test_values_that_are_no_scores_or_flags_are_passed_over(value: bytes) -> None:
     store = Store()
     assert (

@@ -1,0 +1,65 @@
+"""docs/reference.md: settings, topics and metrics as tables, written from where each is declared once.
+
+``python -m streams.reference`` writes it; a test fails when it is not as the declarations are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from streams import metrics, settings, topics
+from streams.settings import Settings
+
+PATH = Path(__file__).parent.parent / "docs" / "reference.md"
+
+
+def markdown() -> str:
+    """The whole page."""
+    declared = Settings()
+    sections = (
+        "# Reference\n\nWritten by `python -m streams.reference` from the declarations; do not edit.\n",
+        "## Settings\n\nEach is an environment variable; durations may be written as `24h`, `30d` or `500ms`.\n",
+        _table(
+            ("variable", "default", "meaning"),
+            (
+                (f"`{variable}`", f"`{default}`" if default else "", doc)
+                for _, variable, default, doc in settings.table()
+            ),
+        ),
+        "## Topics\n\nAll have the same number of partitions and the broker's time stamps (LogAppendTime). A record's "
+        "partition is xxh3-64 of its key modulo that number, inputs excepted. `CREDENCE_NAMESPACE` goes before "
+        "every name.\n",
+        _table(
+            ("topic", "key", "kept", "largest record", "writer", "reader", "carries"),
+            (
+                (
+                    f"`{topic.base}`",
+                    topic.key,
+                    f"`CREDENCE_{topic.retention.upper()}`" if topic.retention else "newest of each key",
+                    f"{topic.max_record_bytes // topics.MIB} MiB",
+                    topic.writer,
+                    topic.reader,
+                    topic.doc,
+                )
+                for topic in topics.ALL
+            ),
+        ),
+        "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
+        f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
+        _table(
+            ("metric", "type", "labels", "meaning"),
+            ((f"`{name}`", kind, labels, doc) for name, kind, labels, doc in metrics.table()),
+        ),
+    )
+    return "\n".join(sections)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(markdown(), encoding="utf-8")
