@@ -149,6 +149,7 @@ class CredenceApp(faust.App):
         """Stop writing."""
         for task in self._tasks:
             task.cancel()
+        await self.release_all()
         await self.intake.stop()
         await self.progress.stop()
         for partition in self._partitions.values():
@@ -166,6 +167,7 @@ class CredenceApp(faust.App):
         wanted = {tp for tp in self.consumer.assignment() if tp.topic in self._stage_of}
         for tp in set(self._partitions) - wanted:
             await self._partitions.pop(tp).release()
+            monitor.lost(self._stage_of[tp.topic].name, tp.partition)
         await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted)))
         self._owned = wanted
 
@@ -176,6 +178,7 @@ class CredenceApp(faust.App):
         began = time.perf_counter()
         rows = await self._partitions[tp].acquire()
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
+        await self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
 
     async def _tick(self) -> None:
         """Give each owned partition its ticks, and notice when this process was stopped for longer than a session."""

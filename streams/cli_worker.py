@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from streams import topics
-from streams.broker import BrokerError, resolve
+from streams import metrics, topics
+from streams.broker import resolve
 from streams.settings import Settings
 
 
@@ -24,7 +24,7 @@ def worker(
     Example: credence worker --broker kafka-1:9092,kafka-2:9092 --instance-id worker-1
     """
     settings = Settings.from_env(broker=broker, instance_id=instance_id)
-    settings = settings.replace(broker=resolve(settings))
+    settings = resolve(settings)
     topics.create(settings.broker, settings)
     run(settings, log_level)
 
@@ -35,5 +35,6 @@ def run(settings: Settings, log_level: str = "info") -> None:
 
     from streams.app import build
 
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     app = build(settings)
     faust.Worker(app, loglevel=log_level.upper(), blocking_timeout=None).execute_from_commandline()

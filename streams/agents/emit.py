@@ -8,6 +8,7 @@ import numpy as np
 from aiokafka import ConsumerRecord
 
 from streams import topics
+from streams.agents import monitor
 from streams.agents.routing import as_json, spread_all
 from streams.codec import dead_letter
 from streams.engine.journal import Outgoing
@@ -43,6 +44,7 @@ class StageEmitter:
     ) -> None:
         self._settings = settings
         self._stage = stage
+        self._subject = stage.rstrip("s")  # "sources" score a source, "claims" a claim
         self._input = input_topic
         self._up = up
         self._target = target.name(settings)
@@ -65,6 +67,9 @@ class StageEmitter:
         scores = {key: score for step in applied for key, score in step.effects.scores.items()}
         outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
         for step in applied:
+            effects = step.effects
+            monitor.emitted(self._subject, effects.scores, effects.flags, [code for _, code, _ in effects.dead])
+            monitor.repeated(self._stage, effects.repeats)
             outgoing += [as_json(self._flags, partition, f["subject"]["id"], f) for f in step.effects.flags]
             outgoing += [self._refused(partition, step, *dead) for dead in step.effects.dead]
         outgoing += [self._foreign(partition, record, why) for record, why in rejected]

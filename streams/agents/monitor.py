@@ -45,6 +45,17 @@ def emitted(
         metrics.DEAD_LETTERS.at(code).inc()
 
 
+def repeated(stage: str, rows: int) -> None:
+    """Rows were dropped because the very same event had been seen."""
+    if rows:
+        metrics.REPEATS.at(stage).inc(rows)
+
+
+def lost(stage: str, partition: int) -> None:
+    """A partition is not this worker's any more."""
+    metrics.forget_partition(stage, partition)
+
+
 def recovered(stage: str, seconds: float, rows: int) -> None:
     """A partition was claimed and its state read."""
     metrics.RECOVERY_SECONDS.at(stage).observe(seconds)

@@ -101,6 +101,13 @@ class ProgressBoard:
         progress = self._latest.get((stage, partition))
         return -1 if progress is None else progress.applied
 
+    async def wait_reported(self, stage: str, partitions: Iterable[int], timeout_s: float) -> None:
+        """Wait until some worker has recovered these partitions of a stage."""
+        async with asyncio.timeout(timeout_s):
+            while not self.latest(stage).keys() >= set(partitions):
+                self._changed.clear()
+                await self._changed.wait()
+
     async def wait_applied(self, stage: str, offsets: Mapping[int, int], timeout_s: float) -> None:
         """Wait until each partition is applied up to the offset; TimeoutError says which is not."""
         try:

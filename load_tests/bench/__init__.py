@@ -1,0 +1,1 @@
+"""Benchmarks: the whole path beside the ceiling and beside idiomatic Faust, in one run on one broker."""

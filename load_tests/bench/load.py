@@ -1,0 +1,85 @@
+"""The load: raw events and rulings as a platform would send them, from a seed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from streams import topics
+from streams.engine.fencing import send_batches
+from streams.engine.journal import Outgoing
+from streams.settings import Settings
+
+START_MS = 1_700_000_000_000
+WORDS = np.array("the a they say that it was seen near river town hall after fire flood vote new photo shows".split())
+
+
+def events(count: int, seed: int = 7) -> list[tuple[str, bytes]]:
+    """(source id, raw JSON of about 300 bytes) of events in event-time order.
+
+    Sources are heavy-tailed (a few write most), claims rise and fade, nine in ten events are reshares or replies, one
+    in twelve denies.
+    """
+    rng = np.random.default_rng(seed)
+    sources = np.minimum(rng.pareto(1.15, count) * count / 400, count / 3).astype(int)
+    claims = (np.arange(count) / 400 + rng.exponential(12, count)).astype(int)
+    kinds = rng.choice(["post", "reshare", "reply"], count, p=[0.1, 0.75, 0.15])
+    denies = rng.random(count) < 0.08
+    texts = [" ".join(words) for words in rng.choice(WORDS, (512, 14))]
+    told = rng.integers(0, len(texts), count)
+    raw = []
+    for i in range(count):
+        event: dict[str, Any] = {
+            "v": 1,
+            "id": f"event-{i:09d}",
+            "kind": kinds[i],
+            "source_id": f"source-{sources[i]:08d}",
+            "occurred_at_ms": START_MS + i * 20,
+            "claim_id": f"claim-{claims[i]:07d}",
+            "text": texts[told[i]],
+            "lang": "en",
+        }
+        if denies[i]:
+            event["stance"] = "deny"
+        raw.append((event["source_id"], orjson.dumps(event)))
+    return raw
+
+
+def rulings(count: int, seed: int = 7) -> list[tuple[str, bytes]]:
+    """(claim id, raw JSON) of a ruling on one claim in ten of those that `events(count)` tells."""
+    rng = np.random.default_rng(seed)
+    ruled = np.flatnonzero(rng.random(count // 400) < 0.1)
+    return [
+        (
+            f"claim-{c:07d}",
+            orjson.dumps({
+                "v": 1, "id": f"ruling-{c}", "claim_id": f"claim-{c:07d}", "version": 1,
+                "verdict": "false" if c % 2 else "true", "rater_id": "desk", "kind": "fact-check",
+                "ruled_at_ms": START_MS + int(c) * 8000 + 400_000,
+            }),
+        )
+        for c in ruled
+    ]  # fmt: skip
+
+
+async def publish(
+    client: Mapping[str, Any], settings: Settings, topic: topics.Topic, keyed: Sequence[tuple[str, bytes]]
+) -> dict[int, int]:
+    """Publish; the number of records on each partition."""
+    n = settings.partitions
+    outgoing = [Outgoing(topic.name(settings), topics.partition_of(key, n), key.encode(), raw) for key, raw in keyed]
+    producer = AIOKafkaProducer(**client, max_batch_size=1 << 20, max_request_size=8 << 20)
+    await producer.start()
+    try:
+        await asyncio.gather(*await send_batches(producer, outgoing))
+    finally:
+        await producer.stop()
+    counts: dict[int, int] = {}
+    for record in outgoing:
+        counts[record.partition] = counts.get(record.partition, 0) + 1
+    return counts

@@ -1,0 +1,54 @@
+"""Processes of a run: each gets the run's settings by its environment, and none outlives the run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.settings import Settings
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment in which a child sees these settings."""
+    return {
+        **os.environ,
+        "CREDENCE_BROKER": settings.broker,
+        "CREDENCE_NAMESPACE": settings.namespace,
+        "CREDENCE_PARTITIONS": str(settings.partitions),
+        "CREDENCE_METRICS_PORT": "0",
+        **more,
+    }
+
+
+@contextmanager
+def running(settings: Settings, module: str, *arguments: str, log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A python module as a process for the length of the block; killed at its end."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], env=environment(settings, **more), stdout=out, stderr=out
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def measured(settings: Settings, module: str, timeout_s: float, **more: str) -> tuple[int, float]:
+    """Run a module that prints MEASURED, a count and seconds; both."""
+    done = subprocess.run(
+        [sys.executable, "-m", module], env=environment(settings, **more), stdout=subprocess.PIPE, timeout=timeout_s, check=False
+    )
+    found = re.search(rb"MEASURED (\d+) ([\d.]+)", done.stdout)
+    if found is None:
+        raise RuntimeError(f"{module} ended with status {done.returncode} and no figures")
+    return int(found[1]), float(found[2])

@@ -1,0 +1,95 @@
+"""Events per second through the whole path, beside the ceiling and idiomatic Faust, alternating on one broker."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load_tests.bench import load
+from load_tests.bench.processes import measured, running
+from streams import topics
+from streams.app import intake_stage
+from streams.engine.progress import ProgressBoard
+from streams.settings import Settings, client_kwargs
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Rates:
+    """Events per second of each round.
+
+    Attributes:
+        path: until the last score of the last event is acknowledged.
+        ceiling: fetched and parsed in one process, nothing else.
+        idiomatic: the textbook job (a Table update and one output an event), on fewer events.
+    """
+
+    path: list[float] = field(default_factory=list)
+    ceiling: list[float] = field(default_factory=list)
+    idiomatic: list[float] = field(default_factory=list)
+
+    def ratio(self) -> float:
+        """Median over the rounds of path against ceiling."""
+        return statistics.median(p / c for p, c in zip(self.path, self.ceiling, strict=True))
+
+    def speed_up(self) -> float:
+        """Median over the rounds of path against idiomatic Faust."""
+        return statistics.median(p / i for p, i in zip(self.path, self.idiomatic, strict=True))
+
+
+async def rounds(settings: Settings, events: int, count: int, idiomatic_events: int, say: Say, log: Path) -> Rates:
+    """Run every contender `count` times, in turn; each round has topics of its own."""
+    raw, verdicts = load.events(events), load.rulings(events)
+    rates = Rates()
+    for number in range(count):
+        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        await asyncio.to_thread(topics.create, here.broker, here)
+        client = client_kwargs(here)
+        published = await load.publish(client, here, topics.EVENTS, raw)
+        ruled = await load.publish(client, here, topics.RULINGS, verdicts)
+        parsed, seconds = await asyncio.to_thread(measured, here, "load_tests.bench.ceiling", 300.0)
+        rates.ceiling.append(parsed / seconds)
+        seconds = await whole_path(here, published, ruled, log)
+        rates.path.append(events / seconds)
+        if idiomatic_events:
+            done, seconds = await asyncio.to_thread(
+                lambda: measured(here, "load_tests.bench.idiomatic", 90.0, IDIOMATIC_EVENTS=str(idiomatic_events))
+            )
+            rates.idiomatic.append(done / seconds)
+        say(
+            f"round {number + 1} of {count}: whole path {rates.path[-1]:,.0f}, ceiling {rates.ceiling[-1]:,.0f}"
+            + (f", idiomatic Faust {rates.idiomatic[-1]:,.0f} events/s" if idiomatic_events else " events/s")
+        )
+        await asyncio.to_thread(topics.delete, here.broker, here)
+    return rates
+
+
+async def whole_path(settings: Settings, events: dict[int, int], rulings: dict[int, int], log: Path) -> float:
+    """Seconds from a worker's readiness until everything published is applied and acknowledged by every stage."""
+    board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
+    await board.start(publish=False)
+    try:
+        with running(settings, "streams.cli", "worker", "--log-level", "warning", log=log):
+            # A stage reports when it has recovered; only then is anything consumed.
+            await board.wait_reported("claims", range(settings.partitions), 120)
+            began = time.perf_counter()
+            await settle(board, settings, events, rulings)
+            return time.perf_counter() - began
+    finally:
+        await board.stop()
+
+
+async def settle(board: ProgressBoard, settings: Settings, events: dict[int, int], rulings: dict[int, int]) -> None:
+    """Wait until the published records, and all that follows from them, are applied."""
+    for topic, counts in ((topics.EVENTS, events), (topics.RULINGS, rulings)):
+        await board.wait_applied(intake_stage(topic), {p: n - 1 for p, n in counts.items()}, 600)
+    # Credits go back to the sources, new stamps forward to the claims: two turns, and one more to see that it is all.
+    for stage, topic in 3 * (("sources", topics.BY_SOURCE), ("claims", topics.BY_CLAIM)):
+        ends = await board.ends((topic.name(settings), p) for p in range(settings.partitions))
+        await board.wait_applied(stage, {p: end - 1 for (_, p), end in ends.items()}, 600)
