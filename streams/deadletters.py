@@ -121,8 +121,8 @@ class Redriven:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def parse(value: bytes | None, place: tuple[int, int] = (0, 0)) -> Letter | None:
-    """A record of the dead-letter topic as a letter; None if it is none."""
+def parse(value: bytes | None, place: tuple[int, int] = (0, 0), bytes_too: bool = True) -> Letter | None:
+    """A record of the dead-letter topic as a letter, for lists without its bytes; None if it is none."""
     try:
         found = orjson.loads(value or b"")
         return Letter(
@@ -133,16 +133,16 @@ def parse(value: bytes | None, place: tuple[int, int] = (0, 0)) -> Letter | None
             offset=int(found["offset"]),
             append_ms=int(found["append_ms"]),
             stage=str(found["stage"]),
-            key=_bytes(found.get("key_b64")),
+            key=_bytes(found.get("key_b64")) if bytes_too else None,
             key_length=found.get("key_length"),
-            raw=_bytes(found.get("raw")),
+            raw=_bytes(found.get("raw")) if bytes_too else None,
             raw_length=found.get("raw_length"),
             raw_sha256=found.get("raw_sha256") or "",
             redrive_of=found.get("redrive_of") or "",
             redrives=int(found.get("redrives") or 0),
             redriven_at_ms=found.get("redriven_at_ms"),
             place=place,
-            written=value or b"",
+            written=(value or b"") if bytes_too else b"",
         )
     except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -156,11 +156,11 @@ def summary(settings: Settings, wanted: Filter | None = None) -> Summary:
     """Counts and letters on the dead-letter topic as it stands. Raises TopicsError if it is not there."""
     found = Summary()
     index: dict[str, Letter] = {}
-    for letter in _letters(settings):
+    for letter in _letters(settings, bytes_too=False):
         if letter is None:
             found.unreadable += 1
         else:
-            _keep(index, replace(letter, key=None, raw=None, written=b""))
+            _keep(index, letter)
     found.letters = sorted(filter(wanted or Filter(), index.values()), key=lambda letter: letter.append_ms)
     found.counts = dict(Counter(letter.code for letter in found.letters).most_common())
     return found
@@ -291,9 +291,9 @@ def _noted(letter: Letter) -> bytes:
     return orjson.dumps(orjson.loads(letter.written) | noted)
 
 
-def _letters(settings: Settings) -> Iterator[Letter | None]:
+def _letters(settings: Settings, bytes_too: bool = True) -> Iterator[Letter | None]:
     for record in tail(settings, topics.DEAD_LETTERS.name(settings)):
-        yield parse(record.value, (record.partition, record.offset))
+        yield parse(record.value, (record.partition, record.offset), bytes_too)
 
 
 def _keep(index: dict[str, Letter], letter: Letter) -> None:
