@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
+from streams import printable
+from streams.codec import text
 from streams.codec.text import copy_hash, normalised
 
 TEXT = "The mayor was seen leaving the town hall at midnight"
@@ -43,3 +47,10 @@ def test_twenty_characters_are_enough() -> None:
 def test_normalising_twice_changes_nothing() -> None:
     once = normalised(f"RT @ana:  {TEXT} …  https://t.co/x")
     assert normalised(once) == once
+
+
+def test_the_worked_examples_hold() -> None:
+    for module in (text, printable):
+        done = doctest.testmod(module)
+        assert done.attempted > 0
+        assert done.failed == 0
