@@ -18,9 +18,10 @@ import xxhash
 from streams import topics
 from streams.app import stage_specs
 from streams.columns import Table
-from streams.engine.audit import bounds, recovered, replayed
+from streams.engine.audit import recovered, replayed
+from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Replica
-from streams.engine.stage import StageSpec, read_partition
+from streams.engine.stage import StageSpec
 from streams.recount import Recount, recount
 from streams.settings import Settings, client_kwargs
 
@@ -98,18 +99,18 @@ async def verify(settings: Settings, say: Say = lambda what, share: None) -> Rep
     client = client_kwargs(settings)
     specs = stage_specs(settings)
     report = Report()
-    live: dict[str, list[Replica]] = {}
-    for number, (name, spec) in enumerate(specs.items()):
-        live[name] = []
-        for partition in range(settings.partitions):
-            say(f"replaying {name} {partition}", (number + partition / settings.partitions) / (len(specs) + 1))
-            live[name].append(await _check_partition(client, settings, spec, partition, report))
+    live: dict[str, list[Replica]] = {name: [] for name in specs}
+    async with LogReader(client) as logs:
+        for number, (name, spec) in enumerate(specs.items()):
+            for partition in range(settings.partitions):
+                say(f"replaying {name} {partition}", (number + partition / settings.partitions) / (len(specs) + 1))
+                live[name].append(await _check_partition(logs, settings, spec, partition, report))
+        await _check_inputs_complete(logs, settings, report)
     say("counting the input", len(specs) / (len(specs) + 1))
     counted = await recount(
         client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
         settings.partitions,
     )  # fmt: skip
-    await _check_inputs_complete(client, settings, report)
     report.counts_differing = _differing_claims(live["claims"], counted, report)
     report.counts_differing += _differing_sources(live["sources"], counted, report)
     say("done", 1.0)
@@ -117,31 +118,31 @@ async def verify(settings: Settings, say: Say = lambda what, share: None) -> Rep
 
 
 async def _check_partition(
-    client: Mapping[str, Any], settings: Settings, spec: StageSpec, partition: int, report: Report
+    logs: LogReader, settings: Settings, spec: StageSpec, partition: int, report: Report
 ) -> Replica:
-    first, _ = (await bounds(client, spec.input_topic, settings.partitions))[partition]
+    first, _ = (await logs.bounds(spec.input_topic, settings.partitions))[partition]
     report.complete &= first == 0
-    _, end = (await bounds(client, spec.changelog_topic, settings.partitions))[partition]
-    live = await recovered(client, spec, partition, end)
+    _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
+    live = await recovered(logs, spec, partition, end)
     emitted = Emitted()
-    replay = await replayed(client, spec, partition, live.fence, emitted.take)
+    replay = await replayed(logs, spec, partition, live.fence, emitted.take)
     differences = [a.difference(b) for a, b in zip(live.core.tables, replay.core.tables, strict=True)]
     same_fence = (live.fence.offset, live.fence.cursor, live.fence.seen) == (
         replay.fence.offset, replay.fence.cursor, replay.fence.seen,
     )  # fmt: skip
     report.max_abs_diff = max(report.max_abs_diff, *differences, 0.0 if same_fence else float("inf"))
     for topic in spec.guarded_topics:
-        await _check_scores(client, settings, topic, partition, emitted, report)
+        await _check_scores(logs, settings, topic, partition, emitted, report)
     if emitted.flags or spec.name == "claims":
-        await _check_flags(client, settings, partition, emitted, report)
+        await _check_flags(logs, settings, partition, emitted, report)
     return live
 
 
 async def _check_scores(
-    client: Mapping[str, Any], settings: Settings, topic: str, partition: int, emitted: Emitted, report: Report
+    logs: LogReader, settings: Settings, topic: str, partition: int, emitted: Emitted, report: Report
 ) -> None:
     last: dict[str, int] = {}
-    async for key, value in _published(client, settings, topic, partition):
+    async for key, value in _published(logs, settings, topic, partition):
         score = orjson.loads(value)
         last[key] = score["version"]
         if emitted.scores.get((key, score["version"])) != fingerprint(score):
@@ -149,11 +150,9 @@ async def _check_scores(
     report.records_differing += sum(last.get(key) != version for key, version in emitted.last.items())
 
 
-async def _check_flags(
-    client: Mapping[str, Any], settings: Settings, partition: int, emitted: Emitted, report: Report
-) -> None:
+async def _check_flags(logs: LogReader, settings: Settings, partition: int, emitted: Emitted, report: Report) -> None:
     published = {}
-    async for _, value in _published(client, settings, topics.FLAGS.name(settings), partition):
+    async for _, value in _published(logs, settings, topics.FLAGS.name(settings), partition):
         flag = orjson.loads(value)
         published[flag["flag_id"], flag["revision"]] = fingerprint(flag)
     report.flags_missing += len(emitted.flags.keys() - published.keys())
@@ -162,18 +161,18 @@ async def _check_flags(
 
 
 async def _published(
-    client: Mapping[str, Any], settings: Settings, topic: str, partition: int
+    logs: LogReader, settings: Settings, topic: str, partition: int
 ) -> AsyncIterator[tuple[str, bytes]]:
     """Keys and values of what a stage published; the engine's own markers left out."""
-    _, end = (await bounds(client, topic, settings.partitions))[partition]
-    async for record in read_partition(client, topic, partition, 0, end):
+    _, end = (await logs.bounds(topic, settings.partitions))[partition]
+    async for record in logs.read(topic, partition, 0, end):
         if record.key is not None and not record.key.startswith(b"\x00") and record.value is not None:
             yield record.key.decode(), record.value
 
 
-async def _check_inputs_complete(client: Mapping[str, Any], settings: Settings, report: Report) -> None:
+async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Report) -> None:
     for topic in (topics.EVENTS, topics.RULINGS):
-        starts = await bounds(client, topic.name(settings), settings.partitions)
+        starts = await logs.bounds(topic.name(settings), settings.partitions)
         report.complete &= all(first == 0 for first, _ in starts)
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from streams.blocks import Block, decode, encode
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import META_KEY, Journal, Outgoing
+from streams.engine.logs import read_partition
 from streams.engine.replica import Applied, Core, Fence, Replica
 
 CLAIM_KEY = b"\x00claim"
@@ -228,31 +229,3 @@ def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) 
     except (ValueError, KeyError, TypeError) as error:
         rejected.append((record, repr(error)))
         return None
-
-
-async def read_partition(client: Mapping[str, Any], topic: str, partition: int, start: int, end: int) -> Any:
-    """Every record of a partition with start ≤ offset < end, in large fetches.
-
-    Yields ConsumerRecords; stops at `end` also when compaction has removed the records before it.
-    """
-    tp = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(
-        **client,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=16 << 20,
-        fetch_max_bytes=64 << 20,
-        check_crcs=False,  # TCP and the broker check them; here they would cost a third of the read
-    )
-    await consumer.start()
-    try:
-        consumer.assign([tp])
-        beginning = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, max(start, beginning))
-        while await consumer.position(tp) < end:
-            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, []):
-                if record.offset >= end:
-                    return
-                yield record
-    finally:
-        await consumer.stop()

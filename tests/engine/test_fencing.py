@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from streams import topics
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
-from streams.engine.stage import read_partition
+from streams.engine.logs import read_partition
 from streams.settings import Settings, client_kwargs
 
 TOPIC = topics.SOURCES_CHANGELOG

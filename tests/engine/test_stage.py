@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaProducer
 
 from streams import topics
 from streams.blocks import encode
-from streams.engine.audit import bounds
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
+from streams.engine.logs import LogReader, read_partition
 from streams.engine.replica import Applied, Fence
-from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec, read_partition
+from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
 from streams.settings import Settings, client_kwargs
 from tests.engine.toy import Counter, rows
 
@@ -60,8 +60,9 @@ def owner(settings: Settings, spec: StageSpec, **meta: Any) -> StagePartition:
 
 async def published(settings: Settings, spec: StageSpec) -> list[tuple[bytes, bytes]]:
     topic = spec.guarded_topics[0]
-    (_, end), *_ = await bounds(client_kwargs(settings), topic, 1)
-    records = [r async for r in read_partition(client_kwargs(settings), topic, 0, 0, end)]
+    async with LogReader(client_kwargs(settings)) as logs:
+        (_, end), *_ = await logs.bounds(topic, 1)
+        records = [r async for r in logs.read(topic, 0, 0, end)]
     return [(r.key, r.value) for r in records if not r.key.startswith(b"\x00")]
 
 
