@@ -30,6 +30,8 @@ TAU_K_S = np.array([400.0, 1168.4, 3412.92, 9969.19, 29120.1, 85060.2, 248462.0,
 A_K = np.array([5.98684e-4, 1.98674e-4, 3.57804e-5, 1.27624e-5, 2.84911e-6, 8.97315e-7, 1.64359e-7, 1.0874e-7])
 TAU_WINDOW_S = 6 * 3600.0
 KERNEL_FIELDS = tuple(f"k{i}" for i in range(9))
+START_FIELDS = ("start", "early")
+START_TAUS_MS = (600_000.0, 3 * 3_600_000.0)
 _TAUS_MS = 1000.0 * np.append(TAU_K_S, TAU_WINDOW_S)
 _EXPOSURE = A_K / (1.0 / TAU_WINDOW_S - 1.0 / TAU_K_S)
 
@@ -48,6 +50,24 @@ def fold(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) 
         column = claims[name]
         column[touched] *= faded[:, k]
         np.add.at(column, rows, added[:, k])
+
+
+def fold_start(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) -> None:
+    """Add events to the soft counts of their claims' beginnings, a_τ = Σ exp(−(t_i − t₀)/τ), τ = 10 minutes and 3 hours.
+
+    They tell a fast start from a slow one whatever the size reached since, and an earlier first event that arrives late
+    only rescales them: the result does not depend on the order.
+
+    Args:
+        touched: claims in the block, each once; `before_ms` is their first event time before it.
+    """
+    first = claims["first"]
+    earlier = np.minimum(first[touched] - before_ms, 0)
+    age = first[rows] - t_ms
+    for name, tau in zip(START_FIELDS, START_TAUS_MS, strict=True):
+        column = claims[name]
+        column[touched] *= np.exp(earlier / tau)
+        np.add.at(column, rows, np.exp(age / tau))
 
 
 def infectiousness(kernels: npt.NDArray[Any], since_root_s: Floats) -> tuple[Floats, Floats, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.columns import Table
-from streams.scoring.cascade import KERNEL_FIELDS
+from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 
 SIGNAL_COUNT = 12  # room for the signals of risk in a snapshot
 CLAIM_FIELDS = {
@@ -26,6 +26,7 @@ CLAIM_FIELDS = {
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
     "root": "i4",  # participant who posted the root, row + 1
     **dict.fromkeys(KERNEL_FIELDS, "f8"),
+    **dict.fromkeys(START_FIELDS, "f8"),
     "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
     "ruled": "i8",  # time of the first ruling in force, ms
     "rulings": "i4",  # ratings in force for true minus for false

@@ -68,7 +68,7 @@ class ClaimsState(PartitionState):
         self.lessons.note(touched, t_ms, claim_rows, self.params)
         empty = touched[claims["events"][touched] == 0]
         claims["first"][empty] = _NEVER
-        before_ms = claims["last"][touched].copy()
+        before_ms, first_ms = claims["last"][touched], claims["first"][touched]
         np.add.at(claims["events"], claim_rows, 1)
         np.minimum.at(claims["first"], claim_rows, t_ms)
         np.maximum.at(claims["last"], claim_rows, t_ms)
@@ -77,6 +77,7 @@ class ClaimsState(PartitionState):
         if made.size:
             self._admit(part_rows, made, claim_rows, name_rows)
         cascade.fold(claims, touched, claim_rows, t_ms, before_ms)
+        cascade.fold_start(claims, touched, claim_rows, t_ms, first_ms)
         q = self._own_stance(claim_rows, block["x"])
         changed = self.ledger.fold(
             block, claim_rows, part_rows, made,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streams.blocks import Block, make
 from streams.columns import Table
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
+from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -154,7 +155,8 @@ def claim_view(state: ClaimsState) -> dict[str, Any]:
 
 def kernels(state: ClaimsState) -> dict[str, list[float]]:
     claims = state.data.claims
-    return {str(c): [claims[f"k{k}"][row].item() for k in range(9)] for c, row in claims.items()}
+    fields = (*KERNEL_FIELDS, *START_FIELDS)
+    return {str(c): [claims[f][row].item() for f in fields] for c, row in claims.items()}
 
 
 def rebuilt(state: Any) -> Any:
