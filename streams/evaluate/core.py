@@ -15,6 +15,7 @@ from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
+from streams.scoring.learning import Learner
 from streams.scoring.sources import SourcesState
 
 Floats = npt.NDArray[np.float64]
@@ -38,6 +39,7 @@ class Core:
         self.config = config or ScoringConfig()
         self.sources = SourcesState(self.config, 0)
         self.claims = ClaimsState(self.config, 0)
+        self.learner = Learner()
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -87,16 +89,31 @@ class Core:
         waiting = deque([block])
         while waiting:
             block = waiting.popleft()
-            stage = self.sources if block.kind in ("events", "credits", "assign") else self.claims
-            cursor: int | None = 0
-            while cursor is not None:
-                effects = stage.apply(block, self._now_ms, cursor)
-                waiting.extend(effects.blocks)
-                for flag in effects.flags:
-                    if flag["action"] == "raise":
-                        code = self._code[flag["subject"]["id"]]
-                        self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time"])))
-                cursor = effects.next_cursor
+            for stage in self._stages(block.kind):
+                waiting.extend(self._apply(stage, block))
+
+    def _stages(self, kind: str) -> tuple[SourcesState | ClaimsState | Learner, ...]:
+        if kind == "params":
+            return self.sources, self.claims
+        if kind == "lessons":
+            return (self.learner,)
+        return (self.sources,) if kind in ("events", "credits", "assign") else (self.claims,)
+
+    def _apply(self, stage: SourcesState | ClaimsState | Learner, block: Block) -> list[Block]:
+        """Apply a block to a stage, in as many steps as it takes; what the stage sends to others."""
+        sent: list[Block] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            effects = stage.apply(block, self._now_ms, cursor)
+            sent += effects.blocks
+            if stage is not self.learner:
+                sent += effects.lessons
+            for flag in effects.flags:
+                if flag["action"] == "raise":
+                    code = self._code[flag["subject"]["id"]]
+                    self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time"])))
+            cursor = effects.next_cursor
+        return sent
 
 
 class _Names:

@@ -37,7 +37,7 @@ class ScoringConfig:
 
     # Participation history.
     history_half_lives_ms: tuple[int, int, int] = (0, 30 * DAY_MS, 60 * DAY_MS)  # 0: none
-    history_prior_strength: float = 2.0
+    history_prior_strength: float = 3.0
     history_design_effect: float = 0.1
 
     # Rulings.

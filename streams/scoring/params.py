@@ -23,7 +23,7 @@ class Params:
     version: float = 0.0
     # Claims.
     pi: float = 0.5  # base rate of true claims, as used by the public score
-    base_false: float = 0.5  # base rate of false claims among settled ones, as used by histories
+    base_false: float = 0.5  # where histories start; not learned: a base rate that drifts would rank by the calendar
     # Credibility.
     mu: float = 0.6  # overall precision of a stance
     mu_0: float = 0.6  # the same by history band: none,
@@ -35,14 +35,19 @@ class Params:
     platt_a: float = 0.0
     platt_b: float = 1.0
     # Risk: intercept, weights of its signals, and calibration of the sum.
-    risk_bias: float = -0.3
-    risk_history: float = 0.35
+    risk_bias: float = 0.0
+    risk_history: float = 0.6
     risk_history_30: float = 0.3
-    risk_history_60: float = 0.35
-    risk_root: float = 0.5
-    risk_evidence: float = 0.5
-    risk_denial: float = 0.6
-    risk_query: float = 0.3
+    risk_history_60: float = 0.3
+    risk_history_known: float = 0.1
+    risk_root: float = 0.2
+    risk_slow: float = 0.3
+    risk_slow_3h: float = 0.3
+    risk_evidence: float = 0.4
+    risk_signed: float = 0.5
+    risk_vote: float = 0.3
+    risk_denial: float = 0.4
+    risk_query: float = 0.0
     risk_cal_a: float = 0.0
     risk_cal_b: float = 1.0
     risk_sd: float = 0.6  # standard deviation of the calibration's own error, nats

@@ -1,0 +1,185 @@
+"""The parameters stage's pure core: what spans all keys is learned here, from settled claims only.
+
+Lessons come in (signals as they were known one, six and twenty-four hours after a claim's start, with the verdict; and
+tallies of stances that turned out right or wrong), versions of `Params` go out.
+
+    β    one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior weights:
+         P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x
+         x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
+         rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
+    a, b Platt scaling of z, by the same step, apart from the ranking
+    μ, PPV, π    shares of tallies and of verdicts, with pseudo-counts
+
+Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
+generalised linear models). Range: as in `params`. Failure modes: a few hundred verdicts move the weights little, by
+design; a poisoned rater teaches what it says until withdrawn, and parameters do not forget a withdrawn lesson.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.blocks import Block
+from streams.columns import Table
+from streams.scoring.effects import Effects
+from streams.scoring.numeric import Floats, logit, sigmoid
+from streams.scoring.params import Params
+from streams.scoring.risk import SIGNALS
+
+SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
+RECENT = 40.0  # verdicts the offset's base rate remembers
+MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
+LOOSE = frozenset({"evidence", "signed", "vote", "denial"})  # what stances are worth differs most between platforms
+TIGHT_SD, LOOSE_SD = 0.12, 0.4  # prior standard deviation of β, by kind of signal
+CALIBRATION_SD = (0.5, 0.3)  # of a and ln b
+TALLY_PRIOR = 30.0
+PUBLISH_EVERY = 8  # settled claims between versions
+STANCES, BANDS = 2, 3
+
+
+class Learner:
+    """State and transitions of the parameters stage; one partition.
+
+    A deterministic function of the log: `apply` takes "lessons" blocks, and "params" blocks with an operator's
+    switches, which it passes on under the next version.
+    """
+
+    def __init__(self) -> None:
+        self.state = Table("learner", {"v": "f8"})
+        self.tables = (self.state,)
+        self._defaults = Params()
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
+        """Learn from a block; a new version leaves as a "params" block when enough has been learned."""
+        effects = Effects()
+        if block.kind == "lessons":
+            for i in range(len(block)):
+                self._learn(block, i)
+            if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
+                effects.blocks.append(self._version({}))
+        elif block.kind == "params":
+            effects.blocks.append(self._version(dict(block.meta.get("values", {}))))
+        return effects
+
+    # --- learning ------------------------------------------------------------------------------------------------
+
+    def _learn(self, block: Block, i: int) -> None:
+        age, false = int(block["h"][i]), int(block["f"][i])
+        if age == 0:
+            self._tally(block["rw"][i])
+        elif false and age in SHARE:
+            self._fit(np.asarray(block["sig"][i], np.float64), float(block["L"][i]), age, false > 0)
+
+    def _tally(self, counts: list[int]) -> None:
+        """Add right and wrong stances by (stance, history band)."""
+        table = self._vector("tally", np.zeros(STANCES * BANDS * 2))
+        self._set_vector("tally", table + np.asarray(counts, np.float64))
+
+    def _fit(self, signals: Floats, corroboration: float, age: int, false: bool) -> None:
+        share, y = SHARE[age], float(false)
+        base = self._get("recent", 0.5)
+        centre, seen = self._vector("mean", np.zeros(len(SIGNALS))), self._get("seen")
+        beta, precision = self._weights()
+        z = float((signals - centre) @ beta)
+        self._calibrate("cal", z, y, share)
+        self._calibrate("platt", corroboration, 1.0 - y, share)
+        x = signals - centre
+        p = float(sigmoid(logit(base) + z))
+        precision = precision + share * p * (1 - p) * np.outer(x, x)
+        beta = beta + np.linalg.solve(precision, share * (y - p) * x)
+        self._set_vector("beta", beta)
+        self._set_vector("precision", precision.ravel())
+        self._set_vector("mean", centre + (signals - centre) * share / (seen + MEAN_PRIOR + share))
+        self._set("seen", seen + share)
+        if age == 1:
+            self._set("recent", base + (y - base) * 2.0 / RECENT)
+            self._set("settled", self._get("settled") + 1)
+            self._set("false", self._get("false") + y)
+
+    def _calibrate(self, name: str, z: float, y: float, share: float) -> None:
+        """One step of a and ln b on the loss of σ(a + b·z)."""
+        theta = self._vector(name, np.zeros(2))
+        precision = self._vector(name + "/precision", np.diag(1.0 / np.square(CALIBRATION_SD)).ravel()).reshape(2, 2)
+        slope = float(np.exp(theta[1]))
+        p = float(sigmoid(theta[0] + slope * z))
+        gradient = np.array([1.0, slope * z])
+        precision = precision + share * p * (1 - p) * np.outer(gradient, gradient)
+        theta = theta + np.linalg.solve(precision, share * (y - p) * gradient)
+        self._set_vector(name, np.array([theta[0], np.clip(theta[1], -1.5, 1.0)]))
+        self._set_vector(name + "/precision", precision.ravel())
+
+    def _weights(self) -> tuple[Floats, Floats]:
+        n = len(SIGNALS)
+        prior = np.array([getattr(self._defaults, f"risk_{name}") for name in SIGNALS])
+        spread = np.array([LOOSE_SD if name in LOOSE else TIGHT_SD for name in SIGNALS])
+        beta = self._vector("beta", prior)
+        return beta, self._vector("precision", np.diag(1.0 / spread**2).ravel()).reshape(n, n)
+
+    # --- publishing ----------------------------------------------------------------------------------------------
+
+    def values(self) -> dict[str, float]:
+        """What has been learned so far, by name of parameter."""
+        beta, _ = self._weights()
+        shadow = {name for name in SIGNALS if getattr(self._defaults, f"risk_{name}") == 0.0}
+        used = np.array([0.0 if name in shadow else 1.0 for name in SIGNALS]) * beta
+        out = {f"risk_{name}": float(value) for name, value in zip(SIGNALS, used, strict=True)}
+        out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
+        cal, platt = self._vector("cal", np.zeros(2)), self._vector("platt", np.zeros(2))
+        out |= {"risk_cal_a": float(cal[0]), "risk_cal_b": float(np.exp(cal[1]))}
+        settled, false = self._get("settled"), self._get("false")
+        out["pi"] = (settled - false + TALLY_PRIOR / 2) / (settled + TALLY_PRIOR)
+        # Platt saw corroboration alone; the score adds logit π, which its intercept must not count again.
+        out |= {"platt_b": float(np.exp(platt[1])), "platt_a": float(platt[0] - np.exp(platt[1]) * logit(out["pi"]))}
+        return out | self._precisions()
+
+    def _precisions(self) -> dict[str, float]:
+        tally = self._vector("tally", np.zeros(STANCES * BANDS * 2)).reshape(STANCES, BANDS, 2)
+        default = self._defaults
+        out = {}
+        right, total = tally[:, :, 0], tally.sum(axis=2)
+        for name, r, n, prior in (
+            ("ppv_support", right[0].sum(), total[0].sum(), default.ppv_support),
+            ("ppv_deny", right[1].sum(), total[1].sum(), default.ppv_deny),
+            ("mu", right.sum(), total.sum(), default.mu),
+            ("mu_0", right[:, 0].sum(), total[:, 0].sum(), default.mu_0),
+            ("mu_1", right[:, 1].sum(), total[:, 1].sum(), default.mu_1),
+            ("mu_2", right[:, 2].sum(), total[:, 2].sum(), default.mu_2),
+        ):
+            out[name] = float((max(r, 0.0) + TALLY_PRIOR * prior) / (max(n, 0.0) + TALLY_PRIOR))
+        return out
+
+    def _version(self, given: dict[str, float]) -> Block:
+        names = {f.name for f in fields(Params)}
+        for name, value in given.items():
+            if name in names and name != "version":
+                self._set("given/" + name, float(value))
+        version = self._get("version") + 1
+        self._set("version", version)
+        self._set("published", self._get("settled"))
+        values = self.values()
+        values.update({str(k)[6:]: float(self.state["v"][r]) for k, r in self.state.items() if str(k)[:6] == "given/"})
+        return Block("params", "", 0, {}, {"version": version, "values": values})
+
+    # --- state ---------------------------------------------------------------------------------------------------
+
+    def _get(self, name: str, default: float = 0.0) -> float:
+        row = self.state.find_one(name)
+        return default if row < 0 else float(self.state["v"][row])
+
+    def _set(self, name: str, value: float) -> None:
+        self._put([name], np.array([value]))
+
+    def _vector(self, name: str, default: Floats) -> Floats:
+        rows = self.state.find([f"{name}/{i}" for i in range(len(default))])
+        return default if rows[0] < 0 else self.state["v"][rows]
+
+    def _set_vector(self, name: str, values: Floats) -> None:
+        self._put([f"{name}/{i}" for i in range(len(values))], values)
+
+    def _put(self, names: list[str], values: npt.NDArray[np.float64]) -> None:
+        rows, _ = self.state.ensure(names)
+        self.state["v"][rows] = values
+        self.state.touch(rows)
