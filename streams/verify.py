@@ -39,6 +39,7 @@ class Report:
         records_differing: score records on the topics that the replay does not emit at their version, or lacks.
         flags_missing, flags_extra: flag records (flag id and revision) only in the replay, or only on the topic.
         counts_differing: claims and sources whose counts differ from the plain count.
+        lost, duplicated: events that claims lack, and events that they have too often.
         complete: whether every log still begins at offset 0; if not, only the state from then on can be checked.
     """
 
@@ -49,6 +50,8 @@ class Report:
     flags_missing: int = 0
     flags_extra: int = 0
     counts_differing: int = 0
+    lost: int = 0
+    duplicated: int = 0
     complete: bool = True
 
     @property
@@ -185,6 +188,11 @@ def _differing_claims(live: list[Replica], counted: Recount, report: Report) -> 
                 found[key] = (int(table["events"][row]), int(table["parts"][row]))
     report.claims = len(found)
     wanted = {key: (count.events, len(count.participants)) for key, count in counted.claims.items()}
+    nothing = (0, 0)
+    for key in found.keys() | wanted.keys():
+        surplus = found.get(key, nothing)[0] - wanted.get(key, nothing)[0]
+        report.duplicated += max(0, surplus)
+        report.lost += max(0, -surplus)
     return _differing(found, wanted)
 
 

@@ -16,7 +16,7 @@ from streams.engine.journal import Outgoing
 from streams.settings import Settings
 
 START_MS = 1_700_000_000_000
-WORDS = np.array("the a they say that it was seen near river town hall after fire flood vote new photo shows".split())
+WORDS = ["they", "say", "it", "was", "seen", "near", "river", "town", "hall", "after", "fire", "flood", "vote", "photo"]
 
 
 def events(count: int, seed: int = 7) -> list[tuple[str, bytes]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streams.settings import Settings
+
+PR_SET_PDEATHSIG = 1
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -25,28 +29,47 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def running(settings: Settings, module: str, *arguments: str, log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A python module as a process for the length of the block; killed at its end."""
+def start(settings: Settings, module: str, *arguments: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
+    """A python module as a process that dies with this one; what it prints goes to the end of `log`."""
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], env=environment(settings, **more), stdout=out, stderr=out
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environment(settings, **more),
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
         )
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this child when its parent ends, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A python module as a process for the length of the block; killed at its end."""
+    process = start(settings, module, *arguments, log=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
         try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def measured(settings: Settings, module: str, timeout_s: float, **more: str) -> tuple[int, float]:
     """Run a module that prints MEASURED, a count and seconds; both."""
     done = subprocess.run(
-        [sys.executable, "-m", module], env=environment(settings, **more), stdout=subprocess.PIPE, timeout=timeout_s, check=False
+        [sys.executable, "-m", module],
+        env=environment(settings, **more),
+        stdout=subprocess.PIPE,
+        timeout=timeout_s,
+        check=False,
     )
     found = re.search(rb"MEASURED (\d+) ([\d.]+)", done.stdout)
     if found is None:

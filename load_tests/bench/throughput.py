@@ -59,7 +59,7 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
         rates.path.append(events / seconds)
         if idiomatic_events:
             done, seconds = await asyncio.to_thread(
-                lambda: measured(here, "load_tests.bench.idiomatic", 90.0, IDIOMATIC_EVENTS=str(idiomatic_events))
+                measured, here, "load_tests.bench.idiomatic", 90.0, IDIOMATIC_EVENTS=str(idiomatic_events)
             )
             rates.idiomatic.append(done / seconds)
         say(

@@ -1,0 +1,216 @@
+"""Faults during a replay, then the question whether anything was lost or counted twice.
+
+Workers are real processes on a real broker. A fault is a kill -9, a stop (SIGSTOP) that outlasts the session and then
+wakes up, a worker that joins or leaves, or a broker that is killed and started again. A worker that ends itself is
+started again under its name, as any supervisor would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load_tests.bench.processes import start
+from streams import topics
+from streams.broker import Broker
+from streams.dataset import Dataset
+from streams.idle import wait_idle
+from streams.replay import Replay, ReplayStatus
+from streams.settings import Settings
+from streams.verify import Report, verify
+
+KINDS = ("kill", "freeze", "join", "leave", "broker")
+ENDED_ITSELF = 70
+# A zombie must be gone this long after it wakes.
+ZOMBIE_PATIENCE_S = 30.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What happened.
+
+    Attributes:
+        faults: how many of each kind were injected.
+        zombies: stopped workers that woke up, and ended themselves.
+        survivors: stopped workers that woke up, and did not; must be 0.
+        restarts: workers that the supervisor had to start again.
+        seconds: of the whole replay.
+        report: what `verify` found afterwards.
+    """
+
+    faults: Counter[str] = field(default_factory=Counter)
+    zombies: int = 0
+    survivors: int = 0
+    restarts: int = 0
+    seconds: float = 0.0
+    report: Report = field(default_factory=Report)
+
+    def passed(self) -> bool:
+        """Whether nothing was lost or counted twice, and no zombie went on."""
+        return self.report.passed and not self.survivors
+
+
+class Crew:
+    """The workers, under supervision."""
+
+    def __init__(self, settings: Settings, log: Path, outcome: Outcome) -> None:
+        self._settings = settings
+        self._log = log
+        self._outcome = outcome
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._frozen: set[str] = set()
+        self._hired = 0
+
+    def join(self) -> str:
+        """Start one more worker; its name."""
+        self._hired += 1
+        name = f"worker-{self._hired}"
+        self._start(name)
+        return name
+
+    def _start(self, name: str) -> None:
+        self._workers[name] = start(
+            self._settings, "streams.cli", "worker", "--log-level", "info", "--instance-id", name, log=self._log,
+            CREDENCE_SESSION_TIMEOUT_MS=str(self._settings.session_timeout_ms),
+        )  # fmt: skip
+
+    def names(self) -> list[str]:
+        """Workers that are not stopped."""
+        return [name for name in self._workers if name not in self._frozen]
+
+    def supervise(self) -> None:
+        """Start those again that have ended."""
+        for name in self.names():
+            if self._workers[name].poll() is not None:
+                self._outcome.restarts += 1
+                self._start(name)
+
+    def kill(self, name: str) -> None:
+        """kill -9, and start it again at once."""
+        self._workers[name].kill()
+        self._workers[name].wait()
+        self._start(name)
+
+    def leave(self, name: str) -> None:
+        """Ask it to end, for good."""
+        worker = self._workers.pop(name)
+        worker.terminate()
+        worker.wait(60)
+
+    async def freeze(self, name: str, seconds: float) -> None:
+        """Stop it for longer than its session lasts, wake it up, and see whether it ends itself."""
+        worker = self._workers[name]
+        self._frozen.add(name)
+        worker.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        worker.send_signal(signal.SIGCONT)
+        try:
+            status = await asyncio.to_thread(worker.wait, ZOMBIE_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._outcome.survivors += 1
+            worker.kill()
+            status = worker.wait()
+        self._outcome.zombies += status == ENDED_ITSELF
+        self._frozen.discard(name)
+        self._start(name)
+
+    def disband(self) -> None:
+        """Kill all that is left."""
+        for worker in self._workers.values():
+            worker.kill()
+            worker.wait()
+
+
+class Chaos:
+    """One replay under faults.
+
+    Args:
+        settings: with the broker filled in; a namespace without data.
+        data, lag_ms: what to replay, and when verdicts are due.
+        log: file for what the workers print.
+        broker: the broker, if faults may hit it.
+        say: is told of each fault.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Dataset,
+        lag_ms: int,
+        log: Path,
+        broker: Broker | None = None,
+        say: Say = lambda sentence: None,
+    ) -> None:
+        # Brokers refuse sessions below 6 s.
+        self._settings = settings.replace(session_timeout_ms=6_000)
+        self._data, self._lag_ms, self._broker, self._say = data, lag_ms, broker, say
+        self._status = ReplayStatus()
+        self.outcome = Outcome()
+        self._crew = Crew(self._settings, log, self.outcome)
+
+    async def run(self, faults: Sequence[str], seed: int = 0, workers: int = 1) -> Outcome:
+        """Replay with these faults at random moments, spread over the whole of it; then verify."""
+        await asyncio.to_thread(topics.create, self._settings.broker, self._settings)
+        began = time.perf_counter()
+        try:
+            for _ in range(workers):
+                self._crew.join()
+            replay = asyncio.create_task(self._replay())
+            await self._inject(faults, random.Random(seed), replay)
+            while not replay.done():
+                self._crew.supervise()
+                await asyncio.sleep(0.2)
+            await replay
+            await wait_idle(self._settings)
+            await asyncio.sleep(2.0)  # the stages publish what they held back once nothing more comes
+            await wait_idle(self._settings)
+            self.outcome.seconds = time.perf_counter() - began
+        finally:
+            self._crew.disband()
+        self.outcome.report = await verify(self._settings)
+        return self.outcome
+
+    async def _replay(self) -> None:
+        def note(status: ReplayStatus) -> None:
+            self._status = status
+
+        await Replay(self._settings, self._data, self._lag_ms, on_status=note, stall_s=180.0).run()
+
+    async def _inject(self, faults: Iterable[str], rng: random.Random, replay: asyncio.Task[None]) -> None:
+        planned = list(faults)
+        moments = sorted(rng.uniform(0.02, 0.9) for _ in planned)
+        for kind, moment in zip(planned, moments, strict=True):
+            while not replay.done() and self._status.events < moment * len(self._data):
+                self._crew.supervise()
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(rng.uniform(0.0, 1.0))
+            self._say(f"{kind} after {self._status.events:,} events")
+            self.outcome.faults[kind] += 1
+            await self._fault(kind, rng)
+
+    async def _fault(self, kind: str, rng: random.Random) -> None:
+        crew = self._crew
+        name = rng.choice(crew.names())
+        if kind == "kill":
+            crew.kill(name)
+        elif kind == "freeze":
+            await crew.freeze(name, self._settings.session_timeout_ms / 1000 + 3.0)
+        elif kind == "join":
+            crew.join()
+        elif kind == "leave":
+            if len(crew.names()) < 2:
+                crew.join()
+            await asyncio.to_thread(crew.leave, name)
+        elif kind == "broker" and self._broker is not None:
+            await asyncio.to_thread(self._broker.kill)
+            await asyncio.sleep(rng.uniform(0.0, 2.0))
+            await asyncio.to_thread(self._broker.start)
