@@ -111,7 +111,7 @@ class Core:
             for flag in effects.flags:
                 if flag["action"] == "raise":
                     code = self._code[flag["subject"]["id"]]
-                    self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time"])))
+                    self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time_ms"])))
             cursor = effects.next_cursor
         return sent
 

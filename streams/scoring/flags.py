@@ -169,9 +169,9 @@ class Flags:
             if why
             else self._reasons(reading, i, row, context),
             "source": "automated",
-            "event_time": int(claims["last"][row]),
-            "detected_at": context.now_ms,
-            "expires_at": int(claims["last"][row]) + context.config.flag_expiry_ms,
+            "event_time_ms": int(claims["last"][row]),
+            "detected_at_ms": context.now_ms,
+            "expires_at_ms": int(claims["last"][row]) + context.config.flag_expiry_ms,
             "trace_id": f"{claim_id}@{int(claims['flag_rev'][row])}",
         }
 
