@@ -5,6 +5,7 @@ from __future__ import annotations
 from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 
+VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
 SIGNAL_COUNT = 12  # room for the signals of risk in a snapshot
 CLAIM_FIELDS = {
     "seen": "u4",  # append time of the latest row, s
@@ -24,6 +25,8 @@ CLAIM_FIELDS = {
     "hs60": "i8",
     "known": "i4",
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
+    # Written supports (p) and denials (d) by who speaks: nothing settled, 1–4 settled claims, more; copy-clusters apart.
+    **dict.fromkeys(VOICE_FIELDS, "i4"),
     "root": "i4",  # participant who posted the root, row + 1
     **dict.fromkeys(KERNEL_FIELDS, "f8"),
     **dict.fromkeys(START_FIELDS, "f8"),

@@ -12,6 +12,7 @@ from streams.blocks import Block, Column
 from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
+from streams.scoring.corroboration import DENY
 from streams.scoring.effects import Effects
 from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
@@ -156,7 +157,10 @@ class ClaimsState(PartitionState):
         verdict, ruled = claims["verdict"][owner], claims["ruled"][owner]
         stance, q = self.ledger.outcomes(rows, ruled)
         decided = (verdict == TRUE) | (verdict == FALSE)
-        f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
+        # Who denies takes the other side: denying a falsehood is no taking part in it.
+        denies = np.where(stance > 0, stance, parts["x"][rows]) == DENY
+        f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8) * np.where(denies, -1, 1)
+        f = f.astype(np.int8)
         right = (stance == 1) == (verdict == TRUE)
         y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
         stance = np.where(y != 0, stance, 0)

@@ -118,8 +118,11 @@ class Coordination:
         self._joined[rows] += 1
         everyone = _Ring(rows, t_ms, stance)
         if ring is not None:
-            everyone = _Ring(*(np.concatenate(pair) for pair in (
-                (ring.source, rows), (ring.t_ms, t_ms), (ring.stance, stance))))  # fmt: skip
+            everyone = _Ring(
+                np.concatenate([ring.source, rows]),
+                np.concatenate([ring.t_ms, t_ms]),
+                np.concatenate([ring.stance, stance]),
+            )
         one, other = np.nonzero(
             np.tri(len(everyone.source), len(rows), len(rows) - len(everyone.source) - 1, dtype=bool) == 0
         )

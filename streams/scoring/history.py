@@ -1,13 +1,16 @@
-"""Participation history: does this source tend to take part in what turns out false?
+"""Participation history: on which side of what turned out false does this source tend to stand?
 
-    hist = log((F + m·b) / (T + m·(1 − b))) − logit b        F, T decayed counts of false and true claims joined, m = 2
+    hist = ln((F + m/2) / (T + m/2))          F, T decayed counts of settled claims, m = 3
 
-b is the running base rate of false claims, so that a source without history has 0 and the base rate cancels. Kept for
-three half-lives (none, 30 and 60 days). It feeds `risk` only: who repeats a falsehood is no witness against it.
+F counts false claims that the source took part in and true ones that it denied, T true claims taken part in and false
+ones denied; a claim pools hist over its participants, deniers with a minus sign. Without stances this is plain
+participation, with them it is close to a record of being wrong. The pseudo-counts are equal on purpose: a running base
+rate drifts with the calendar, and where verdicts on the same story are withheld it even leans against the truth.
+Kept for three half-lives (none, 30 and 60 days). It feeds `risk` only: who repeats a falsehood is no witness against it.
 
 Source: measured (scoring notes of this project): the one signal that carried over between all platforms tried.
 Range: about ±4 nats. Failure modes: says nothing on platforms whose users hardly recur; inherits the choice of what
-fact-checkers check; people who debunk join falsehoods too.
+fact-checkers check; people who debunk without a stance count as participants.
 """
 
 from __future__ import annotations

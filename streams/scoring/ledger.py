@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.scoring import corroboration
-from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.claim_tables import VOICE_FIELDS, ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
@@ -92,16 +92,29 @@ class Ledger:
         for code in (1, 2, 3, 4):
             if present[code]:
                 np.add.at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
-        np.add.at(claims["spread"], owner[(x == SUPPORT) & (parts["kind"][rows] == RESHARE_KIND)], sign)
+        reshares = parts["kind"][rows] == RESHARE_KIND
+        np.add.at(claims["spread"], owner[reshares & (x == SUPPORT)], sign)
+        written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
+        if written.size:
+            self._count_voices(rows[written], owner[written], x[written], sign)
         known = parts["known"][rows].nonzero()[0]
         if not known.size:
             return
         rows, owner, x = rows[known], owner[known], x[known]
         np.add.at(claims["known"], owner, sign)
+        side = np.where(x == DENY, -sign, sign)  # a denial by those who repeat falsehoods speaks for the claim
         for total, field in POOLED:
-            np.add.at(claims[total], owner, sign * to_fixed(parts[field][rows].astype(np.float64)))
+            np.add.at(claims[total], owner, side * to_fixed(parts[field][rows].astype(np.float64)))
         signed = np.where(x == SUPPORT, parts["w"][rows], np.where(x == DENY, -parts["v"][rows], 0.0))
         np.add.at(claims["signed"], owner, sign * to_fixed(signed.astype(np.float64)))
+
+    def _count_voices(self, rows: Ints, owner: Ints, x: Ints, sign: int) -> None:
+        parts, claims = self.tables.parts, self.tables.claims
+        voice = np.where(parts["cl"][rows] > 0, 3, parts["band"][rows]).astype(np.int64) * 2 + (x == DENY)
+        present = np.bincount(voice, minlength=8)
+        for code, name in enumerate(VOICE_FIELDS):
+            if present[code]:
+                np.add.at(claims[name], owner[voice == code], sign)
 
     # --- stances -------------------------------------------------------------------------------------------------
 

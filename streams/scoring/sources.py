@@ -129,7 +129,7 @@ class SourcesState(PartitionState):
             self._open(source_rows[new_at], claim_rows[new_at], pair_rows[new_at])
         latest = max(int(kept["t"].max()), int(self.clock["latest_ms"][0]))
         self.clock["latest_ms"][0] = latest
-        effects.blocks.append(self._stamped(kept, source_rows, latest))
+        effects.blocks.append(self._stamped(kept, source_rows, pair_rows, latest))
 
     def _open(self, source_rows: Ints, claim_rows: Ints, pair_rows: Ints) -> None:
         np.add.at(self.sources["claims"], source_rows, 1)
@@ -164,7 +164,7 @@ class SourcesState(PartitionState):
             effects.dead.append((i, "id_conflict", f"event {block['i'][i]} came before with other content"))
         return np.flatnonzero(accepted), new_at
 
-    def _stamped(self, kept: Block, source_rows: Ints, at_ms: int) -> Block:
+    def _stamped(self, kept: Block, source_rows: Ints, pair_rows: Ints, at_ms: int) -> Block:
         columns: dict[str, Column] = {
             "s": kept["s"],
             "c": kept["c"],
@@ -173,6 +173,8 @@ class SourcesState(PartitionState):
         for name in ("e", "kind", "x", "t", "m", "g", "r"):
             columns[name] = kept[name]
         columns.update(self.stamps(source_rows, at_ms))
+        # Whoever was credited for this very claim keeps the stamp of before: no verdict may raise its own claim.
+        columns["z"][self.pairs["f"][pair_rows] != 0] = 1
         return Block("stamped", "", 0, columns)
 
     def stamps(self, rows: Ints, at_ms: int) -> dict[str, Column]:

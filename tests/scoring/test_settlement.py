@@ -42,7 +42,7 @@ def ruling_lists(draw: Any) -> list[Ruling]:
 
 
 def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:
-    """right, wrong, false joined, true joined of every source, by the definition and nothing else."""
+    """right, wrong, on the side of false, on that of true of every source, by the definition and nothing else."""
     out: dict[str, list[int]] = {e.source: [0, 0, 0, 0] for e in events}
     for claim in {r.claim for r in rulings}:
         latest: dict[str, Ruling] = {}
@@ -59,9 +59,12 @@ def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:
         ruled = min(first[r.rater] for r in force)
         for source in {e.source for e in events if e.claim == claim}:
             mine = [e for e in events if e.claim == claim and e.source == source]
+            asserted = [e for e in mine if e.stance in (1, 2)]
+            said = [e for e in asserted if e.t < ruled]
+            side = max(said or asserted, key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id)), default=None)
+            denies = side is not None and side.stance == 2
             if balance:
-                out[source][2 if balance < 0 else 3] += 1
-            said = [e for e in mine if e.stance in (1, 2) and e.t < ruled]
+                out[source][2 if (balance < 0) != denies else 3] += 1
             if balance and said:
                 last = max(said, key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id)))
                 out[source][0 if (last.stance == 1) == (balance > 0) else 1] += 1
@@ -162,3 +165,13 @@ def test_a_long_settlement_survives_recovery_between_its_steps() -> None:
         cursor = effects.next_cursor
         line.claims = rebuilt(line.claims)
     assert credited == 30
+
+
+def test_a_verdict_does_not_raise_its_own_claim_when_a_credited_source_speaks_again() -> None:
+    line = Pipeline()
+    line.events([Event("a", "c", "1", t=10)])
+    before = line.claims.read(["c"], rulings=False)
+    line.rule(Ruling("c", 1, 100))
+    line.events([Event("a", "c", "2", t=120)])
+    after = line.claims.read(["c"], rulings=False)
+    assert after["score"] == before["score"]
