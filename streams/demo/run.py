@@ -1,0 +1,279 @@
+"""The whole demo: everything started, the data replayed, the report made, everything ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from streams import broker, dataset, topics
+from streams.broker.server import free_port, is_free
+from streams.dataset import Dataset
+from streams.demo.processes import Child, settings_line
+from streams.demo.report import Facts, Truth, examples, flags_report, lone_report, ranking
+from streams.demo.screen import LiveScreen, PlainScreen, Screen
+from streams.demo.text import print_checks, print_places, print_report
+from streams.demo.watch import Watch
+from streams.idle import Standstill
+from streams.replay import Replay, ReplayStatus
+from streams.settings import Settings
+
+API_PORT = 8080
+READY_S = 60.0
+HOUR_MS = 3_600_000
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on. The message says why, and shows what the process concerned said last."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for.
+
+    Attributes:
+        data: folder of a data set; None: the seeded world of `size`.
+        settings: settings; the broker in it, if any, is used in a namespace of its own that is deleted at the end.
+        speed: see Replay.
+        once: end after the report even with a terminal.
+        check: run `verify` and the comparison with event-time order.
+    """
+
+    settings: Settings
+    data: Path | None = None
+    size: str = "demo"
+    speed: float | None = None
+    once: bool = False
+    check: bool = True
+
+
+def run(asked: Asked, console: Console) -> dict[str, Any]:
+    """Run the demo; what it shows goes to the console. Returns the result, JSON-able.
+
+    Raises:
+        BrokerError, TopicsError, DatasetError, StalledError, PublishError, DemoError: each says what to do.
+    """
+    with _folder() as folder:
+        directory, data = _data(asked, folder, console)
+        with _kafka(asked, console) as settings:
+            topics.create(settings.broker, settings)
+            try:
+                return asyncio.run(_Demo(asked, settings, directory, data, folder, console).run())
+            finally:
+                if asked.settings.broker:
+                    topics.delete(settings.broker, settings)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="credence-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _data(asked: Asked, folder: Path, console: Console) -> tuple[Path, Dataset]:
+    if asked.data is not None:
+        return asked.data, dataset.read(asked.data)
+    from load_tests.world import make_world, write_world
+
+    world = make_world(asked.size)
+    directory = write_world(world, folder / "world")
+    console.print(
+        f"A world of {len(world.members.name):,} members in {world.settings.communities} communities, "
+        f"{len(world.claim_ids)} claims and {len(world):,} events over {world.settings.days} days (seed {world.seed}). "
+        "Its truth stays in world.json until the end.",
+        highlight=False,
+    )
+    return directory, dataset.read(directory)
+
+
+@contextlib.contextmanager
+def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
+    def say(sentence: str) -> None:
+        console.print(sentence, highlight=False, markup=False)
+
+    ports = {"api_port": API_PORT if is_free(API_PORT) else free_port(), "metrics_port": free_port()}
+    if asked.settings.broker:
+        namespace = f"{asked.settings.namespace}demo-{int(time.time()):x}."
+        yield asked.settings.replace(namespace=namespace, **ports)
+        return
+    began = time.perf_counter()
+    with broker.private(say=say) as node:
+        say(f"Apache Kafka is up at {node.bootstrap} ({time.perf_counter() - began:.1f} s).")
+        yield asked.settings.replace(broker=node.bootstrap, **ports)
+
+
+class _Demo:
+    """One run on a Kafka that is up."""
+
+    def __init__(
+        self, asked: Asked, settings: Settings, directory: Path, data: Dataset, folder: Path, console: Console
+    ) -> None:
+        self._asked, self._settings, self._data, self._console = asked, settings, data, console
+        self._folder = folder
+        self._truth = Truth.read(directory, data)
+        self._watch = Watch(settings, (self._truth.lone, *self._truth.stories))
+        self._api = ""
+
+    async def run(self) -> dict[str, Any]:
+        began = time.perf_counter()
+        with contextlib.ExitStack() as processes:
+            worker = self._start(processes, "worker", ["worker", "--log-level", "warning"])
+            if find_spec("streams.cli_api"):
+                self._start(processes, "api", ["api"])
+                self._api = f"http://{self._settings.api_host}:{self._settings.api_port}"
+            await self._ready(worker)
+            self._say(f"A worker and the query service are up ({time.perf_counter() - began:.1f} s).")
+            async with self._watch:
+                status = await self._replay(worker)
+                await self._watch.caught_up()
+                result = self._result(status)
+                await self._check(result)
+            await self._close(result, worker)
+        return result
+
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, highlight=False, markup=False)
+
+    def _start(self, stack: contextlib.ExitStack, name: str, arguments: list[str]) -> Child:
+        child = Child(name, arguments, self._settings, self._folder / f"{name}.log")
+        stack.callback(child.stop)
+        # All are asked to end before the first is waited for.
+        stack.callback(child.terminate)
+        return child
+
+    async def _ready(self, worker: Child) -> None:
+        """Wait until the worker has claimed every partition: it writes its name into each changelog when it does."""
+        from aiokafka import AIOKafkaConsumer, TopicPartition
+
+        from streams.settings import client_kwargs
+
+        consumer = AIOKafkaConsumer(**client_kwargs(self._settings))
+        await consumer.start()
+        try:
+            wanted = [
+                TopicPartition(topic.name(self._settings), p)
+                for topic in (topics.SOURCES_CHANGELOG, topics.CLAIMS_CHANGELOG)
+                for p in range(self._settings.partitions)
+            ]
+            end = time.monotonic() + READY_S
+            while not all((await consumer.end_offsets(wanted)).values()):
+                self._alive(worker)
+                if time.monotonic() > end:
+                    raise DemoError(f"the worker was not ready in {READY_S:.0f} s; it says:\n{worker.tail()}")
+                await asyncio.sleep(0.1)
+        finally:
+            await consumer.stop()
+
+    def _alive(self, child: Child) -> None:
+        if (code := child.ended()) is not None:
+            raise DemoError(f"the {child.name} ended with status {code}; it said:\n{child.tail()}")
+
+    async def _replay(self, worker: Child) -> ReplayStatus:
+        """Replay; a worker that ends in the middle is an error at once."""
+        lag_ms = self._settings.verdict_lag_ms
+        with self._screen() as screen:
+            replay = Replay(self._settings, self._data, lag_ms, self._asked.speed, screen.show)
+            running = asyncio.create_task(replay.run())
+            try:
+                while not running.done():
+                    await asyncio.wait([running], timeout=0.5)
+                    self._alive(worker)
+                return await running
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    def _screen(self) -> Screen:
+        if not self._console.is_terminal:
+            return PlainScreen(self._console, self._watch)
+        health = {"kafka": self._settings.broker, "api": self._api}
+        return LiveScreen(self._console, self._watch, self._data, health)
+
+    def _result(self, status: ReplayStatus) -> dict[str, Any]:
+        facts = Facts(self._data)
+        lag_ms = self._settings.verdict_lag_ms
+        self._examples = examples(self._watch, self._truth, facts, self._data)
+        return {
+            "events": status.events,
+            "events_per_s": status.events / max(status.seconds, 1e-9),
+            "seconds": status.seconds,
+            "waited_s": status.waited_s,
+            "waits": status.waits,
+            "verdicts": status.verdicts,
+            "verdict_lag_h": lag_ms / HOUR_MS,
+            "claims": len(self._watch.claims),
+            "sources": len(self._watch.sources),
+            "dead_letters": dict(self._watch.refused),
+            "hidden_truth": self._truth.hidden,
+            "flags": flags_report(self._watch, self._truth, facts, lag_ms),
+            "ranking": ranking(self._watch, self._truth, self._data),
+            "lone_source": lone_report(self._watch, self._truth, facts, lag_ms),
+        }
+
+    async def _check(self, result: dict[str, Any]) -> None:
+        """Verify and compare, beside the worker that is at rest now."""
+        if not self._asked.check:
+            return
+        from streams.demo.compare import compare
+        from streams.verify import verify
+
+        say = _Steps(self._console)
+        settings = self._settings
+        async with Standstill(settings) as standstill:
+            await standstill.wait()
+        try:
+            result["verify"] = (await verify(settings, say)).as_dict()
+        except Exception as error:  # a check that breaks is a result too, and the report comes all the same
+            result["verify"] = {"error": repr(error)}
+        result["live_vs_event_time"] = await asyncio.to_thread(
+            compare, settings, self._data, settings.verdict_lag_ms, dict(self._watch.claims), say
+        )
+        say.done()
+
+    async def _close(self, result: dict[str, Any], worker: Child) -> None:
+        print_report(self._console, result, self._examples)
+        print_checks(self._console, result)
+        if self._asked.once or not self._console.is_terminal:
+            return
+        claim = next(reversed(self._watch.standing.values()), None)
+        shown = claim["subject"]["id"] if claim else next(iter(self._watch.claims), "")
+        source = self._truth.lone or next(iter(self._watch.sources), "")
+        print_places(self._console, settings_line(self._settings), self._api, shown, source)
+        self._say("\nEverything stays up until you press Ctrl-C.")
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(0.5)
+                self._alive(worker)
+
+
+class _Steps:
+    """Tells what is being checked, each step once."""
+
+    def __init__(self, console: Console) -> None:
+        self._status = console.status("checking") if console.is_terminal else None
+        if self._status:
+            self._status.start()
+
+    def __call__(self, what: str, share: float) -> None:
+        if self._status:
+            self._status.update(f"checking: {what} ({share:.0%})")
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self._status:
+            self._status.stop()
+
+
+Say = Callable[[str, float], None]

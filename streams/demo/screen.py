@@ -1,0 +1,210 @@
+"""The demo as it runs: a live picture on a terminal, a line now and then without one."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from streams.dataset import Dataset
+from streams.demo.watch import Record, Watch
+from streams.reading import enough_evidence
+from streams.replay import ReplayStatus
+
+HOUR_MS = 3_600_000
+RECENT = 1_500
+"""Claims are called spreading by their events among so many of the latest."""
+SHOWN = 8
+PLAIN_EVERY_S = 4.0
+WORDS = {
+    "history": "spread by people with a poor record",
+    "history_30": "spread by people with a poor record lately",
+    "history_60": "spread by people with a poor record",
+    "root": "begun by a source with a poor record",
+    "evidence": "little credible support",
+    "denial": "denied in replies",
+    "query": "questioned in replies",
+}
+
+
+class Screen(Protocol):
+    """Where the demo is shown."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def say(self, sentence: str) -> None:
+        """Tell what is being done now."""
+
+    def show(self, status: ReplayStatus) -> None:
+        """Show how far the replay is; called often."""
+
+
+def reasons_in_words(codes: tuple[str, ...], most: int = 2) -> str:
+    """The strongest reasons as a person says them, each once."""
+    return ", ".join(list(dict.fromkeys(WORDS.get(code, code.replace("_", " ")) for code in codes))[:most])
+
+
+def day(ms: int) -> str:
+    """Event time as people write it."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %H:%M}" if ms else "–"
+
+
+def score_bar(record: Record, width: int = 14) -> Text:
+    """The score's interval as a bar from 0 to 1 with the score on it; words where there is little evidence."""
+    if not enough_evidence("claim", record):
+        return Text("not enough yet", style="dim")
+    low, high, at = (round(float(record[k]) * (width - 1)) for k in ("low", "high", "score"))
+    marks = ["━" if low <= i <= high else "·" for i in range(width)]
+    marks[at] = "●"
+    colour = "green" if record["score"] >= 0.66 else "red" if record["score"] <= 0.33 else "yellow"
+    return Text("".join(marks), style=colour).append(f" {record['score']:.2f}", style="default")
+
+
+def risk_text(record: Record) -> Text:
+    """Risk with a colour."""
+    risk = float(record["risk"])
+    return Text(f"{risk:.2f}", style="bold red" if risk >= 0.8 else "yellow" if risk >= 0.5 else "green")
+
+
+class PlainScreen:
+    """Without a terminal: a line now and then, on the console given."""
+
+    def __init__(self, console: Console, watch: Watch) -> None:
+        self._console, self._watch = console, watch
+        self._told_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def say(self, sentence: str) -> None:
+        """Tell what is being done now."""
+        self._console.print(sentence, highlight=False, markup=False)
+
+    def show(self, status: ReplayStatus) -> None:
+        """A line, if the last one was a while ago."""
+        if status.seconds - self._told_s < PLAIN_EVERY_S:
+            return
+        self._told_s = status.seconds
+        watch = self._watch
+        line = (
+            f"{status.events / max(1, status.events_total):4.0%}  {day(status.event_ms)}  {status.events:,} events, "
+            f"{status.verdicts} verdicts, {len(watch.standing)} flags standing"
+        )
+        if watch.raised:
+            newest = next(reversed(watch.raised.values()))
+            line += f"; newest: {newest.claim_id}: {reasons_in_words(newest.reasons, 1)}"
+        self.say(line)
+
+
+class LiveScreen:
+    """On a terminal: what spreads now, the newest flags, and whether all is well."""
+
+    def __init__(self, console: Console, watch: Watch, data: Dataset, health: Mapping[str, str]) -> None:
+        self._watch, self._data, self._health = watch, data, health
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self._counts: Counter[str] = Counter()
+        self._taken = 0
+        self._first = data.first_ms()
+        self._speed: deque[tuple[float, int]] = deque(maxlen=60)
+        self._status = ReplayStatus(events_total=len(data))
+        self._saying = ""
+        self._live = Live(console=console, refresh_per_second=5, get_renderable=self._render, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def say(self, sentence: str) -> None:
+        """Tell what is being done now."""
+        self._saying = sentence
+
+    def show(self, status: ReplayStatus) -> None:
+        """Take note; the picture is drawn a few times a second."""
+        self._saying = "waiting until a verdict's credits are applied" if status.waiting else ""
+        claims = self._data.columns["claim_id"]
+        for row in range(max(self._taken, status.events - RECENT), status.events):
+            if len(self._recent) == RECENT:
+                self._counts[self._recent[0]] -= 1
+            self._recent.append(claims[row])
+            self._counts[claims[row]] += 1
+        self._taken = status.events
+        self._status = status
+        self._speed.append((status.seconds, status.events))
+
+    def _render(self) -> RenderableType:
+        return Group(self._head(), self._spreading(), Columns([self._flags()], expand=True), self._foot())
+
+    def _head(self) -> RenderableType:
+        s = self._status
+        (t0, n0), (t1, n1) = (self._speed[0], self._speed[-1]) if self._speed else ((0.0, 0), (0.0, 0))
+        rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
+        head = Table.grid(expand=True, padding=(0, 1))
+        head.add_column(no_wrap=True)
+        head.add_column(ratio=1)
+        head.add_column(no_wrap=True, justify="right")
+        head.add_row(
+            Text(f"Credence  {day(s.event_ms)}", style="bold"),
+            ProgressBar(total=max(1, s.events_total), completed=s.events),
+            Text(f"{s.events:,}/{s.events_total:,} events  {rate:,.0f}/s  {s.verdicts}/{s.verdicts_total} verdicts"),
+        )
+        return head
+
+    def _spreading(self) -> RenderableType:
+        table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
+        for name, justify in (("spreading now", "left"), ("events", "right"), ("for/against", "right")):
+            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        for name in ("public score (interval)", "risk", ""):
+            table.add_column(name, no_wrap=True)
+        for claim, count in self._counts.most_common(SHOWN):
+            record = self._watch.claims.get(claim)
+            if count <= 0 or record is None:
+                continue
+            mark = f"ruled {record['verdict']}" if record.get("verdict") else "⚑ flagged" if record["flagged"] else ""
+            table.add_row(
+                claim,
+                f"{record['events']:,}",
+                f"{record['supports']}/{record['denies']}",
+                score_bar(record),
+                risk_text(record),
+                Text(mark, style="bold red" if "flag" in mark else "dim"),
+            )
+        return Panel(table, title="claims", title_align="left", border_style="dim")
+
+    def _flags(self) -> RenderableType:
+        table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
+        for name in ("raised", "claim", "after", "because"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        for flag in list(self._watch.raised.values())[: -SHOWN - 1 : -1]:
+            hours = (flag.at_ms - self._first.get(flag.claim_id, flag.at_ms)) / HOUR_MS
+            table.add_row(day(flag.at_ms), flag.claim_id, f"{hours:.1f} h", reasons_in_words(flag.reasons))
+        title = f"flags: {len(self._watch.raised)} raised, {len(self._watch.standing)} standing"
+        return Panel(table, title=title, title_align="left", border_style="dim")
+
+    def _foot(self) -> RenderableType:
+        watch = self._watch
+        refused = sum(watch.refused.values())
+        parts = [*(f"{name} {value}" for name, value in self._health.items()), f"{watch.records:,} records out"]
+        parts.append(f"{refused:,} dead letters")
+        if self._saying:
+            parts.append(self._saying)
+        return Text("  ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")

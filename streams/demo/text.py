@@ -1,0 +1,150 @@
+"""The closing report as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from streams.demo.screen import risk_text, score_bar
+
+
+def print_report(console: Console, result: Mapping[str, Any], examples: list[dict[str, Any]]) -> None:
+    """Print what was known when; `result` is the JSON result of the demo."""
+    console.print()
+    console.rule("What Credence knew, and when", align="left", style="dim")
+    flags = result["flags"]
+    for sentence in (
+        *_flag_sentences(flags, result["verdict_lag_h"]),
+        *_ranking_sentences(result["ranking"]),
+        *_lone_sentences(result.get("lone_source"), result["verdict_lag_h"]),
+    ):
+        console.print(f"• {sentence}", highlight=False, soft_wrap=False)
+    if examples:
+        console.print()
+        console.print(_example_table(examples, bool(result.get("hidden_truth"))))
+
+
+def _flag_sentences(flags: Mapping[str, Any], lag_h: float) -> list[str]:
+    if not flags["raised"]:
+        return ["No flag was raised."]
+    said = [f"{flags['raised']} flags were raised, {flags['before_verdict']} of them before a verdict existed"]
+    if flags["precision"] is not None:
+        said[0] += (
+            f". Of those, {flags['false']} of {flags['of_known_truth']} were right: the claim is false (precision "
+            f"{flags['precision']:.2f}; flagging at random would reach {flags['base_rate']:.2f})"
+        )
+    said[0] += "."
+    if flags["median_hours"] is not None:
+        said.append(
+            f"Half of the falsehoods that were flagged were flagged within {_hours(flags['median_hours'])} of the "
+            f"first post, with {flags['median_still_to_come']:.0%} of their spread still to come. The verdicts "
+            f"came after {_hours(lag_h)}."
+        )
+    if flags["recall_large"] is not None:
+        found = round(flags["recall_large"] * flags["large_false"])
+        said.append(f"Of {flags['large_false']} falsehoods that reached 100 people, {found} were flagged.")
+    return said
+
+
+def _ranking_sentences(ranking: Mapping[str, Any]) -> list[str]:
+    if ranking["risk"] is None:
+        return []
+    return [
+        f"On the {ranking['claims']} claims that nobody ever ruled on, risk puts a false one above a true one in "
+        f"{ranking['risk']:.0%} of pairs (public score: {ranking['score']:.0%}; counting denials: "
+        f"{ranking['majority']:.0%})."
+    ]
+
+
+def _lone_sentences(lone: Mapping[str, Any] | None, lag_h: float) -> list[str]:
+    if lone is None or not lone["stories"]:
+        return []
+    before, after, stories = lone["before"], lone["after"], lone["stories"]
+    first, last = stories[0], stories[-1]
+    said = [
+        f"{lone['source_id']} stood alone against her neighbours {len(stories)} times. The first time "
+        f"({first['claim_id']}), {_count(first['supports'])} stood against {_count(first['denies'])}; the verdict "
+        f"after {_hours(lag_h)} proved her right. Credibility {before['credibility']:.2f} → {after['credibility']:.2f} "
+        f"({after['right']} right, {after['wrong']} wrong), insight {before['insight']:.1f} → {after['insight']:.1f}."
+    ]
+    if first["score_before_verdict"] is not None and last["score_before_verdict"] is not None:
+        said.append(
+            f"Just before the verdict on the first of her stories its public score stood at "
+            f"{first['score_before_verdict']:.2f} (risk {first['risk_before_verdict']:.2f}); on the last one, with her "
+            f"record known, at {last['score_before_verdict']:.2f} (risk {last['risk_before_verdict']:.2f})."
+        )
+    return said
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours * 60:.0f} minutes" if hours < 1.5 else f"{hours:.1f} hours".replace(".0 ", " ")
+
+
+def _example_table(examples: list[dict[str, Any]], hidden: bool) -> Table:
+    ruled = all(e["ruled"] for e in examples)
+    title = "the largest claims" if ruled else "the largest claims without any verdict"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    truth = "hidden truth" if hidden else "label"
+    for name in ("claim", truth, "events", "for/against", "public score (interval)", "risk", "flagged after"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for e in examples:
+        table.add_row(
+            e["claim_id"],
+            Text("true", style="green") if e["truth"] else Text("false", style="red"),
+            f"{e['events']:,}",
+            f"{e['supports']}/{e['denies']}",
+            score_bar(e),
+            risk_text(e),
+            "–" if e["flagged_after_h"] is None else _hours(e["flagged_after_h"]),
+        )
+    return table
+
+
+def print_checks(console: Console, result: Mapping[str, Any]) -> None:
+    """Print throughput, verification and the comparison with event-time order."""
+    console.print()
+    console.rule("Checked", align="left", style="dim")
+    console.print(
+        f"• {result['events']:,} events in {result['seconds']:.1f} s ({result['events_per_s']:,.0f}/s), every score "
+        f"durable; {result['waited_s']:.1f} s of it waiting until {result['verdicts']} verdicts were learned.",
+        highlight=False,
+    )
+    verify = result.get("verify")
+    if verify and "max_abs_diff" in verify:
+        differing = sum(verify[k] for k in ("records_differing", "flags_missing", "flags_extra", "counts_differing"))
+        console.print(
+            f"• Replayed every log in memory and recounted the input: state differs by {verify['max_abs_diff']:.1g}, "
+            f"{differing} records, flags or counts differ{'' if verify['complete'] else ', the logs are cut'}.",
+            highlight=False,
+        )
+    elif verify:
+        console.print(f"• [bold red]Verification broke off:[/] {escape(verify['error'])}", highlight=False)
+    gap = result.get("live_vs_event_time")
+    if gap and "score" in gap:
+        console.print(
+            f"• Live scores against a stream in strict event-time order: half differ by less than "
+            f"{gap['score']['median']:.3f}, 95 % by less than {gap['score']['p95']:.3f} (risk: "
+            f"{gap['risk']['p95']:.3f}).",
+            highlight=False,
+        )
+
+
+def print_places(console: Console, environment: Mapping[str, str], api: str, claim: str, source: str) -> None:
+    """Where to look while it is still up."""
+    console.print()
+    console.rule("Look around while it runs", align="left", style="dim")
+    if api:
+        for path in (f"/v1/claims/{claim}", f"/v1/sources/{source}", "/readyz", "/metrics"):
+            console.print(f"  curl {api}{path}", highlight=False, soft_wrap=True)
+    console.print(f"  export {' '.join(f'{k}={v}' for k, v in environment.items())}", highlight=False, soft_wrap=True)
+    for command in ("credence claims --flagged", f"credence explain {claim}", "credence flags tail"):
+        console.print(f"  {command}", highlight=False, soft_wrap=True)

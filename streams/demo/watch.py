@@ -1,0 +1,123 @@
+"""What comes out, as it comes: claim scores, source scores, flags and dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams import topics
+from streams.settings import Settings, client_kwargs
+
+Record = Mapping[str, Any]
+FOLLOWED = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS, topics.DEAD_LETTERS)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A flag as it was first raised: the claim, event time in ms, P(risk is over the threshold), reasons, flag id."""
+
+    claim_id: str
+    at_ms: int
+    confidence: float
+    reasons: tuple[str, ...]
+    flag_id: str
+
+
+class Watch:
+    """Follows the outputs of an installation.
+
+    Attributes:
+        claims, sources: newest record by id.
+        raised: first raise of each claim's first flag, in order of arrival.
+        standing: flag id → newest record of flags that are not retracted.
+        refused: dead letters by code.
+        records: score and flag records seen.
+        history: for the ids given as `remember`, every score record in order.
+    """
+
+    def __init__(self, settings: Settings, remember: Iterable[str] = ()) -> None:
+        self._settings = settings
+        self._names = {topic.name(settings): topic for topic in FOLLOWED}
+        self.claims: dict[str, Record] = {}
+        self.sources: dict[str, Record] = {}
+        self.raised: dict[str, Raised] = {}
+        self.standing: dict[str, Record] = {}
+        self.refused: Counter[str] = Counter()
+        self.records = 0
+        self.history: dict[str, list[Record]] = {i: [] for i in remember}
+        self._revision: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Watch:
+        self._consumer = AIOKafkaConsumer(
+            **client_kwargs(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
+        )
+        await self._consumer.start()
+        self._parts = [TopicPartition(n, p) for n in self._names for p in range(self._settings.partitions)]
+        self._consumer.assign(self._parts)
+        await self._consumer.seek_to_beginning(*self._parts)
+        self._task = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._consumer.stop()
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is on the topics now has been seen."""
+        ends = await self._consumer.end_offsets(self._parts)
+        for tp, end in ends.items():
+            while await self._consumer.position(tp) < end:
+                await asyncio.sleep(0.02)
+                if self._task is not None and self._task.done():
+                    self._task.result()
+
+    async def _follow(self) -> None:
+        while True:
+            for tp, records in (await self._consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    # Keys that begin with a zero byte are the engine's own marks on compacted topics.
+                    if record.value and not (record.key or b"").startswith(b"\x00"):
+                        self._take(self._names[tp.topic], orjson.loads(record.value))
+            await asyncio.sleep(0)
+
+    def _take(self, topic: topics.Topic, record: dict[str, Any]) -> None:
+        if topic is topics.DEAD_LETTERS:
+            self.refused[record["code"]] += 1
+            return
+        self.records += 1
+        if topic is topics.FLAGS:
+            return self._take_flag(record)
+        if topic is topics.CLAIM_SCORES:
+            key = record["claim_id"]
+            self.claims[key] = record
+        else:
+            key = record["source_id"]
+            self.sources[key] = record
+        if key in self.history:
+            self.history[key].append(record)
+
+    def _take_flag(self, record: dict[str, Any]) -> None:
+        flag_id, revision = record["flag_id"], record["revision"]
+        if self._revision.get(flag_id, 0) >= revision:
+            return  # a repeat: flags are at least once
+        self._revision[flag_id] = revision
+        if record["action"] == "retract":
+            self.standing.pop(flag_id, None)
+            return
+        self.standing[flag_id] = record
+        claim_id = record["subject"]["id"]
+        if record["action"] == "raise" and claim_id not in self.raised:
+            reasons = tuple(str(reason["code"]) for reason in record["reasons"])
+            at = int(record["event_time_ms"])
+            self.raised[claim_id] = Raised(claim_id, at, float(record["confidence"]), reasons, flag_id)
