@@ -53,7 +53,7 @@ def fold(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) 
 
 
 def fold_start(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) -> None:
-    """Add events to the soft counts of their claims' beginnings, a_τ = Σ exp(−(t_i − t₀)/τ), τ = 10 minutes and 3 hours.
+    """Add events to their claims' soft counts of the start, a_τ = Σ exp(−(t_i − t₀)/τ), τ = 10 minutes and 3 hours.
 
     They tell a fast start from a slow one whatever the size reached since, and an earlier first event that arrives late
     only rescales them: the result does not depend on the order.

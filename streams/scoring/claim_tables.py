@@ -25,7 +25,7 @@ CLAIM_FIELDS = {
     "hs60": "i8",
     "known": "i4",
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
-    # Written supports (p) and denials (d) by who speaks: nothing settled, 1–4 settled claims, more; copy-clusters apart.
+    # Written supports (p) and denials (d) by who speaks: none settled, 1–4 claims, more; copy-clusters apart.
     **dict.fromkeys(VOICE_FIELDS, "i4"),
     "root": "i4",  # participant who posted the root, row + 1
     **dict.fromkeys(KERNEL_FIELDS, "f8"),
