@@ -19,7 +19,7 @@ from faust.types import TP
 
 from streams import topics
 from streams.agents import monitor
-from streams.agents.emit import StageEmitter
+from streams.agents.emit import ParametersEmitter, StageEmitter
 from streams.agents.intake import ROUTES, Intake
 from streams.broker import home
 from streams.engine.fencing import ProduceFailed
@@ -29,6 +29,7 @@ from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
+from streams.scoring.learning import Learner
 from streams.settings import Settings, client_kwargs
 from streams.topics import Topic
 
@@ -47,7 +48,7 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         ("claims", "c", topics.BY_CLAIM, topics.CLAIMS_CHANGELOG, topics.CLAIM_SCORES, topics.BY_SOURCE, "s",
          lambda partition: ClaimsState(config, partition)),
     ]  # fmt: skip
-    return {
+    specs = {
         name: StageSpec(
             name=name,
             input_topic=source.name(settings),
@@ -60,6 +61,16 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         )
         for name, up, source, changelog, scores, target, column, core in wiring
     }
+    specs["parameters"] = StageSpec(
+        name="parameters",
+        input_topic=topics.LESSONS.name(settings),
+        changelog_topic=topics.PARAMETERS_CHANGELOG.name(settings),
+        guarded_topics=(),
+        core=lambda partition: Learner(),
+        emit=ParametersEmitter(settings),
+        state_version=STATE_VERSION,
+    )
+    return specs
 
 
 def intake_stage(route: Topic) -> str:
@@ -137,7 +148,7 @@ class CredenceApp(faust.App):
         if missing:
             die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
         ids = await asyncio.to_thread(
-            topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM)
+            topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM, topics.LESSONS)
         )
         self._meta = {"partitions": self.settings.partitions, "topics": ids}
         await self.intake.start()
@@ -257,7 +268,7 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None) -> C
         datadir=str(Path(settings.data_dir or home()) / "faust"),
     )
     for topic, name in ((topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"),
-                        (topics.BY_CLAIM, "claims")):  # fmt: skip
+                        (topics.BY_CLAIM, "claims"), (topics.LESSONS, "parameters")):  # fmt: skip
         _add_agent(app, topic.name(settings), name)
     app.on_partitions_revoked.connect(_quiesce)
     app.on_rebalance_complete.connect(_recover)

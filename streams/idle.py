@@ -21,6 +21,7 @@ STAGES: dict[str, topics.Topic] = {
     f"intake-{topics.RULINGS.base}": topics.RULINGS,
     "sources": topics.BY_SOURCE,
     "claims": topics.BY_CLAIM,
+    "parameters": topics.LESSONS,
 }
 STALL_S = 60.0
 Ends = dict[str, dict[int, int]]

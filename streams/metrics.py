@@ -24,7 +24,7 @@ prometheus.PlatformCollector(registry=REGISTRY)
 # The one label without a list: numbers below the partition count, which is fixed for an installation.
 PARTITION = ("0…",)
 OTHER = "other"
-STAGES = ("intake", "sources", "claims")
+STAGES = ("intake", "sources", "claims", "parameters")
 # Intake reads two topics, each with a lag of its own.
 INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", "sources", "claims")
 STEPS = ("apply", "changelog", "outbox", "whole")

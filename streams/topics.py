@@ -95,6 +95,11 @@ BY_CLAIM = Topic(
     "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.",
     "log_retention_ms",
 )
+LESSONS = Topic(
+    "trust.lessons.v1", "none", DELETE, 16 * MIB, "claims", "parameters",
+    "What was known of settled claims, for the stage that learns what spans all keys; only partition 0 is used.",
+    "log_retention_ms",
+)  # fmt: skip
 CLAIM_SCORES = Topic(
     "trust.claim-scores.v1",
     "claim",
@@ -151,6 +156,10 @@ CLAIMS_CHANGELOG = Topic(
     "claims (recovery)",
     "The state of the claims stage: changed rows, the fence and the outbox, a batch at a time.",
 )
+PARAMETERS_CHANGELOG = Topic(
+    "trust.parameters-changelog.v1", "state row", COMPACT, 16 * MIB, "parameters", "parameters (recovery)",
+    "The state of the parameters stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
 PROGRESS = Topic(
     "trust.progress.v1",
     "stage/partition",
@@ -166,12 +175,14 @@ ALL = (
     RULINGS,
     BY_SOURCE,
     BY_CLAIM,
+    LESSONS,
     CLAIM_SCORES,
     SOURCE_SCORES,
     FLAGS,
     DEAD_LETTERS,
     SOURCES_CHANGELOG,
     CLAIMS_CHANGELOG,
+    PARAMETERS_CHANGELOG,
     PROGRESS,
 )
 

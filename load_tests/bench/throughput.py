@@ -14,7 +14,7 @@ from load_tests.bench import load
 from load_tests.bench.processes import measured, running
 from streams import topics
 from streams.app import intake_stage
-from streams.engine.progress import ProgressBoard
+from streams.idle import Standstill
 from streams.settings import Settings, client_kwargs
 
 Say = Callable[[str], None]
@@ -72,24 +72,12 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
 
 async def whole_path(settings: Settings, events: dict[int, int], rulings: dict[int, int], log: Path) -> float:
     """Seconds from a worker's readiness until everything published is applied and acknowledged by every stage."""
-    board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
-    await board.start(publish=False)
-    try:
+    async with Standstill(settings) as standstill:
         with running(settings, "streams.cli", "worker", "--log-level", "warning", log=log):
             # A stage reports when it has recovered; only then is anything consumed.
-            await board.wait_reported("claims", range(settings.partitions), 120)
+            await standstill.board.wait_reported("claims", range(settings.partitions), 120)
             began = time.perf_counter()
-            await settle(board, settings, events, rulings)
+            for topic, counts in ((topics.EVENTS, events), (topics.RULINGS, rulings)):
+                await standstill.board.wait_applied(intake_stage(topic), {p: n - 1 for p, n in counts.items()}, 600)
+            await standstill.wait()
             return time.perf_counter() - began
-    finally:
-        await board.stop()
-
-
-async def settle(board: ProgressBoard, settings: Settings, events: dict[int, int], rulings: dict[int, int]) -> None:
-    """Wait until the published records, and all that follows from them, are applied."""
-    for topic, counts in ((topics.EVENTS, events), (topics.RULINGS, rulings)):
-        await board.wait_applied(intake_stage(topic), {p: n - 1 for p, n in counts.items()}, 600)
-    # Credits go back to the sources, new stamps forward to the claims: two turns, and one more to see that it is all.
-    for stage, topic in 3 * (("sources", topics.BY_SOURCE), ("claims", topics.BY_CLAIM)):
-        ends = await board.ends((topic.name(settings), p) for p in range(settings.partitions))
-        await board.wait_applied(stage, {p: end - 1 for (_, p), end in ends.items()}, 600)

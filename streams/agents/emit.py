@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 
 from streams import topics
 from streams.agents import monitor
-from streams.agents.routing import as_json, spread_all
+from streams.agents.routing import as_json, everyone, spread_all
 from streams.codec import dead_letter
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
@@ -51,6 +51,7 @@ class StageEmitter:
         self._column = column
         self._scores = scores.name(settings)
         self._flags = topics.FLAGS.name(settings)
+        self._lessons = topics.LESSONS.name(settings)
         self._letters = topics.DEAD_LETTERS.name(settings)
 
     def __call__(
@@ -64,6 +65,8 @@ class StageEmitter:
         blocks = [block for step in applied for block in step.effects.blocks]
         up = f"{self._up}/{partition}"
         outgoing = spread_all(blocks, self._column, self._target, self._settings.partitions, up, sequence)
+        lessons = [block for step in applied for block in step.effects.lessons]
+        outgoing += everyone(lessons, [(self._lessons, 0)], up, sequence)
         scores = {key: score for step in applied for key, score in step.effects.scores.items()}
         outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
         for step in applied:
@@ -109,3 +112,25 @@ class StageEmitter:
             value=record.value,
         )
         return as_json(self._letters, partition, f"{record.topic}/{record.partition}/{record.offset}", letter)
+
+
+class ParametersEmitter:
+    """Emitter of the parameters stage: a version of the parameters goes to every partition that uses them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._users = [
+            (topic.name(settings), partition)
+            for topic in (topics.BY_SOURCE, topics.BY_CLAIM)
+            for partition in range(settings.partitions)
+        ]
+
+    def __call__(
+        self,
+        partition: int,
+        applied: Sequence[Applied],
+        rejected: Sequence[tuple[ConsumerRecord, str]],
+        sequence: Callable[[], int],
+    ) -> list[Outgoing]:
+        """Records for the versions that the steps made. What no stage of ours wrote is not learned from."""
+        blocks = [block for step in applied for block in step.effects.blocks]
+        return everyone(blocks, self._users, f"p/{partition}", sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import orjson
@@ -40,6 +40,18 @@ def spread_all(
         joined = concat(parts)
         joined.up, joined.origin = up, sequence()
         outgoing += spread(joined, column, topic, partitions)
+    return outgoing
+
+
+def everyone(
+    blocks: Iterable[Block], targets: Sequence[tuple[str, int]], up: str, sequence: Callable[[], int]
+) -> list[Outgoing]:
+    """Each block, under the next origin of this stage's partition, as a record for every (topic, partition)."""
+    outgoing = []
+    for block in blocks:
+        block.up, block.origin = up, sequence()
+        value = encode(block)
+        outgoing += [Outgoing(topic, partition, None, value) for topic, partition in targets]
     return outgoing
 
 

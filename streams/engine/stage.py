@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 from aiokafka import ConsumerRecord
+from xxhash import xxh3_64_hexdigest
 
 from streams.blocks import Block, decode, encode
 from streams.engine.fencing import FencedProducer
@@ -95,7 +96,6 @@ class StagePartition:
         self.spec = spec
         self.partition = partition
         self._client = dict(client)
-        self._meta = {**meta, "state_version": spec.state_version}
         self._producer = FencedProducer(client, f"{spec.changelog_topic}-{partition}")
         self.busy_at_s = time.monotonic()  # when a batch was last applied
         self._ticked_at_s = self.busy_at_s
@@ -103,6 +103,8 @@ class StagePartition:
         self._position = 0  # changelog offset up to which the state is read
         self.replica = Replica(spec.core(partition))
         self._journal = Journal(self.replica.core.tables)
+        layout = [f"{t.name}: {t.fields} {t.text}" for t in self.replica.core.tables]
+        self._meta = {**meta, "state_version": spec.state_version, "layout": xxh3_64_hexdigest("\n".join(layout))}
 
     async def acquire(self) -> int:
         """Claim the partition, then bring the state to the end of the changelog; rows of state.
