@@ -15,6 +15,7 @@ from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
+from streams.scoring.coordination import Coordination
 from streams.scoring.learning import Learner
 from streams.scoring.sources import SourcesState
 
@@ -40,6 +41,7 @@ class Core:
         self.sources = SourcesState(self.config, 0)
         self.claims = ClaimsState(self.config, 0)
         self.learner = Learner()
+        self.coordination = Coordination()
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -51,7 +53,11 @@ class Core:
         for lo in range(batch.lo, batch.hi, BLOCK_ROWS):
             hi = min(batch.hi, lo + BLOCK_ROWS)
             self._now_ms = max(self._now_ms, int(batch.of.t_ms[hi - 1]))
-            self._send(self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo]))
+            block = self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo])
+            self._send(block)
+            assigned = self.coordination.apply(block)
+            if assigned is not None:
+                self._send(assigned)
 
     def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
         """Send the rulings to the claims stage; its credits reach the sources, their new stamps the claims."""

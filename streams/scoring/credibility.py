@@ -84,7 +84,7 @@ def signed_weights(
     m = config.stance_prior_strength
     relative = logit(acc) - logit(params.mu)
     weights = []
-    for x, (ppv, base) in enumerate(((params.ppv_support, params.pi), (params.ppv_deny, 1.0 - params.pi))):
+    for x, (ppv, base) in enumerate(((params.ppv_support, params.base_true), (params.ppv_deny, 1.0 - params.base_true))):
         prior = sigmoid(logit(ppv) + relative)
         precision = (right[x] + m * prior) / (right[x] + wrong[x] + m)
         weights.append(logit(precision) - logit(base))

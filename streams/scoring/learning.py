@@ -35,7 +35,7 @@ MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
 LOOSE = frozenset({"evidence", "signed", "vote", "denial"})  # what stances are worth differs most between platforms
 TIGHT_SD, LOOSE_SD = 0.12, 0.4  # prior standard deviation of β, by kind of signal
 CALIBRATION_SD = (0.5, 0.3)  # of a and ln b
-TALLY_PRIOR = 30.0
+TALLY_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 STANCES, BANDS = 2, 3
 
@@ -69,14 +69,14 @@ class Learner:
     def _learn(self, block: Block, i: int) -> None:
         age, false = int(block["h"][i]), int(block["f"][i])
         if age == 0:
-            self._tally(block["rw"][i])
+            self._tally(block["rw"][i], int(block["n"][i]))
         elif false and age in SHARE:
             self._fit(np.asarray(block["sig"][i], np.float64), float(block["L"][i]), age, false > 0)
 
-    def _tally(self, counts: list[int]) -> None:
-        """Add right and wrong stances by (stance, history band)."""
+    def _tally(self, counts: list[int], participants: int) -> None:
+        """Add right and wrong stances by (stance, history band), each claim with a weight of one."""
         table = self._vector("tally", np.zeros(STANCES * BANDS * 2))
-        self._set_vector("tally", table + np.asarray(counts, np.float64))
+        self._set_vector("tally", table + np.asarray(counts, np.float64) / max(participants, 1))
 
     def _fit(self, signals: Floats, corroboration: float, age: int, false: bool) -> None:
         share, y = SHARE[age], float(false)
@@ -141,6 +141,7 @@ class Learner:
         out = {}
         right, total = tally[:, :, 0], tally.sum(axis=2)
         for name, r, n, prior in (
+            ("base_true", right[0].sum() + total[1].sum() - right[1].sum(), total.sum(), default.base_true),
             ("ppv_support", right[0].sum(), total[0].sum(), default.ppv_support),
             ("ppv_deny", right[1].sum(), total[1].sum(), default.ppv_deny),
             ("mu", right.sum(), total.sum(), default.mu),

@@ -29,6 +29,7 @@ class Params:
     mu_0: float = 0.6  # the same by history band: none,
     mu_1: float = 0.6  # 1–4,
     mu_2: float = 0.6  # and 5 or more settled claims
+    base_true: float = 0.5  # share of stances that are on true claims: what a stance's precision is compared with
     ppv_support: float = 0.5  # P(claim true | a support)
     ppv_deny: float = 0.5  # P(claim false | a denial)
     # Calibration of the public score.
