@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from streams.app import stage_specs
 from streams.blocks import Block
 from streams.codec import Limits, decode_events, decode_rulings
 from streams.dataset import Dataset
 from streams.demo.watch import Record
-from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.settings import Settings
 
 BLOCK_ROWS = 4_096
@@ -40,8 +40,9 @@ class Ordered:
     """Both stages with one partition each; what one sends the other arrives before the next log record."""
 
     def __init__(self, settings: Settings) -> None:
-        config = ScoringConfig.from_settings(settings)
-        self.sources, self.claims = SourcesState(config, 0), ClaimsState(config, 0)
+        specs = stage_specs(settings)
+        self.sources: Any = specs["sources"].core(0)
+        self.claims: Any = specs["claims"].core(0)
         self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
         self._sequence = 0
 

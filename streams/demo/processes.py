@@ -68,6 +68,10 @@ class Child:
         """The end of its output."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
+    def last_words(self) -> str:
+        """The last line of its output without time stamp and such."""
+        return (self.tail(1) or "no reason given").rsplit("] ", 1)[-1].removeprefix("credence worker: ").strip()
+
     def terminate(self) -> None:
         """Ask it to end; `stop` waits for it."""
         if self._process.poll() is None:

@@ -29,6 +29,10 @@ from streams.settings import Settings
 
 API_PORT = 8080
 READY_S = 60.0
+RESTARTS = 3
+WORKER = ("worker", "--log-level", "warning")
+SESSION_MS = 45_000
+"""Nobody would take over from the only worker: a machine that is busy elsewhere need not end it."""
 HOUR_MS = 3_600_000
 
 
@@ -103,15 +107,19 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
     def say(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False)
 
-    ports = {"api_port": API_PORT if is_free(API_PORT) else free_port(), "metrics_port": free_port()}
+    own = {
+        "api_port": API_PORT if is_free(API_PORT) else free_port(),
+        "metrics_port": free_port(),
+        "session_timeout_ms": SESSION_MS,
+    }
     if asked.settings.broker:
         namespace = f"{asked.settings.namespace}demo-{int(time.time()):x}."
-        yield asked.settings.replace(namespace=namespace, **ports)
+        yield asked.settings.replace(namespace=namespace, **own)
         return
     began = time.perf_counter()
     with broker.private(say=say) as node:
         say(f"Apache Kafka is up at {node.bootstrap} ({time.perf_counter() - began:.1f} s).")
-        yield asked.settings.replace(broker=node.bootstrap, **ports)
+        yield asked.settings.replace(broker=node.bootstrap, **own)
 
 
 class _Demo:
@@ -125,18 +133,20 @@ class _Demo:
         self._truth = Truth.read(directory, data)
         self._watch = Watch(settings, (self._truth.lone, *self._truth.stories))
         self._api = ""
+        self._processes = contextlib.ExitStack()
+        self._started = 0
 
     async def run(self) -> dict[str, Any]:
         began = time.perf_counter()
-        with contextlib.ExitStack() as processes:
-            worker = self._start(processes, "worker", ["worker", "--log-level", "warning"])
+        with self._processes:
+            worker = self._start("worker", *WORKER)
             if find_spec("streams.cli_api"):
-                self._start(processes, "api", ["api"])
+                self._start("api", "api")
                 self._api = f"http://{self._settings.api_host}:{self._settings.api_port}"
             await self._ready(worker)
             self._say(f"A worker and the query service are up ({time.perf_counter() - began:.1f} s).")
             async with self._watch:
-                status = await self._replay(worker)
+                status, worker = await self._replay(worker)
                 await self._watch.caught_up()
                 result = self._result(status)
                 await self._check(result)
@@ -146,11 +156,12 @@ class _Demo:
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, highlight=False, markup=False)
 
-    def _start(self, stack: contextlib.ExitStack, name: str, arguments: list[str]) -> Child:
-        child = Child(name, arguments, self._settings, self._folder / f"{name}.log")
-        stack.callback(child.stop)
+    def _start(self, name: str, *arguments: str) -> Child:
+        self._started += 1
+        child = Child(name, arguments, self._settings, self._folder / f"{name}-{self._started}.log")
+        self._processes.callback(child.stop)
         # All are asked to end before the first is waited for.
-        stack.callback(child.terminate)
+        self._processes.callback(child.terminate)
         return child
 
     async def _ready(self, worker: Child) -> None:
@@ -180,8 +191,9 @@ class _Demo:
         if (code := child.ended()) is not None:
             raise DemoError(f"the {child.name} ended with status {code}; it said:\n{child.tail()}")
 
-    async def _replay(self, worker: Child) -> ReplayStatus:
-        """Replay; a worker that ends in the middle is an error at once."""
+    async def _replay(self, worker: Child) -> tuple[ReplayStatus, Child]:
+        """Replay. A worker that ends itself is replaced, as any supervisor would; the one that is left at the end."""
+        restarts = 0
         lag_ms = self._settings.verdict_lag_ms
         with self._screen() as screen:
             replay = Replay(self._settings, self._data, lag_ms, self._asked.speed, screen.show)
@@ -189,8 +201,13 @@ class _Demo:
             try:
                 while not running.done():
                     await asyncio.wait([running], timeout=0.5)
-                    self._alive(worker)
-                return await running
+                    if worker.ended() is not None:
+                        if restarts == RESTARTS:
+                            self._alive(worker)
+                        restarts += 1
+                        screen.say(f"The worker ended itself ({worker.last_words()}); another takes over.")
+                        worker = self._start("worker", *WORKER)
+                return await running, worker
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
