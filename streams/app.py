@@ -36,6 +36,7 @@ from streams.topics import Topic
 log = logging.getLogger(__name__)
 
 GROUP = "credence"
+ACTORS_MAX = 16
 STATE_VERSION = 1  # of the tables of both cores: raise it when their columns or their meaning change
 
 
@@ -294,7 +295,9 @@ def _add_agent(app: CredenceApp, topic: str, name: str) -> None:
                 die(f"{name}: {error!r}")
             app.consumer.batch_done(message.tp)
 
-    app.agent(app.topic(topic, schema=RawSchema()), name=name)(agent)
+    # An actor a partition: their waits for acks overlap, and the transport hands out one batch a partition at a time.
+    actors = min(app.settings.partitions, ACTORS_MAX)
+    app.agent(app.topic(topic, schema=RawSchema()), name=name, concurrency=actors)(agent)
 
 
 async def _quiesce(app: CredenceApp, revoked: set[TP], **_: Any) -> None:

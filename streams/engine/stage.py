@@ -32,6 +32,10 @@ class StageMismatchError(RuntimeError):
     """The changelog was written for other topics, another partition count or another state version."""
 
 
+class MissingRecordsError(RuntimeError):
+    """The input does not continue where the state ends: going on would lose what lies between."""
+
+
 class Emitter(Protocol):
     """Turns what a micro-batch did into records; `sequence` hands out the next origin for a block."""
 
@@ -155,6 +159,11 @@ class StagePartition:
         rejected: list[tuple[ConsumerRecord, str]] = []
         report = BatchReport()
         began = time.perf_counter()
+        if 0 <= self.replica.fence.offset < records[0].offset - 1:
+            raise MissingRecordsError(
+                f"{self.spec.input_topic}/{self.partition} continues at {records[0].offset}, the state ends at"
+                f" {self.replica.fence.offset}: the log was cut by retention, or records were skipped"
+            )
         for record in records:
             report.records += 1
             report.last_append_ms = record.timestamp
