@@ -28,6 +28,7 @@ from streams.verify import Report, verify
 
 KINDS = ("kill", "freeze", "join", "leave", "broker")
 ENDED_ITSELF = 70
+READY = b"Worker ready"
 # A zombie must be gone this long after it wakes.
 ZOMBIE_PATIENCE_S = 30.0
 
@@ -62,9 +63,10 @@ class Outcome:
 class Crew:
     """The workers, under supervision."""
 
-    def __init__(self, settings: Settings, log: Path, outcome: Outcome) -> None:
+    def __init__(self, settings: Settings, logs: Path, outcome: Outcome) -> None:
         self._settings = settings
-        self._log = log
+        self._logs = logs
+        self._printed: dict[str, int] = {}  # length of a worker's log when it was last started
         self._outcome = outcome
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._frozen: set[str] = set()
@@ -78,8 +80,10 @@ class Crew:
         return name
 
     def _start(self, name: str) -> None:
+        log = self._logs / f"{name}.log"
+        self._printed[name] = log.stat().st_size if log.exists() else 0
         self._workers[name] = start(
-            self._settings, "streams.cli", "worker", "--log-level", "info", "--instance-id", name, log=self._log,
+            self._settings, "streams.cli", "worker", "--log-level", "info", "--instance-id", name, log=log,
             CREDENCE_SESSION_TIMEOUT_MS=str(self._settings.session_timeout_ms),
         )  # fmt: skip
 
@@ -106,8 +110,17 @@ class Crew:
         worker.terminate()
         worker.wait(60)
 
+    async def ready(self, name: str, patience_s: float = 60.0) -> None:
+        """Wait until a worker owns its partitions; TimeoutError if it never does."""
+        log = self._logs / f"{name}.log"
+        async with asyncio.timeout(patience_s):
+            while READY not in log.read_bytes()[self._printed[name] :]:
+                self.supervise()
+                await asyncio.sleep(0.2)
+
     async def freeze(self, name: str, seconds: float) -> None:
         """Stop it for longer than its session lasts, wake it up, and see whether it ends itself."""
+        await self.ready(name)
         worker = self._workers[name]
         self._frozen.add(name)
         worker.send_signal(signal.SIGSTOP)
@@ -136,7 +149,7 @@ class Chaos:
     Args:
         settings: with the broker filled in; a namespace without data.
         data, lag_ms: what to replay, and when verdicts are due.
-        log: file for what the workers print.
+        logs: folder for what the workers print, a file each.
         broker: the broker, if faults may hit it.
         say: is told of each fault.
     """
@@ -146,7 +159,7 @@ class Chaos:
         settings: Settings,
         data: Dataset,
         lag_ms: int,
-        log: Path,
+        logs: Path,
         broker: Broker | None = None,
         say: Say = lambda sentence: None,
     ) -> None:
@@ -155,7 +168,7 @@ class Chaos:
         self._data, self._lag_ms, self._broker, self._say = data, lag_ms, broker, say
         self._status = ReplayStatus()
         self.outcome = Outcome()
-        self._crew = Crew(self._settings, log, self.outcome)
+        self._crew = Crew(self._settings, logs, self.outcome)
 
     async def run(self, faults: Sequence[str], seed: int = 0, workers: int = 1) -> Outcome:
         """Replay with these faults at random moments, spread over the whole of it; then verify."""

@@ -50,7 +50,7 @@ def chaos(
         dataset = read(data or write_world(make_world("small", seed), Path(folder) / "world"))
         with embedded.private(Path(folder) / "kafka", say=say) as node:
             settings = Settings.from_env(broker=node.bootstrap).replace(namespace=f"chaos-{uuid.uuid4().hex[:6]}.")
-            run = Chaos(settings, dataset, settings.verdict_lag_ms, Path(folder) / "workers.log", node, say)
+            run = Chaos(settings, dataset, settings.verdict_lag_ms, Path(folder), node, say)
             outcome = asyncio.run(run.run(plan, seed, workers))
     result = {
         "faults": sum(outcome.faults.values()),
