@@ -1,0 +1,52 @@
+# make install | demo | test | bench | clean. Needs Python 3.11 or newer and make; everything else comes from here.
+
+# The first of these that is new enough; another one: make PYTHON=/path/to/python3
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c "import sys; print(1 if sys.version_info >= (3, 11) else str())" 2>/dev/null),$(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+# Made anew when what is installed should change.
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean constraints
+
+help:
+	@echo "make demo      see it work: a private Kafka, a worker, the query service and a replayed social world"
+	@echo "make test      lint, types and all tests, the ones on a real Kafka included"
+	@echo "make bench     throughput of the whole path beside the ceiling and textbook Faust"
+	@echo "make install   what they begin with: $(VENV) with the command credence in $(BIN)"
+	@echo "make clean     remove what was made here; the downloaded Kafka stays in the user cache"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is too old: Python 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c "import ensurepip, venv" 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@echo "Installing into $(VENV), once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $(STAMP)
+
+demo: install
+	@$(BIN)/credence demo
+
+test: check
+	$(BIN)/pytest
+
+check: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: install
+	@$(BIN)/credence bench
+
+# Rewrites constraints.txt from what is installed.
+constraints: install
+	@{ sed -n "/^#/p" constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
