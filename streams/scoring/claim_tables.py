@@ -6,7 +6,7 @@ from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 
 VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
-SIGNAL_COUNT = 12  # room for the signals of risk in a snapshot
+SIGNAL_COUNT = 16  # room for risk.SIGNALS
 CLAIM_FIELDS = {
     "seen": "u4",  # append time of the latest row, s
     "events": "i8",

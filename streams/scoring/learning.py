@@ -4,7 +4,7 @@ Lessons come in (signals as they were known one, six and twenty-four hours after
 tallies of stances that turned out right or wrong), versions of `Params` go out.
 
     β    one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior weights:
-         P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x
+         P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
          x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
          rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
     a, b Platt scaling of z, by the same step, apart from the ranking
@@ -27,14 +27,14 @@ from streams.columns import Table
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, logit, sigmoid
 from streams.scoring.params import Params
-from streams.scoring.risk import SIGNALS
+from streams.scoring.risk import EITHER_SIGN, SHADOW, SIGNALS
 
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
-LOOSE = frozenset({"evidence", "signed", "vote", "denial"})  # what stances are worth differs most between platforms
-TIGHT_SD, LOOSE_SD = 0.12, 0.4  # prior standard deviation of β, by kind of signal
-CALIBRATION_SD = (0.5, 0.3)  # of a and ln b
+TIGHT_SD, LOOSE_SD = 0.2, 0.4  # prior standard deviation of β; loose for stances, whose worth differs most
+LOOSE = frozenset({"evidence", "signed", "vote", "denial"}) | EITHER_SIGN
+CALIBRATION_SD = (0.15, 0.5)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
 TALLY_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 STANCES, BANDS = 2, 3
@@ -90,6 +90,7 @@ class Learner:
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
+        beta = np.where([name in EITHER_SIGN for name in SIGNALS], beta, np.maximum(beta, 0.0))
         self._set_vector("beta", beta)
         self._set_vector("precision", precision.ravel())
         self._set_vector("mean", centre + (signals - centre) * share / (seen + MEAN_PRIOR + share))
@@ -123,8 +124,7 @@ class Learner:
     def values(self) -> dict[str, float]:
         """What has been learned so far, by name of parameter."""
         beta, _ = self._weights()
-        shadow = {name for name in SIGNALS if getattr(self._defaults, f"risk_{name}") == 0.0}
-        used = np.array([0.0 if name in shadow else 1.0 for name in SIGNALS]) * beta
+        used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
         out = {f"risk_{name}": float(value) for name, value in zip(SIGNALS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
         cal, platt = self._vector("cal", np.zeros(2)), self._vector("platt", np.zeros(2))

@@ -11,7 +11,9 @@
     signed              −Σ ± λ / (1 + .05·(k − 1)): stances with weights of either sign, unlike L
     vote                (denials − supports) / (both + 2), reshares apart
     denial              ln((denials + 1) / (supports + 1)), reshares apart
-    query               share of queries among written stances; in shadow (weight 0): its sign changes with the platform
+    vote_unknown        the same vote of those without any settled claim: fresh accounts that push one way
+    vote_net            the same vote of accounts in copy-clusters; both may take either sign, and start at 0
+    query               share of queries among written stances; in shadow: its sign changes with the platform
 
 A ruling in force adds its evidence. Nothing here moves the public score. β are learned from settled claims around the
 prior weights in `params` (see `learning`); a and b are learned apart, so that calibration cannot touch the ranking.
@@ -46,8 +48,12 @@ SIGNALS = (
     "signed",
     "vote",
     "denial",
+    "vote_unknown",
+    "vote_net",
     "query",
 )
+SHADOW = frozenset({"query"})  # computed and shown, without any effect
+EITHER_SIGN = frozenset({"vote_unknown", "vote_net"})  # all others can only mean "false" where they are high
 KNOWN_DESIGN_EFFECT, KNOWN_CAP = 0.03, 5.0
 SIGNED_DESIGN_EFFECT = 0.05
 
@@ -60,12 +66,20 @@ class RiskParts:
     z: Floats
 
 
-def stance_signals(claims: Table, rows: Ints) -> tuple[Floats, Floats, Floats]:
-    """vote, denial and query of claims, from the stances people wrote (reshares apart)."""
+def stance_signals(claims: Table, rows: Ints) -> tuple[Floats, ...]:
+    """vote, denial, vote_unknown, vote_net and query of claims, from the stances people wrote (reshares apart)."""
     supports = (claims["n1"][rows] - claims["spread"][rows]).astype(np.float64)
     denials, queries = claims["n2"][rows].astype(np.float64), claims["n3"][rows].astype(np.float64)
-    vote = (denials - supports) / (denials + supports + 2.0)
-    return vote, np.log((denials + 1.0) / (supports + 1.0)), queries / (supports + denials + queries + 3.0)
+    share = queries / (supports + denials + queries + 3.0)
+    votes = [
+        (against - for_it) / (against + for_it + 2.0)
+        for against, for_it in (
+            (denials, supports),
+            (claims["d0"][rows], claims["p0"][rows]),
+            (claims["dc"][rows], claims["pc"][rows]),
+        )
+    ]
+    return votes[0], np.log((denials + 1.0) / (supports + 1.0)), votes[1], votes[2], share
 
 
 def risk_parts(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params) -> RiskParts:
