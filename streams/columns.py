@@ -167,7 +167,7 @@ class Table:
         if not self._touched:
             return b""
         rows = np.unique(np.concatenate(self._touched))
-        payload = self._encode(rows, np.unique(np.concatenate([*self._rekeyed, _NO_ROWS])).tolist())
+        payload = self._encode(rows, np.unique(np.concatenate([*self._rekeyed, _NO_ROWS])))
         self._touched.clear()
         self._rekeyed.clear()
         return payload
@@ -179,59 +179,78 @@ class Table:
     def segment(self, index: int) -> bytes:
         """Every row of a segment, changed or not, as bytes for `apply`."""
         rows = np.arange(index * SEGMENT_ROWS, min(self.size, (index + 1) * SEGMENT_ROWS))
-        return self._encode(rows, rows.tolist())
+        return self._encode(rows, rows)
 
-    def _encode(self, rows: Rows, keyed: Sequence[int]) -> bytes:
+    def _encode(self, rows: Rows, keyed: Rows) -> bytes:
+        """Header, then in binary: rows (unless they are a span), keyed rows, integer keys, columns."""
         picked = rows.tolist()
+        keys = [self._keys[r] for r in keyed.tolist()]
+        # Integer keys go as binary; a freed row has none and may make the list a mixed one.
+        binary = bool(keys) and all(type(key) is int for key in keys)
+        span = len(picked) == 0 or picked[-1] - picked[0] + 1 == len(picked)
         head = orjson.dumps(
             {
                 "n": len(picked),
+                "from": picked[0] if span and picked else (0 if span else None),
                 "size": self.size,
-                "keyed": keyed,
-                "keys": [self._keys[r] for r in keyed],
+                "keyed": len(keys),
+                "keys": None if binary else keys,
                 "text": [[values[r] for r in picked] for values in self._texts.values()],
             }
         )
-        parts = [_HEAD.pack(len(head)), head, rows.astype("<i8").tobytes()]
+        parts = [_HEAD.pack(len(head)), head]
+        parts.extend([] if span else [rows.astype("<i4").tobytes()])
+        parts.append(keyed.astype("<i4").tobytes())
+        parts.extend([np.asarray(keys, "<i8").tobytes()] if binary else [])
         parts.extend(column[rows].tobytes() for column in self._columns.values())
         return b"".join(parts)
 
     def apply(self, payload: bytes) -> None:
         """Bring the rows that a delta or a segment names to the state that it holds.
 
-        Apply payloads in the order in which they were written. The free list is settled by `recovered`.
+        Apply payloads in the order in which they were written, then call `recovered`: until then nothing can be found
+        by its key.
         """
         (length,) = _HEAD.unpack_from(payload)
         at = _HEAD.size + length
         head = orjson.loads(payload[_HEAD.size : at])
-        count: int = head["n"]
+        count, first, keyed_count = head["n"], head["from"], head["keyed"]
         if head["size"] > self.size:
             self._grow([None] * (head["size"] - self.size))
-        for row, key in zip(head["keyed"], head["keys"], strict=True):
-            self._rekey(row, key)
-        rows = np.frombuffer(payload, "<i8", count, at)
-        at += rows.nbytes
+        rows: Any = slice(first, first + count) if first is not None else np.frombuffer(payload, "<i4", count, at)
+        at += 4 * count if first is None else 0
+        keyed = np.frombuffer(payload, "<i4", keyed_count, at)
+        at += keyed.nbytes
+        keys: list[Key | None] = head["keys"]
+        if keys is None:
+            keys = np.frombuffer(payload, "<i8", keyed_count, at).tolist()
+            at += 8 * keyed_count
+        self._name(keyed, keys)
         for values, new in zip(self._texts.values(), head["text"], strict=True):
-            for row, value in zip(rows.tolist(), new, strict=True):
+            for row, value in zip(range(self.size)[rows] if first is not None else rows.tolist(), new, strict=True):
                 values[row] = value
         for column in self._columns.values():
             column[rows] = np.frombuffer(payload, column.dtype, count, at)
             at += count * column.dtype.itemsize
 
-    def _rekey(self, row: int, key: Key | None) -> None:
-        old = self._keys[row]
-        if old == key:
+    def _name(self, keyed: Rows, keys: list[Key | None]) -> None:
+        """Set the keys of rows; the dictionary follows in `recovered`, at once and in C."""
+        if not len(keys):
             return
-        # The old key may live in another row by now, set by this very payload.
-        if old is not None and self._row_of.get(old) == row:
-            del self._row_of[old]
-        self._keys[row] = key
-        if key is not None:
-            self._row_of[key] = row
+        first, last = int(keyed[0]), int(keyed[-1])
+        if last - first + 1 == len(keys):
+            self._keys[first : last + 1] = keys
+            return
+        own = self._keys
+        for row, key in zip(keyed.tolist(), keys, strict=True):
+            own[row] = key
 
     def recovered(self) -> None:
-        """Call once after the last `apply`: rebuilds the list of free rows, and drops what `apply` marked."""
-        self._free = [r for r, k in enumerate(self._keys) if k is None]
+        """Call once after the last `apply`: finds keys and free rows again, and drops what `apply` marked."""
+        self._row_of = defaultdict(None, zip(self._keys, range(self.size), strict=True))  # type: ignore[arg-type]
+        self._free = []
+        if self._row_of.pop(None, None) is not None:  # type: ignore[call-overload]
+            self._free = [r for r, k in enumerate(self._keys) if k is None]
         self._touched.clear()
         self._rekeyed.clear()
 

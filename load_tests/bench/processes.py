@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
+
 from streams.settings import Settings
 
 PR_SET_PDEATHSIG = 1
@@ -75,3 +77,16 @@ def measured(settings: Settings, module: str, timeout_s: float, **more: str) -> 
     if found is None:
         raise RuntimeError(f"{module} ended with status {done.returncode} and no figures")
     return int(found[1]), float(found[2])
+
+
+def answered(settings: Settings, module: str, timeout_s: float, **more: str) -> dict[str, float]:
+    """Run a module that prints RESULT and a JSON object; the object."""
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(
+        command, env=environment(settings, **more), stdout=subprocess.PIPE, timeout=timeout_s, check=False
+    )
+    found = re.search(rb"RESULT (.+)", done.stdout)
+    if found is None:
+        raise RuntimeError(f"{module} ended with status {done.returncode} and no result")
+    answer: dict[str, float] = orjson.loads(found[1])
+    return answer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streams.blocks import decode
-from streams.engine.journal import META_KEY, Journal
+from streams.engine.journal import Journal
 from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Fence, Replica
-from streams.engine.stage import StageSpec
+from streams.engine.stage import StageSpec, base
 
 
 async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) -> Replica:
@@ -20,9 +20,9 @@ async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) 
     replica = Replica(spec.core(partition))
     journal = Journal(replica.core.tables)
     fence = Fence()
-    async for record in logs.read(spec.changelog_topic, partition, 0, end):
-        if record.key != META_KEY:
-            fence = journal.read(record.key, record.value) or fence
+    start = await base(logs, spec.changelog_topic, partition, end)
+    async for record in logs.read(spec.changelog_topic, partition, start, end):
+        fence = journal.read(record.key, record.value) or fence
     journal.recovered()
     replica.fence = fence
     return replica

@@ -6,7 +6,7 @@ A delta older than the last full turn of the snapshot gets a tombstone; compacti
 cleaner has left, in log order, gives the state: a row's last value stands in the newest snapshot of its segment or
 in a delta behind that.
 
-Keys: `f` fence and outbox; `d/<sequence>` delta; `s/<table>/<segment>` snapshot; `m` what the state was made for.
+Keys: `f` fence and outbox; `d/<sequence>` delta; `s/<table>/<segment>` snapshot; `m` a new owner's claim.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streams.engine.framing import pack, unpack
 from streams.engine.replica import Fence
 
 FENCE_KEY = b"f"
-META_KEY = b"m"
+CLAIM_KEY = b"m"
 
 Entry = tuple[bytes, bytes | None]
 
@@ -41,7 +41,7 @@ class Journal:
 
     Args:
         tables: the state; their order is part of the format.
-        slack_bytes: how many bytes of deltas may pile up, beyond twice the size of the state, before a turn of the
+        slack_bytes: how many bytes of deltas may pile up, beyond the size of the state, before a turn of the
             snapshot begins.
     """
 
@@ -52,13 +52,20 @@ class Journal:
         self._deltas: dict[int, int] = {}  # sequence → bytes, of deltas without a tombstone
         self._turn: list[tuple[int, int]] = []  # segments still to write in this turn, last first
         self._turn_began = 0
+        self._turn_at = 0
+        self.base = 0  # offset from which a recovery must read
+        self.meta = b""  # what the state was made for, as the last fence has it
         self._by_name = {t.name: t for t in self.tables}
         self.outbox: list[Outgoing] = []
 
     # --- write ---------------------------------------------------------------------------------------------------
 
-    def entry(self, fence: Fence, outbox: Sequence[Outgoing]) -> list[Entry]:
-        """Records that carry the state from the last entry to now; append them as one batch."""
+    def entry(self, fence: Fence, outbox: Sequence[Outgoing], at: int = 0) -> list[Entry]:
+        """Records that carry the state from the last entry to now; append them as one batch.
+
+        Args:
+            at: an offset of the changelog at or below which the batch will not lie.
+        """
         entries: list[Entry] = []
         parts = [table.take_delta() for table in self.tables]
         if any(parts):
@@ -66,13 +73,15 @@ class Journal:
             delta = pack(parts)
             self._deltas[self._sequence] = len(delta)
             entries.append((b"d/%d" % self._sequence, delta))
-            entries.extend(self._snapshot(2 * len(delta)))
-        entries.append((FENCE_KEY, pack([fence.encode(), _pack_outbox(outbox)])))
+            entries.extend(self._snapshot(2 * len(delta), at))
+        parts = [fence.encode(), _pack_outbox(outbox), b"%d" % self.base, self.meta]
+        entries.append((FENCE_KEY, pack(parts)))
         return entries
 
-    def _snapshot(self, budget_bytes: int) -> list[Entry]:
+    def _snapshot(self, budget_bytes: int, at: int) -> list[Entry]:
         """The next segments of the current turn, up to a budget; and, at its end, tombstones."""
-        if not self._turn and sum(self._deltas.values()) > self._slack_bytes + 2 * sum(t.nbytes() for t in self.tables):
+        if not self._turn and sum(self._deltas.values()) > self._slack_bytes + sum(t.nbytes() for t in self.tables):
+            self._turn_at = at
             self._turn = [(i, s) for i, t in reversed(list(enumerate(self.tables))) for s in range(t.segments())[::-1]]
             self._turn_began = self._sequence
         if not self._turn:
@@ -85,6 +94,7 @@ class Journal:
             entries.append((f"s/{table.name}/{segment}".encode(), payload))
             budget_bytes -= len(payload)
         if not self._turn:
+            self.base = self._turn_at
             # Segments created since the turn began hold rows that stand in deltas since then, which stay.
             done = [s for s in self._deltas if s < self._turn_began]
             for sequence in done:
@@ -97,8 +107,8 @@ class Journal:
     def read(self, key: bytes, value: bytes | None) -> Fence | None:
         """Apply one changelog record, in log order; the fence when the record holds it."""
         if key == FENCE_KEY and value is not None:
-            fence, outbox = unpack(value)
-            self.outbox = _unpack_outbox(outbox)
+            fence, outbox, base, self.meta = unpack(value)
+            self.outbox, self.base = _unpack_outbox(outbox), int(base)
             return Fence.decode(fence)
         if key.startswith(b"d/"):
             sequence = int(key[2:])
@@ -133,3 +143,8 @@ def _unpack_outbox(data: bytes) -> list[Outgoing]:
         Outgoing(topic, partition, bodies[2 * i] if keyed else None, bodies[2 * i + 1] if valued else None)
         for i, (topic, partition, keyed, valued) in enumerate(orjson.loads(heads))
     ]
+
+
+def base_of(fence_value: bytes) -> int:
+    """The offset from which a recovery must read, out of the value of a fence record."""
+    return int(unpack(fence_value)[2])

@@ -20,11 +20,11 @@ from xxhash import xxh3_64_hexdigest
 
 from streams.blocks import Block, decode, encode
 from streams.engine.fencing import FencedProducer
-from streams.engine.journal import META_KEY, Journal, Outgoing
-from streams.engine.logs import read_partition
+from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Journal, Outgoing, base_of
+from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Core, Fence, Replica
 
-CLAIM_KEY = b"\x00claim"
+MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
 
 
@@ -108,7 +108,8 @@ class StagePartition:
         self.replica = Replica(spec.core(partition))
         self._journal = Journal(self.replica.core.tables)
         layout = [f"{t.name}: {t.fields} {t.text}" for t in self.replica.core.tables]
-        self._meta = {**meta, "state_version": spec.state_version, "layout": xxh3_64_hexdigest("\n".join(layout))}
+        made_for = {**meta, "state_version": spec.state_version, "layout": xxh3_64_hexdigest("\n".join(layout))}
+        self.meta = self._journal.meta = orjson.dumps(made_for, option=orjson.OPT_SORT_KEYS)
 
     async def acquire(self) -> int:
         """Claim the partition, then bring the state to the end of the changelog; rows of state.
@@ -118,16 +119,16 @@ class StagePartition:
         """
         await self._producer.claim()
         spec, partition = self.spec, self.partition
-        claimed_at = await self._producer.append(
-            spec.changelog_topic, partition, [(META_KEY, orjson.dumps(self._meta))]
-        )
         marker = orjson.dumps({"claimed_at_ms": int(time.time() * 1000)})
-        await self._producer.send([Outgoing(t, partition, CLAIM_KEY, marker) for t in spec.guarded_topics])
+        claimed_at = await self._producer.append(spec.changelog_topic, partition, [(CLAIM_KEY, marker)])
+        await self._producer.send([Outgoing(t, partition, MARKER_KEY, marker) for t in spec.guarded_topics])
         fence = await self._read(claimed_at)
         if fence is not None:
             self.replica.fence = fence
         self._position = claimed_at + 1
         await self._producer.send(self._journal.outbox)
+        # Sent for good: what this owner writes from now on it also sends, and an old outbox must not come again.
+        self._journal.outbox = []
         return sum(len(t) for t in self.replica.core.tables)
 
     async def _read(self, end: int) -> Fence | None:
@@ -135,23 +136,19 @@ class StagePartition:
         if end <= self._position:
             return None
         fence: Fence | None = None
-        async for record in read_partition(
-            self._client, self.spec.changelog_topic, self.partition, self._position, end
-        ):
-            if record.key == META_KEY:
-                self._check(orjson.loads(record.value))
-            else:
+        async with LogReader(self._client) as logs:
+            start = self._position or await base(logs, self.spec.changelog_topic, self.partition, end)
+            async for record in logs.read(self.spec.changelog_topic, self.partition, start, end):
                 fence = self._journal.read(record.key, record.value) or fence
-        await asyncio.to_thread(self._journal.recovered)
-        return fence
-
-    def _check(self, found: Mapping[str, Any]) -> None:
-        if found != self._meta:
+        self._journal.recovered()
+        if fence is not None and self._journal.meta != self.meta:
             raise StageMismatchError(
-                f"{self.spec.changelog_topic}/{self.partition} was written for {dict(found)}, this worker has"
-                f" {self._meta}: state and logs do not belong together. Stop all workers and run"
+                f"{self.spec.changelog_topic}/{self.partition} was written for {self._journal.meta.decode()}, this"
+                f" worker has {self.meta.decode()}: state and logs do not belong together. Stop all workers and run"
                 " `credence topics reset`; everything is then rebuilt from the events and rulings."
             )
+        self._journal.meta = self.meta
+        return fence
 
     async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:
         """Apply fetched records of the input partition and make the effects durable."""
@@ -198,7 +195,7 @@ class StagePartition:
             return fence.sent
 
         report.outgoing = self.spec.emit(self.partition, applied, rejected, sequence)
-        entries = self._journal.entry(fence, report.outgoing)
+        entries = self._journal.entry(fence, report.outgoing, self._position)
         report.changelog_bytes = sum(len(v or b"") for _, v in entries)
         report.apply_s += time.perf_counter() - began
         began = time.perf_counter()
@@ -240,3 +237,14 @@ def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) 
     except (ValueError, KeyError, TypeError) as error:
         rejected.append((record, repr(error)))
         return None
+
+
+async def base(logs: LogReader, topic: str, partition: int, end: int) -> int:
+    """Offset from which the changelog up to `end` must be read: what its last fence says, 0 if there is none."""
+    window = 8
+    while True:
+        start = max(0, end - window)
+        found = [r.value async for r in logs.read(topic, partition, start, end) if r.key == FENCE_KEY and r.value]
+        if found or not start:
+            return base_of(found[-1]) if found else 0
+        window *= 4

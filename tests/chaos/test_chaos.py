@@ -1,4 +1,4 @@
-"""Nothing is lost, nothing counts twice, and the state equals a replay of the logs, whatever happens to workers and broker.
+"""Nothing is lost, nothing counts twice, and the state equals a replay of its log, whatever happens to the processes.
 
 Real processes, a real broker of their own, the seeded world.
 """

@@ -146,6 +146,17 @@ async def test_a_former_owner_reads_only_what_it_missed(settings: Settings, spec
         await two.process(await log(settings, spec, [encode(rows("e/0", [12]))], start=2), Silent())
 
 
+async def test_an_owner_that_claims_again_does_not_send_an_old_outbox(settings: Settings, spec: StageSpec) -> None:
+    """What it would bring back are scores that newer ones have replaced, and compaction would keep them."""
+    records = await log(settings, spec, [encode(rows("e/0", range(9))), encode(rows("e/0", range(9, 18)))])
+    await (first := owner(settings, spec)).acquire()
+    await first.process(records[:1], Silent())
+    await (second := owner(settings, spec)).acquire()
+    await second.process(records[1:], Silent())
+    await second.acquire()
+    assert (await published(settings, spec))[-1][1] == b"6"
+
+
 async def test_a_record_in_steps_survives_a_crash_between_them(
     settings: Settings, spec: StageSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +185,8 @@ async def test_a_record_in_steps_survives_a_crash_between_them(
 
 
 async def test_a_changelog_of_other_topics_is_fatal_and_names_the_way_out(settings: Settings, spec: StageSpec) -> None:
-    await owner(settings, spec, topics="a").acquire()
+    one = owner(settings, spec, topics="a")
+    await one.acquire()
+    await one.process(await log(settings, spec, [encode(rows("e/0", range(3)))]), Silent())
     with pytest.raises(StageMismatchError, match="credence topics reset"):
         await owner(settings, spec, topics="b").acquire()

@@ -1,0 +1,132 @@
+"""Large states: how many bytes a row takes in memory, and how long recovery takes.
+
+`fill` writes the changelog of the sources stage as a worker does (same core, same journal, same fenced producer), only
+without an outbox. `python -m load_tests.bench.state` recovers it in a fresh process as a worker does, and prints what
+it took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import orjson
+import psutil
+
+from streams.app import stage_specs
+from streams.blocks import Block, make
+from streams.engine.fencing import FencedProducer
+from streams.engine.journal import Journal
+from streams.engine.replica import Replica
+from streams.engine.stage import StagePartition, StageSpec
+from streams.scoring import ClaimsState, ScoringConfig, SourcesState
+from streams.settings import Settings, client_kwargs
+
+ROWS = 8_000
+NOW_MS = 1_760_000_000_000
+META: dict[str, Any] = {"partitions": 0}
+
+
+def events(first: int, count: int, claim: int, sources: int) -> Block:
+    """One post each by `count` sources on a claim shared by a hundred of them."""
+    numbers = [(first + i) % sources for i in range(count)]
+    ids = [f"e{claim}-{n}" for n in numbers]
+    zeros = np.zeros(count, np.int64)
+    return make("events", "e/0", 0, {
+        "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-{claim}-{n // 100}" for n in numbers], "i": ids,
+        "e": np.arange(count), "h": np.arange(count), "kind": zeros, "x": zeros + 1,
+        "t": zeros + NOW_MS + claim * 60_000, "m": [f"community-{n % 12}" for n in numbers], "g": zeros, "r": zeros,
+    })  # fmt: skip
+
+
+def credits(first: int, count: int) -> Block:
+    """A settled claim for each of the sources: their full state."""
+    numbers = range(first, first + count)
+    zeros = np.zeros(count)
+    return make("credits", "c/0", 0, {
+        "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-0-{n // 100}" for n in numbers], "ver": zeros + 1,
+        "y": [1 if n % 3 else -1 for n in numbers], "stance": zeros + 1, "q": zeros + 0.5,
+        "f": [-1 if n % 3 else 1 for n in numbers], "t": zeros + NOW_MS + 3_600_000,
+    })  # fmt: skip
+
+
+async def fill(settings: Settings, sources: int, open_claims: int) -> None:
+    """Write the changelogs of `sources` sources with so many open claims each, spread over the partitions."""
+    spec = stage_specs(settings)["sources"]
+    each = sources // settings.partitions
+    for partition in range(settings.partitions):
+        producer = FencedProducer(client_kwargs(settings), f"{spec.changelog_topic}-{partition}")
+        await producer.claim()
+        owner = StagePartition(spec, partition, client_kwargs(settings), META)
+        replica = Replica(SourcesState(ScoringConfig(), partition))
+        journal = Journal(replica.core.tables)
+        journal.meta = owner.meta
+        position = 0
+        base = partition * each
+        for claim in range(open_claims):
+            for start in range(0, each, ROWS):
+                count = min(ROWS, each - start)
+                replica.core.apply(events(base + start, count, claim, sources), NOW_MS)
+                if claim == open_claims - 1:
+                    replica.core.apply(credits(base + start, count), NOW_MS)
+                replica.fence.offset += 1
+                entries = journal.entry(replica.fence, [], position)
+                position = await producer.append(spec.changelog_topic, partition, entries) + len(entries)
+        await producer.close()
+
+
+async def recover(settings: Settings) -> dict[str, float]:
+    """Recover every partition as a worker does; seconds, rows and bytes of memory that it took."""
+    spec: StageSpec = stage_specs(settings)["sources"]
+    before = psutil.Process().memory_info().rss
+    began = time.perf_counter()
+    owners = [StagePartition(spec, p, client_kwargs(settings), META) for p in range(settings.partitions)]
+    rows = sum(await asyncio.gather(*(owner.acquire() for owner in owners)))
+    seconds = time.perf_counter() - began
+    sources = sum(len(t) for o in owners for t in o.replica.core.tables if t.name == "sources")
+    memory = psutil.Process().memory_info().rss - before
+    for owner in owners:
+        await owner.release()
+    return {"seconds": round(seconds, 2), "sources": sources, "rows": rows, "bytes_per_source": round(memory / sources)}
+
+
+def bytes_per_row(rows: int) -> dict[str, int]:
+    """Resident bytes of a source with five open claims, a claim, and a participant, each from `rows` of them."""
+    process = psutil.Process()
+    states = SourcesState(ScoringConfig(), 0), ClaimsState(ScoringConfig(), 0)
+    before = process.memory_info().rss
+    stamped: list[Block] = []
+    for claim in range(5):
+        for start in range(0, rows, ROWS):
+            stamped += states[0].apply(events(start, min(ROWS, rows - start), claim, rows), NOW_MS).blocks
+            if claim:
+                stamped.clear()
+    source = (process.memory_info().rss - before) / rows
+    kept = [_lone(block) for block in stamped]
+    before = process.memory_info().rss
+    for block in stamped:
+        states[1].apply(block, NOW_MS)
+    participant = (process.memory_info().rss - before) / rows
+    before = process.memory_info().rss
+    for block in kept:
+        states[1].apply(block, NOW_MS)
+    claim_and_participant = (process.memory_info().rss - before) / rows
+    return {
+        "source": round(source),
+        "participant": round(participant),
+        "claim": round(max(0.0, claim_and_participant - participant)),
+    }
+
+
+def _lone(block: Block) -> Block:
+    """The same events, each on a claim of its own."""
+    copy = block.take(np.arange(len(block)))
+    copy.columns["c"] = [f"lone-{source}" for source in copy["s"]]
+    return copy
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(b"RESULT " + orjson.dumps(asyncio.run(recover(Settings.from_env()))) + b"\n")
