@@ -4,7 +4,8 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c "import sys; print(1 if sys.version_info >= (3, 11) else str())" 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
-# Made anew when what is installed should change.
+# Made anew when what is installed should change. uv does in seconds what takes pip a minute; where it cannot reach
+# the packages that pip can (a mirror that only pip knows), pip does it.
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c "import ensurepip, venv" 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV), once …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv \
+	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $(STAMP)
 
 demo: install

@@ -17,6 +17,9 @@ from streams.console import foreseen, print_json
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
 
+PLAIN_WIDTH = 110
+"""Columns of the report where nobody says how wide the paper is."""
+
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Replay this data set (see `credence replay --help`), not the world."),
@@ -50,6 +53,8 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, width=PLAIN_WIDTH)
     expected = (BrokerError, SettingsError, TopicsError, DatasetError, StalledError, PublishError, DemoError)
     with foreseen(*expected):
         lag_ms = None if verdict_lag is None else parse_lag(verdict_lag)

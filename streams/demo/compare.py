@@ -37,12 +37,13 @@ class Logged:
 
 
 class Ordered:
-    """Both stages with one partition each; what one sends the other arrives before the next log record."""
+    """All stages with one partition each; what one sends the other arrives before the next log record."""
 
     def __init__(self, settings: Settings) -> None:
         specs = stage_specs(settings)
         self.sources: Any = specs["sources"].core(0)
         self.claims: Any = specs["claims"].core(0)
+        self._parameters: Any = specs["parameters"].core(0)
         self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
         self._sequence = 0
 
@@ -65,12 +66,21 @@ class Ordered:
         waiting = deque([block])
         while waiting:
             block = waiting.popleft()
-            stage = self.claims if block.kind in CLAIM_KINDS else self.sources
-            cursor: int | None = 0
-            while cursor is not None:
-                effects = stage.apply(block, now_ms, cursor)
-                waiting.extend(effects.blocks)
-                cursor = effects.next_cursor
+            for stage in self._readers(block.kind):
+                cursor: int | None = 0
+                while cursor is not None:
+                    effects = stage.apply(block, now_ms, cursor)
+                    waiting.extend(effects.blocks)
+                    if stage is not self._parameters:
+                        waiting.extend(effects.lessons)
+                    cursor = effects.next_cursor
+
+    def _readers(self, kind: str) -> tuple[Any, ...]:
+        if kind == "params":
+            return self.sources, self.claims
+        if kind == "lessons":
+            return (self._parameters,)
+        return (self.claims,) if kind in CLAIM_KINDS else (self.sources,)
 
 
 def compare(

@@ -149,7 +149,14 @@ def lone_report(watch: Watch, truth: Truth, facts: Facts, lag_ms: int) -> dict[s
                 "her_credibility_after": after["credibility"] if after else None,
             }
         )
-    return {"source_id": truth.lone, "before": _source(seen[0]), "after": _source(seen[-1]), "stories": stories}
+    after = seen[-1]
+    return {
+        "source_id": truth.lone,
+        "first_verdict": _source(next((r for r in seen if r["right"] + r["wrong"]), after)),
+        "after": _source(after),
+        "insight_rank": 1 + sum(r["insight"] > after["insight"] for r in watch.sources.values()),
+        "stories": stories,
+    }
 
 
 def _last_before(records: Sequence[Record], at_ms: int) -> Record | None:

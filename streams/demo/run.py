@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -25,12 +26,15 @@ from streams.demo.text import print_checks, print_places, print_report
 from streams.demo.watch import Watch
 from streams.idle import Standstill
 from streams.replay import Replay, ReplayStatus
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 API_PORT = 8080
 READY_S = 60.0
 RESTARTS = 3
-WORKER = ("worker", "--log-level", "warning")
+# Below "warning" Faust shows no spinner, for which it would format every debug message of its clients.
+WORKER = ("worker", "--log-level", "info")
+PARTITIONS_VARIABLE = PREFIX + "PARTITIONS"
+"""Unless it is set, one partition: for one worker more would only make more and smaller steps of every verdict."""
 SESSION_MS = 45_000
 """Nobody would take over from the only worker: a machine that is busy elsewhere need not end it."""
 HOUR_MS = 3_600_000
@@ -112,6 +116,8 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
         "metrics_port": free_port(),
         "session_timeout_ms": SESSION_MS,
     }
+    if PARTITIONS_VARIABLE not in os.environ:
+        own["partitions"] = 1
     if asked.settings.broker:
         namespace = f"{asked.settings.namespace}demo-{int(time.time()):x}."
         yield asked.settings.replace(namespace=namespace, **own)

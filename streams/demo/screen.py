@@ -26,13 +26,21 @@ RECENT = 1_500
 """Claims are called spreading by their events among so many of the latest."""
 SHOWN = 8
 PLAIN_EVERY_S = 4.0
+# Signals of risk as a person says them; `tests/test_demo.py` sees to it that none is missing.
 WORDS = {
     "history": "spread by people with a poor record",
     "history_30": "spread by people with a poor record lately",
-    "history_60": "spread by people with a poor record",
+    "history_60": "spread by people with a poor record lately",
+    "history_known": "spread by people with a poor record",
     "root": "begun by a source with a poor record",
+    "slow": "a slow start",
+    "slow_3h": "a slow start",
     "evidence": "little credible support",
+    "signed": "backed by those who are mostly wrong",
+    "vote": "denied in replies",
     "denial": "denied in replies",
+    "vote_unknown": "newcomers push it one way",
+    "vote_net": "pushed by accounts that act together",
     "query": "questioned in replies",
 }
 

@@ -21,7 +21,7 @@ def print_report(console: Console, result: Mapping[str, Any], examples: list[dic
     for sentence in (
         *_flag_sentences(flags, result["verdict_lag_h"]),
         *_ranking_sentences(result["ranking"]),
-        *_lone_sentences(result.get("lone_source"), result["verdict_lag_h"]),
+        *_lone_sentences(result, result["verdict_lag_h"]),
     ):
         console.print(f"• {sentence}", highlight=False, soft_wrap=False)
     if examples:
@@ -47,7 +47,10 @@ def _flag_sentences(flags: Mapping[str, Any], lag_h: float) -> list[str]:
         )
     if flags["recall_large"] is not None:
         found = round(flags["recall_large"] * flags["large_false"])
-        said.append(f"Of {flags['large_false']} falsehoods that reached 100 people, {found} were flagged.")
+        said.append(
+            f"Of {flags['large_false']} falsehoods that reached 100 people, {found} "
+            f"{'was' if found == 1 else 'were'} flagged before the verdict."
+        )
     return said
 
 
@@ -61,28 +64,29 @@ def _ranking_sentences(ranking: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _lone_sentences(lone: Mapping[str, Any] | None, lag_h: float) -> list[str]:
+def _lone_sentences(result: Mapping[str, Any], lag_h: float) -> list[str]:
+    lone = result.get("lone_source")
     if lone is None or not lone["stories"]:
         return []
-    before, after, stories = lone["before"], lone["after"], lone["stories"]
-    first, last = stories[0], stories[-1]
-    said = [
-        f"{lone['source_id']} stood alone against her neighbours {len(stories)} times. The first time "
-        f"({first['claim_id']}), {_count(first['supports'])} stood against {_count(first['denies'])}; the verdict "
-        f"after {_hours(lag_h)} proved her right. Credibility {before['credibility']:.2f} → {after['credibility']:.2f} "
-        f"({after['right']} right, {after['wrong']} wrong), insight {before['insight']:.1f} → {after['insight']:.1f}."
-    ]
-    if first["score_before_verdict"] is not None and last["score_before_verdict"] is not None:
+    first, after = lone["first_verdict"], lone["after"]
+    told = [story for story in lone["stories"] if story["score_before_verdict"] is not None]
+    said = [f"{lone['source_id']} stood alone against her neighbours {len(lone['stories'])} times."]
+    if told:
+        said[0] += f" On {told[0]['claim_id']}, {told[0]['supports']} said yes and {told[0]['denies']} no."
+    said[0] += (
+        f" Each verdict, {_hours(lag_h)} later, proved her right. Credence had no opinion of her; the first verdict "
+        f"made her credibility {first['credibility']:.2f}, the last one {after['credibility']:.2f} ({after['right']} "
+        f"right, {after['wrong']} wrong). By insight, credit for being right when it was not obvious, she ranks "
+        f"{lone['insight_rank']} of {result['sources']:,}."
+    )
+    if len(told) > 1:
+        one, last = told[0], told[-1]
         said.append(
-            f"Just before the verdict on the first of her stories its public score stood at "
-            f"{first['score_before_verdict']:.2f} (risk {first['risk_before_verdict']:.2f}); on the last one, with her "
-            f"record known, at {last['score_before_verdict']:.2f} (risk {last['risk_before_verdict']:.2f})."
+            f"Just before the verdict, {one['claim_id']} had score {one['score_before_verdict']:.2f} and risk "
+            f"{one['risk_before_verdict']:.2f}. On the last story, {last['claim_id']}, with records known: score "
+            f"{last['score_before_verdict']:.2f}, risk {last['risk_before_verdict']:.2f}."
         )
     return said
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else f"{number:,}"
 
 
 def _hours(hours: float) -> str:
@@ -94,13 +98,12 @@ def _example_table(examples: list[dict[str, Any]], hidden: bool) -> Table:
     title = "the largest claims" if ruled else "the largest claims without any verdict"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     truth = "hidden truth" if hidden else "label"
-    for name in ("claim", truth, "events", "for/against", "public score (interval)", "risk", "flagged after"):
+    for name in ("claim", truth, "for/against", "public score (interval)", "risk", "flagged after"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for e in examples:
         table.add_row(
             e["claim_id"],
             Text("true", style="green") if e["truth"] else Text("false", style="red"),
-            f"{e['events']:,}",
             f"{e['supports']}/{e['denies']}",
             score_bar(e),
             risk_text(e),

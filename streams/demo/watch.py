@@ -21,7 +21,15 @@ FOLLOWED = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS, topics.DEAD
 
 @dataclass(frozen=True)
 class Raised:
-    """A flag as it was first raised: the claim, event time in ms, P(risk is over the threshold), reasons, flag id."""
+    """A flag as it was first raised.
+
+    Attributes:
+        claim_id: the claim.
+        at_ms: event time.
+        confidence: P(risk is over the threshold).
+        reasons: signals that spoke for it, strongest first.
+        flag_id: of the flag.
+    """
 
     claim_id: str
     at_ms: int
@@ -118,6 +126,6 @@ class Watch:
         self.standing[flag_id] = record
         claim_id = record["subject"]["id"]
         if record["action"] == "raise" and claim_id not in self.raised:
-            reasons = tuple(str(reason["code"]) for reason in record["reasons"])
+            reasons = tuple(str(reason["code"]) for reason in record["reasons"] if reason["weight"] > 0)
             at = int(record["event_time_ms"])
             self.raised[claim_id] = Raised(claim_id, at, float(record["confidence"]), reasons, flag_id)
