@@ -35,7 +35,7 @@ REPLY = 2
 T_975 = 2.262  # Student, nine degrees of freedom
 METHODS = ("majority", "dawid_skene", "truthfinder", "crh", "catd", "accucopy", "signed_beta_nb")
 
-# Accuracy and F1 in %, offline, no verdicts: Zheng et al., Truth Inference in Crowdsourcing, PVLDB 10(5), 2017, table 6.
+# Accuracy and F1 in %, offline, no verdicts: Zheng et al., Truth Inference in Crowdsourcing, PVLDB 2017, table 6.
 PUBLISHED = {
     "d_product": {
         "majority": (89.66, 59.05),

@@ -32,9 +32,10 @@ from streams.scoring.risk import EITHER_SIGN, SHADOW, SIGNALS
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
-TIGHT_SD, LOOSE_SD = 0.2, 0.4  # prior standard deviation of β; loose for stances, whose worth differs most
-LOOSE = frozenset({"evidence", "signed", "vote", "denial"}) | EITHER_SIGN
-CALIBRATION_SD = (0.15, 0.5)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
+# Prior standard deviation of β: loose for stances, whose worth differs most, and free where theory gives no sign.
+TIGHT_SD, LOOSE_SD, FREE_SD = 0.2, 0.4, 2.0
+LOOSE = frozenset({"evidence", "signed", "vote", "denial"})
+CALIBRATION_SD = (0.2, 0.5)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
 TALLY_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 STANCES, BANDS = 2, 3
@@ -115,7 +116,9 @@ class Learner:
     def _weights(self) -> tuple[Floats, Floats]:
         n = len(SIGNALS)
         prior = np.array([getattr(self._defaults, f"risk_{name}") for name in SIGNALS])
-        spread = np.array([LOOSE_SD if name in LOOSE else TIGHT_SD for name in SIGNALS])
+        spread = np.array(
+            [FREE_SD if n in EITHER_SIGN else LOOSE_SD if n in LOOSE else TIGHT_SD for n in SIGNALS],
+        )
         beta = self._vector("beta", prior)
         return beta, self._vector("precision", np.diag(1.0 / spread**2).ravel()).reshape(n, n)
 

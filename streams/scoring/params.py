@@ -37,17 +37,17 @@ class Params:
     platt_b: float = 1.0
     # Risk: intercept, weights of its signals, and calibration of the sum.
     risk_bias: float = 0.0
-    risk_history: float = 0.5
-    risk_history_30: float = 0.5
-    risk_history_60: float = 0.5
+    risk_history: float = 0.4
+    risk_history_30: float = 0.4
+    risk_history_60: float = 0.4
     risk_history_known: float = 0.05
     risk_root: float = 0.1
     risk_slow: float = 0.3
     risk_slow_3h: float = 0.2
-    risk_evidence: float = 0.2
+    risk_evidence: float = 0.7
     risk_signed: float = 0.1
-    risk_vote: float = 0.5
-    risk_denial: float = 0.5
+    risk_vote: float = 0.4
+    risk_denial: float = 0.3
     risk_vote_unknown: float = 0.0
     risk_vote_net: float = 0.0
     risk_query: float = 0.0

@@ -1,0 +1,155 @@
+"""The prequential protocol: what a scorer is told, when, and that nothing of the future reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streams.evaluate.attacks import ATTACKS, attack
+from streams.evaluate.baselines import BASELINES
+from streams.evaluate.cascades import CascadeSet
+from streams.evaluate.core import Core
+from streams.evaluate.protocol import Batch, Flag, Scorer, Trial, run
+from streams.evaluate.world import WorldSettings, make_world
+from tests.evaluate.builders import HOUR_MS, cascades
+
+SCORERS: dict[str, Callable[[CascadeSet], Scorer]] = {"ours": Core, **BASELINES}
+
+
+class Witness:
+    """Writes down what it is told; answers with how many events and verdicts it has heard of."""
+
+    name = "witness"
+    probabilistic = False
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.verdicts: list[int] = []
+
+    def feed(self, batch: Batch) -> None:
+        self.events += batch.hi - batch.lo
+
+    def rule(self, claims: np.ndarray, verdicts: np.ndarray, at_ms: int) -> None:
+        self.verdicts += claims.tolist()
+
+    def predict(self, claims: np.ndarray, at_ms: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(claims), float(self.events)), np.full(len(claims), float(len(self.verdicts)))
+
+    def flags(self) -> list[Flag]:
+        return []
+
+
+def told(data: CascadeSet, horizons: tuple[int, ...], lag: int, groups: str = "withheld") -> tuple[list, list]:
+    made = run(Trial.of_set(data, horizons, lag, groups), Witness())
+    return made.log_odds.tolist(), made.score.tolist()
+
+
+def test_a_prediction_uses_events_strictly_before_it_and_all_of_them() -> None:
+    rows = [(0, "post", "a", "u1", ""), (HOUR_MS - 1, "reshare", "a", "u2", ""), (HOUR_MS, "reshare", "a", "u3", "")]
+    events, _ = told(cascades(rows, {"a": "true"}), (HOUR_MS,), 24 * HOUR_MS)
+    assert events == [[2.0]]
+
+
+def test_at_a_tie_predictions_come_before_releases_and_releases_before_events() -> None:
+    # b is predicted at the very moment at which a's ruling is released and c begins.
+    rows = [(0, "post", "a", "u1", ""), (HOUR_MS, "post", "b", "u2", ""), (2 * HOUR_MS, "post", "c", "u3", "")]
+    data = cascades(rows, {"a": "false", "b": "true", "c": "true"})
+    events, verdicts = told(data, (HOUR_MS,), 2 * HOUR_MS)
+    assert events == [[1.0], [2.0], [3.0]]
+    assert verdicts == [[0.0], [0.0], [1.0]]
+
+
+def test_a_claims_own_ruling_never_counts_even_when_it_comes_before_the_horizon() -> None:
+    rows = [(0, "post", "a", "u1", ""), (10, "post", "b", "u2", "")]
+    _, verdicts = told(cascades(rows, {"a": "false", "b": "true"}), (5 * HOUR_MS,), HOUR_MS)
+    assert verdicts == [[1.0], [1.0]]  # each hears of the other's ruling alone
+
+
+def test_rulings_on_the_same_story_are_withheld_unless_groups_are_released() -> None:
+    rows = [(0, "post", "a", "u1", ""), (3 * HOUR_MS, "post", "b", "u2", ""), (4 * HOUR_MS, "post", "c", "u3", "")]
+    data = cascades(rows, {"a": "false", "b": "false", "c": "true"}, {"a": "g", "b": "g"})
+    assert told(data, (HOUR_MS,), HOUR_MS)[1] == [[0.0], [0.0], [2.0]]  # b hears nothing of a; c of both
+    assert told(data, (HOUR_MS,), HOUR_MS, "released")[1] == [[0.0], [1.0], [2.0]]
+
+
+def test_unverified_claims_bring_events_but_no_rulings_and_are_not_evaluated() -> None:
+    rows = [(0, "post", "x", "u1", ""), (5, "post", "a", "u2", "")]
+    trial = Trial.of_set(cascades(rows, {"x": "unverified", "a": "true"}), (HOUR_MS,), HOUR_MS)
+    assert [trial.of.claim_ids[c] for c in trial.claims] == ["a"]
+    assert trial.rulings.claim.tolist() == [1]
+    assert run(trial, Witness()).log_odds.tolist() == [[2.0]]
+
+
+def small_world() -> CascadeSet:
+    settings = WorldSettings(sources=150, claims=60, days=40, assertions_log_mean=2.0, verdict_share=0.7, burn_in=0.0)
+    return make_world("small", 3, settings)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_the_future_planted_in_the_data_changes_no_prediction(name: str) -> None:
+    """Whatever happens after a moment, and whatever rulings come later, predictions before it stay what they were."""
+    data = small_world()
+    moment = int(np.quantile(data.t_ms, 0.6))
+    rng = np.random.default_rng(0)
+    future = data.t_ms >= moment
+    rulings = data.own_rulings
+    assert rulings is not None
+    late = rulings.t_ms >= moment
+    planted = replace(
+        data,
+        user=np.where(future, rng.permutation(data.user), data.user).astype(np.int32),
+        stance=np.where(future, 3 - data.stance, data.stance).astype(np.int8),
+        truth=(3 - data.truth).astype(np.int8),
+        own_rulings=replace(rulings, verdict=np.where(late, 3 - rulings.verdict, rulings.verdict).astype(np.int8)),
+    )
+    horizons = (HOUR_MS, 24 * HOUR_MS)
+    before, after = (run(Trial.of_set(d, horizons, 0), SCORERS[name](d)) for d in (data, planted))
+    asked_ms = data.start_ms[before.claims][:, None] + np.array(horizons)
+    past = asked_ms <= moment
+    assert past.sum() > 10
+    assert np.array_equal(before.log_odds[past], after.log_odds[past])
+    assert np.array_equal(before.score[past], after.score[past])
+    if name not in ("size", "recent_verdict_rate"):
+        assert not np.array_equal(before.log_odds, after.log_odds)  # the test would notice
+
+
+@pytest.mark.parametrize("name", ["ours", "user_history", "dawid_skene"])
+def test_a_fork_leaves_no_trace_of_the_withheld_ruling(name: str) -> None:
+    """Turning a ruling over changes no prediction of a claim of the same group."""
+    data = small_world()
+    data = replace(data, group=(np.arange(len(data.claim_ids)) // 3).astype(np.int32))
+    rulings = data.own_rulings
+    assert rulings is not None
+    flipped = rulings.verdict.copy()
+    flipped[0] = 3 - flipped[0]
+    turned = replace(data, own_rulings=replace(rulings, verdict=flipped))
+    one, other = (run(Trial.of_set(d, (HOUR_MS, 24 * HOUR_MS), 0), SCORERS[name](d)) for d in (data, turned))
+    same = data.group[one.claims] == data.group[rulings.claim[0]]
+    assert same.any()
+    assert np.array_equal(one.log_odds[same], other.log_odds[same])
+    assert not np.array_equal(one.log_odds, other.log_odds)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_moves_neither_starts_nor_labels(name: str) -> None:
+    data = small_world()
+    hit = attack(data, name, 0.5, seed=1)
+    assert np.array_equal(hit.start_ms, data.start_ms)
+    assert np.array_equal(hit.truth, data.truth)
+    assert hit.attacked is not None
+    assert hit.attacked.any()
+    assert np.all(np.diff(hit.t_ms) >= 0)
+    if name == "poison":
+        assert hit.own_rulings is not None
+        assert data.own_rulings is not None
+        assert (hit.own_rulings.verdict != data.own_rulings.verdict).mean() == pytest.approx(0.5, abs=0.1)
+    else:
+        assert len(hit) > len(data)
+
+
+def test_an_unknown_attack_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="no attack 'flood'"):
+        attack(small_world(), "flood")
