@@ -1,0 +1,144 @@
+"""What of Faust is overridden, beside what stock Faust does in the same place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaProducer
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+from intervaltree import IntervalTree
+
+from streams import topics
+from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
+from streams.settings import Settings, client_kwargs
+
+TOPIC = TP("t", 0)
+
+
+def acked(offsets: list[int], committed: int | None) -> Any:
+    """Bookkeeping of a consumer that has acknowledged these offsets."""
+    return SimpleNamespace(
+        _acked=defaultdict(list, {TOPIC: list(offsets)}),
+        _acked_index=defaultdict(set, {TOPIC: set(offsets)}),
+        _gap=defaultdict(IntervalTree),
+        _committed_offset=defaultdict(lambda: None, {TOPIC: committed}),
+    )
+
+
+def test_commit_takes_the_highest_batch_acknowledged() -> None:
+    assert BatchConsumer._new_offset(acked([2000, 4000, 5500], 1), TOPIC) == 5501
+
+
+def test_stock_commit_crawls_since_batches_are_not_consecutive() -> None:
+    assert stock.Consumer._new_offset(acked([2000, 4000, 5500], None), TOPIC) == 2001
+    assert stock.Consumer._new_offset(acked([2000, 4000, 5500], 1), TOPIC) is None
+
+
+def test_nothing_acknowledged_commits_nothing() -> None:
+    assert BatchConsumer._new_offset(acked([], 7), TOPIC) is None
+
+
+async def test_gaps_between_batches_are_not_counted_as_work_done() -> None:
+    consumer = acked([], None)
+    await BatchConsumer._add_gap(consumer, TOPIC, 3, 900)
+    assert not consumer._gap[TOPIC]
+    await stock.Consumer._add_gap(consumer, TOPIC, 3, 900)
+    assert consumer._gap[TOPIC]
+
+
+class Plain(faust.App):
+    """An app with the transport's questions answered: no state, nothing held."""
+
+    def state_positions(self) -> dict[TP, int]:
+        return {}
+
+    def held_partitions(self) -> set[TP]:
+        return set()
+
+
+class Batched(Plain):
+    """The same with whole batches for messages."""
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+
+async def collected(kind: type[Plain], settings: Settings, records: int, tmp_path: Any, **schema: Any) -> list[Any]:
+    """Values that an agent of the app sees until all records came by."""
+    app = kind(
+        f"{settings.namespace}{kind.__name__}",
+        broker=f"kafka://{settings.broker}",
+        store="memory://",
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        autodiscover=False,
+        datadir=str(tmp_path),
+    )
+    seen: list[Any] = []
+    done = asyncio.Event()
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            seen.append(event.value)
+            count = sum(len(v) if isinstance(v, list) else 1 for v in seen)
+            if isinstance(app.consumer, BatchConsumer):
+                app.consumer.batch_done(event.message.tp)
+            if count >= records:
+                done.set()
+
+    app.agent(app.topic(topics.EVENTS.name(settings), **schema), name="agent")(agent)
+    await app.start()
+    try:
+        async with asyncio.timeout(60):
+            await done.wait()
+    finally:
+        await app.stop()
+    return seen
+
+
+@pytest.fixture
+async def hundred(settings: Settings) -> Settings:
+    """A hundred records on one partition."""
+    await asyncio.to_thread(topics.create, settings.broker, settings, [topics.EVENTS])
+    producer = AIOKafkaProducer(**client_kwargs(settings), linger_ms=50)
+    await producer.start()
+    acks = [await producer.send(topics.EVENTS.name(settings), b"\xff%d" % i, partition=1) for i in range(100)]
+    await asyncio.gather(*acks)
+    await producer.stop()
+    return settings
+
+
+async def test_an_agent_gets_what_was_fetched_of_a_partition_as_one_message(hundred: Settings, tmp_path: Any) -> None:
+    seen = await collected(Batched, hundred, 100, tmp_path, schema=RawSchema())
+    assert all(isinstance(batch, list) for batch in seen)
+    assert len(seen) <= 10
+    assert [record.offset for batch in seen for record in batch] == list(range(100))
+
+
+async def test_a_stock_agent_gets_a_message_a_record(hundred: Settings, tmp_path: Any) -> None:
+    seen = await collected(Plain, hundred, 100, tmp_path, value_serializer="raw")
+    assert len(seen) == 100
+
+
+def test_a_fetch_does_not_wait_long_for_other_partitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stock Faust's fetch stays on the broker for 1.5 s, and holds up every partition that it does not ask for."""
+    made: dict[str, int] = {}
+
+    def consumer(**kwargs: Any) -> Any:
+        made["stock"] = kwargs["fetch_max_wait_ms"]
+        return SimpleNamespace(_fetch_max_wait_ms=kwargs["fetch_max_wait_ms"])
+
+    monkeypatch.setattr(stock.aiokafka, "AIOKafkaConsumer", consumer)
+    app = Batched("x", broker=f"kafka://{settings.broker}", web_enabled=False, store="memory://")
+    thread = app.consumer._new_consumer_thread()
+    assert thread._create_worker_consumer(app.transport)._fetch_max_wait_ms <= 20
+    assert made["stock"] >= 1000

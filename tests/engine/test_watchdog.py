@@ -1,0 +1,67 @@
+"""A worker that has work and does none of it ends itself; one that is merely idle does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from streams.engine.watchdog import Watchdog
+
+
+class Ended(BaseException):
+    """Stands for the end of the process."""
+
+
+def ends(reason: str) -> None:
+    raise Ended(reason)
+
+
+async def nowhere(positions: Mapping[Any, int]) -> Mapping[Any, int]:
+    raise ConnectionError("no broker")
+
+
+def watch(positions: dict[str, int], stall_s: float = 10.0) -> Watchdog:
+    return Watchdog(lambda: positions, nowhere, ends, stall_s)
+
+
+def test_standing_still_with_work_to_do_ends_the_process_and_names_the_partition() -> None:
+    dog = watch({"p0": 5})
+    dog.check({"p0": 9}, 0.0)
+    dog.check({"p0": 9}, 9.0)
+    with pytest.raises(Ended, match="p0 stands at 5 of 9"):
+        dog.check({"p0": 9}, 11.0)
+
+
+def test_standing_still_at_the_end_of_the_log_is_rest() -> None:
+    dog = watch({"p0": 9})
+    dog.check({"p0": 9}, 0.0)
+    dog.check({"p0": 9}, 100.0)
+    dog.check({"p0": 10}, 101.0)
+
+
+def test_slow_progress_is_progress() -> None:
+    positions = {"p0": 5}
+    dog = watch(positions)
+    for second in range(0, 60, 9):
+        positions["p0"] += 1
+        dog.check({"p0": 99}, float(second))
+
+
+def test_a_partition_that_was_given_away_is_not_watched() -> None:
+    positions = {"p0": 5}
+    dog = watch(positions)
+    dog.check({"p0": 9}, 0.0)
+    positions.clear()
+    dog.check({}, 50.0)
+    positions["p0"] = 5
+    dog.check({"p0": 9}, 60.0)
+
+
+async def test_a_broker_that_does_not_answer_ends_the_process() -> None:
+    dog = watch({"p0": 5}, stall_s=0.3)
+    with pytest.raises(Ended, match="the broker has not answered"):
+        async with asyncio.timeout(10):
+            await dog.run()
