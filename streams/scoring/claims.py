@@ -222,7 +222,7 @@ class ClaimsState(PartitionState):
         effects.scores.update(records(self.data, reading, self.config, self._common()))
 
     def _common(self) -> dict[str, Any]:
-        return {"core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
+        return {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
 
     def _publish_late(self, everything: bool, effects: Effects) -> None:
         """Expired flags are retracted and counts that moved immaterially go out on a tick."""

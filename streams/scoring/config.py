@@ -48,6 +48,7 @@ class ScoringConfig:
     # Restamping and publishing.
     restamp_epsilon: float = 0.1  # nats of weight or history
     restamp_claims: int = 64
+    restamp_recent_ms: int = 2 * DAY_MS  # parameters reach sources seen within this; the others when next they speak
     publish_epsilon: float = 0.05  # nats of score or risk
     publish_growth: float = 0.25  # relative growth of a claim's events
     publish_idle_ms: int = 5_000  # a change that was not published at once goes out after so long on a tick

@@ -84,7 +84,8 @@ def signed_weights(
     m = config.stance_prior_strength
     relative = logit(acc) - logit(params.mu)
     weights = []
-    for x, (ppv, base) in enumerate(((params.ppv_support, params.base_true), (params.ppv_deny, 1.0 - params.base_true))):
+    stances = (params.ppv_support, params.base_true), (params.ppv_deny, 1.0 - params.base_true)
+    for x, (ppv, base) in enumerate(stances):
         prior = sigmoid(logit(ppv) + relative)
         precision = (right[x] + m * prior) / (right[x] + wrong[x] + m)
         weights.append(logit(precision) - logit(base))
@@ -98,6 +99,16 @@ def newcomer_weights(config: ScoringConfig, params: Params) -> tuple[float, floa
     acc = accuracy(zero, zero, np.zeros(1, np.int64), config, params)
     support, deny = signed_weights(acc, (zero, zero), (zero, zero), config, params)
     return float(milli(support)[0]), float(milli(deny)[0])
+
+
+def typical_weights(config: ScoringConfig, params: Params) -> Floats:
+    """λ of supports and denials for records that stand for many: newcomer, 1:0, 0:1, 4:1, 9:1."""
+    right, wrong = np.array([0.0, 1.0, 0.0, 4.0, 9.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    none = np.zeros(len(right))
+    acc = accuracy(right, wrong, history_band((right + wrong).astype(np.int64)), config, params)
+    support = signed_weights(acc, (right, none), (wrong, none), config, params)[0]
+    deny = signed_weights(acc, (none, right), (none, wrong), config, params)[1]
+    return np.concatenate([support, deny])
 
 
 def public_weight(signed: Floats, config: ScoringConfig) -> Floats:

@@ -50,6 +50,8 @@ SOURCE_FIELDS = {
     "seen": "u4",  # append time, s
     "told": "i8",  # events at the last published record
 }
+DELETE = 6
+DELETED = np.uint64(0xDE1E7ED0DE1E7ED0)
 PAIR_FIELDS = {
     "e": "u8",  # first event: hash of its id and of its content
     "h": "u8",
@@ -90,7 +92,7 @@ class SourcesState(PartitionState):
         elif block.kind == "assign":
             self._assign(block, effects)
         elif block.kind == "params":
-            self.take_params(block)
+            self._relearn(block, cursor, effects)
         elif block.kind == "tick":
             self._publish_late(bool(block.meta.get("flush")), effects)
         if self.sweep_due():
@@ -106,7 +108,7 @@ class SourcesState(PartitionState):
         claim_rows, _ = self.claims.ensure(block["c"])
         pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
         if len(made) == len(block):
-            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = block["e"], block["h"]
+            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = _identities(block), block["h"]
             new_at = np.arange(len(block))
             kept = block
         else:
@@ -139,7 +141,7 @@ class SourcesState(PartitionState):
 
     def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
         """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""
-        ids, contents, pairs = block["e"], block["h"], self.pairs
+        ids, contents, pairs = _identities(block), block["h"], self.pairs
         accepted = np.zeros(len(block), bool)
         unique_rows, first_at = np.unique(pair_rows, return_index=True)
         new_at = np.sort(first_at[np.isin(unique_rows, made, assume_unique=True)])
@@ -248,6 +250,31 @@ class SourcesState(PartitionState):
         self.sources.touch(rows)
         self._restamp(distinct(rows[moved]), effects, force=True)
 
+    def _relearn(self, block: Block, cursor: int, effects: Effects) -> None:
+        """A parameter version: if it moves weights materially, sources active of late get new stamps, in steps."""
+        if cursor == 0:
+            self.take_params(block)
+            if not self._weights_moved():
+                return
+        recent = self.sources["seen"][cursor : self.sources.size] >= self.now_s - self.config.restamp_recent_ms // 1000
+        rows = np.flatnonzero(recent & (self.sources["head"][cursor : self.sources.size] > 0)) + cursor
+        step = self.config.settle_step
+        self._restamp(rows[:step], effects)
+        if len(rows) > step:
+            effects.next_cursor = int(rows[step])
+
+    def _weights_moved(self) -> bool:
+        """Whether the parameters move the weights of typical records by more than half the restamping threshold."""
+        weights = credibility.typical_weights(self.config, self.params)
+        rows, _ = self.params_values.ensure([f"typical {i}" for i in range(len(weights))])
+        if np.abs(np.maximum(weights, 0) - np.maximum(self.params_values["v"][rows], 0)).max() <= (
+            self.config.restamp_epsilon / 2
+        ):
+            return False
+        self.params_values["v"][rows] = weights
+        self.params_values.touch(rows)
+        return True
+
     def _restamp(self, rows: Ints, effects: Effects, force: bool = False) -> None:
         """New stamps for the open claims of those sources whose stamp moved materially."""
         if not rows.size:
@@ -310,7 +337,7 @@ class SourcesState(PartitionState):
         acc = credibility.accuracy(right, wrong, band, config, params)
         low, high = credibility.accuracy_interval(right, wrong, band, config, params)
         insight = insight_score(from_fixed(sources["gain"][rows]), from_fixed(sources["loss"][rows]), right_n + wrong_n)
-        common = {"core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
+        common = {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
         names = ("credibility", "low", "high", "insight", "events", "claims", "right", "wrong")
         columns = [np.round(c, 6).tolist() for c in (acc, low, high, insight)]
         columns += [sources[c][rows].tolist() for c in ("events", "claims")] + [right_n.tolist(), wrong_n.tolist()]
@@ -342,3 +369,13 @@ class SourcesState(PartitionState):
         self.pairs.free(gone)
         emptied = np.unique(claim_rows)
         self.claims.free(emptied[self.claims["pairs"][emptied] == 0])
+
+
+def _identities(block: Block) -> npt.NDArray[np.uint64]:
+    """What makes a row the same event: the hash of its id, apart for a delete, which bears the id that it takes back.
+
+    A delete is counted and nothing more: what was said before a verdict was said, and is credited.
+    """
+    ids: npt.NDArray[np.uint64] = block["e"]
+    deletes = block["kind"] == DELETE
+    return np.where(deletes, ids ^ DELETED, ids) if deletes.any() else ids

@@ -59,15 +59,17 @@ def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:
         ruled = min(first[r.rater] for r in force)
         for source in {e.source for e in events if e.claim == claim}:
             mine = [e for e in events if e.claim == claim and e.source == source]
-            asserted = [e for e in mine if e.stance in (1, 2)]
+            if not balance:
+                continue
+            asserted = sorted(
+                (e for e in mine if e.stance in (1, 2)), key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id))
+            )
             said = [e for e in asserted if e.t < ruled]
-            side = max(said or asserted, key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id)), default=None)
-            denies = side is not None and side.stance == 2
-            if balance:
-                out[source][2 if (balance < 0) != denies else 3] += 1
-            if balance and said:
-                last = max(said, key=lambda e: (e.t, xxhash.xxh3_64_intdigest(e.id)))
-                out[source][0 if (last.stance == 1) == (balance > 0) else 1] += 1
+            side = said or asserted
+            took_part = balance < 0 if not side or side[-1].stance == 1 else balance > 0
+            out[source][2 if took_part else 3] += 1
+            if said:
+                out[source][0 if (said[-1].stance == 1) == (balance > 0) else 1] += 1
     return out
 
 

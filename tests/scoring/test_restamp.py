@@ -1,0 +1,66 @@
+"""A source that turns out good or bad changes what it said in claims that are still open."""
+
+from __future__ import annotations
+
+from streams.blocks import Block, make
+from streams.scoring import ScoringConfig
+from tests.scoring.builders import Event, Pipeline, Ruling
+
+
+def learn(line: Pipeline, source: str, claims: int, verdict: int = 1) -> None:
+    for i in range(claims):
+        line.events([Event(source, f"past{i}", f"{source}{i}", t=10)])
+        line.rule(Ruling(f"past{i}", verdict, 100))
+
+
+def test_a_record_earned_later_reaches_the_open_claims() -> None:
+    line = Pipeline()
+    line.events([Event("a", "open", "first", t=5)])
+    before = line.claims.read(["open"])["score"][0]
+    learn(line, "a", 8)
+    assert line.claims.read(["open"])["score"][0] > before + 0.05
+
+
+def test_accounts_found_to_be_one_net_lose_all_voices_but_one() -> None:
+    line = Pipeline()
+    for i in range(12):
+        learn(line, f"bot{i}", 6)
+    line.events([Event(f"bot{i}", "open", f"o{i}", t=5) for i in range(12)])
+    before = line.claims.read(["open"])["evidence"][0]
+    names = [f"bot{i}" for i in range(12)]
+    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * 12, "com": [""] * 12}))
+    after = line.claims.read(["open"])
+    assert after["evidence"][0] < before / 2
+    assert line.claims.data.claims["pc"][line.claims.data.claims.find_one("open")] == 12
+
+
+def test_learned_weights_reach_recent_sources_in_steps() -> None:
+    line = Pipeline(ScoringConfig(settle_step=3))
+    line.events([Event(f"n{i}", "open", f"e{i}", t=5) for i in range(10)])
+    assert line.claims.read(["open"])["evidence"][0] == 0
+    line.params(ppv_support=0.75)
+    assert line.claims.read(["open"])["evidence"][0] > 0
+    assert (line.claims.data.parts["w"][:10] > 0).all()
+
+
+def test_an_older_parameter_version_changes_nothing() -> None:
+    line = Pipeline()
+    line.params(version=5, ppv_support=0.75)
+    line.params(version=4, ppv_support=0.5)
+    assert line.claims.params.ppv_support == 0.75
+
+
+def test_flags_pause_and_kill_by_the_log() -> None:
+    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line.params(version=1, risk_bias=9.0, flags_paused=1.0)
+    line.events([Event("a", "c", "1")])
+    assert not line.flags
+    line.params(version=2, flags_paused=0.0)
+    line.events([Event("b", "c", "2")])
+    assert [f["action"] for f in line.flags] == ["raise"]
+    line.params(version=3, flags_killed=1.0)
+    line.feed(Block("tick", "k/0", 9, {}, {"t": 1}))
+    line.events([Event("d", "c", "3")])
+    assert [f["action"] for f in line.flags] == ["raise", "retract"]
+    assert line.flags[0]["flag_id"] == line.flags[1]["flag_id"]
+    assert line.flags[1]["revision"] > line.flags[0]["revision"]
