@@ -34,6 +34,7 @@ from load_tests.world_people import (
 
 SIZES = {
     "demo": WorldSettings(),
+    "tiny": WorldSettings(events=900, members=250, claims=16, days=10, botnets=1, bots=8, stories=2),
     "small": WorldSettings(events=5_000, members=700, claims=60, days=20, botnets=2, bots=12, stories=3),
     "large": WorldSettings(events=400_000, members=40_000, claims=2_500, days=60, botnets=8, bots=40, stories=8),
 }

@@ -45,11 +45,12 @@ class Cascade:
 
     def add(self, member: int, kind: str, stance: str, t_ms: float, parent: int, text: str) -> int:
         """Append an event; its index."""
-        for column, value in (
-            (self.member, member), (self.kind, kind), (self.stance, stance), (self.t_ms, int(t_ms)),
-            (self.parent, parent), (self.text, text),
-        ):  # fmt: skip
-            column.append(value)  # type: ignore[attr-defined]
+        self.member.append(member)
+        self.kind.append(kind)
+        self.stance.append(stance)
+        self.t_ms.append(int(t_ms))
+        self.parent.append(parent)
+        self.text.append(text)
         return len(self.member) - 1
 
 
@@ -108,7 +109,7 @@ class Crowd:
             draw = self.draw()
             if draw < flat:
                 return draw / flat * KERNEL_S0_MS
-            delay = KERNEL_S0_MS * ((1 - draw) / (1 - flat)) ** (-1 / KERNEL_THETA)
+            delay: float = KERNEL_S0_MS * ((1 - draw) / (1 - flat)) ** (-1 / KERNEL_THETA)
             if delay < DELAY_MAX_MS:
                 return delay
 

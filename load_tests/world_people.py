@@ -138,7 +138,7 @@ def draw_claims(s: WorldSettings, rng: np.random.Generator) -> Claims:
     true = rng.random(n) < s.true_share
     story = np.zeros(n, np.bool_)
     # The first story comes when others already have a record, the last one when she has.
-    story[np.searchsorted(t0, START_MS + np.linspace(0.2, 0.85, s.stories) * s.days * DAY_MS)] = True
+    story[(np.linspace(0.2, 0.9, s.stories) * n).astype(np.int64)] = True
     true &= ~story
     hard = (rng.random(n) < s.hard_share) & ~story
     home = np.where(story, s.communities - 1, rng.integers(0, s.communities, n))

@@ -180,7 +180,7 @@ def concat(blocks: Sequence[Block]) -> Block:
 def encode(block: Block) -> bytes:
     """The block as the value of a Kafka record."""
     origin = block.origin if isinstance(block.origin, int) else np.ascontiguousarray(block.origin)
-    body = {"k": block.kind, "up": block.up, "o": origin}
+    body: dict[str, Any] = {"k": block.kind, "up": block.up, "o": origin}
     if block.meta:
         body["meta"] = block.meta
     for name, column in block.columns.items():

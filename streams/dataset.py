@@ -101,7 +101,9 @@ class Dataset:
 
     def records(self, start: int, end: int) -> Iterator[tuple[str, bytes]]:
         """(source id, event record) of the rows from `start` to before `end`."""
-        names = [name for name, column in self.columns.items() if column]
+        if start >= end:
+            return
+        names = list(self.columns)
         parts = [self.columns[name][start:end] for name in names]
         source = names.index("source_id")
         version, dumps = EVENT.version, orjson.dumps

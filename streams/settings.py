@@ -52,7 +52,9 @@ class Settings:
     )
     score_materiality: float = setting(0.01, "A claim's score is published when it has moved by this much.", least=0.0)
     commit_interval_ms: int = setting(1_000, "How often a worker commits the offsets that it has applied.", least=1)
-    stall_ms: int = setting(60_000, "A worker that has work and does none of it for this long ends itself.", least=1_000)
+    stall_ms: int = setting(
+        60_000, "A worker that has work and does none of it for this long ends itself.", least=1_000
+    )
     instance_id: str = setting(
         "",
         "Names this worker for static membership: restarted under the same name it gets its partitions back at once.",

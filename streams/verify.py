@@ -180,12 +180,12 @@ async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Re
 
 
 def _differing_claims(live: list[Replica], counted: Recount, report: Report) -> int:
-    found = {}
+    found: dict[str, tuple[int, int]] = {}
     for replica in live:
         table = _table(replica, "claims")
         for key, row in table.items():
             if table["events"][row]:
-                found[key] = (int(table["events"][row]), int(table["parts"][row]))
+                found[str(key)] = (int(table["events"][row]), int(table["parts"][row]))
     report.claims = len(found)
     wanted = {key: (count.events, len(count.participants)) for key, count in counted.claims.items()}
     nothing = (0, 0)

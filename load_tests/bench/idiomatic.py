@@ -26,7 +26,7 @@ app = faust.App(
 )
 
 
-class Event(faust.Record, serializer="json"):
+class Event(faust.Record, serializer="json"):  # type: ignore[call-arg]
     """The fields of an event that this job uses."""
 
     id: str

@@ -35,22 +35,24 @@ def events(first: int, count: int, claim: int, sources: int) -> Block:
     numbers = [(first + i) % sources for i in range(count)]
     ids = [f"e{claim}-{n}" for n in numbers]
     zeros = np.zeros(count, np.int64)
-    return make("events", "e/0", 0, {
+    columns: dict[str, Any] = {
         "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-{claim}-{n // 100}" for n in numbers], "i": ids,
         "e": np.arange(count), "h": np.arange(count), "kind": zeros, "x": zeros + 1,
         "t": zeros + NOW_MS + claim * 60_000, "m": [f"community-{n % 12}" for n in numbers], "g": zeros, "r": zeros,
-    })  # fmt: skip
+    }  # fmt: skip
+    return make("events", "e/0", 0, columns)
 
 
 def credits(first: int, count: int) -> Block:
     """A settled claim for each of the sources: their full state."""
     numbers = range(first, first + count)
     zeros = np.zeros(count)
-    return make("credits", "c/0", 0, {
+    columns: dict[str, Any] = {
         "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-0-{n // 100}" for n in numbers], "ver": zeros + 1,
         "y": [1 if n % 3 else -1 for n in numbers], "stance": zeros + 1, "q": zeros + 0.5,
         "f": [-1 if n % 3 else 1 for n in numbers], "t": zeros + NOW_MS + 3_600_000,
-    })  # fmt: skip
+    }  # fmt: skip
+    return make("credits", "c/0", 0, columns)
 
 
 async def fill(settings: Settings, sources: int, open_claims: int) -> None:
