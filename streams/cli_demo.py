@@ -35,7 +35,7 @@ def demo(
     speed: Annotated[str, typer.Option("--speed", metavar="X|max", help="Event time by wall time.")] = "max",
     verdict_lag: Lag = None,
     broker: Kafka = None,
-    size: Annotated[str, typer.Option("--size", help="Size of the seeded world: small, demo or large.")] = "demo",
+    size: Annotated[str, typer.Option("--size", help="Size of the seeded world: tiny, small, demo or large.")] = "demo",
     check: Annotated[bool, typer.Option(help="Verify state and flags at the end.")] = True,
 ) -> None:
     """See it work: a private Apache Kafka, a worker and the query service, and a social world that is replayed live.
