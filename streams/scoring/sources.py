@@ -292,6 +292,7 @@ class SourcesState(PartitionState):
         rows = rows[picked]
         for field, name in (("sw", "w"), ("sv", "v"), ("sh", "hist0")):
             sources[field][rows] = stamp[name][picked]
+        sources.touch(rows)
         owner, pair_rows = self.open_claims.newest(rows, self.config.restamp_claims)
         if not pair_rows.size:
             return
