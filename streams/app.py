@@ -35,14 +35,17 @@ from streams.topics import Topic
 
 log = logging.getLogger(__name__)
 
-GROUP = "credence"
 ACTORS_MAX = 16
 STATE_VERSION = 1  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:
     """The stateful stages by name, in the order of the path."""
-    config = ScoringConfig(lateness_ms=settings.lateness_ms, claim_expiry_ms=settings.claim_expiry_ms)
+    config = ScoringConfig(
+        lateness_ms=settings.lateness_ms,
+        claim_expiry_ms=settings.claim_expiry_ms,
+        publish_epsilon=settings.score_materiality,
+    )
     wiring: list[tuple[str, str, Topic, Topic, Topic, Topic, str, Callable[[int], Core]]] = [
         ("sources", "s", topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES, topics.BY_CLAIM, "c",
          lambda partition: SourcesState(config, partition)),
@@ -104,7 +107,7 @@ class CredenceApp(faust.App):
         self._meta: Mapping[str, Any] = {}
         self._taken: dict[TP, int] = {}  # next offset to take in, of input partitions
         self._tasks: list[asyncio.Task[None]] = []
-        super().__init__(settings.namespace + GROUP, **kwargs)
+        super().__init__(settings.namespace + topics.GROUP, **kwargs)
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -61,6 +61,23 @@ def list_(broker: Kafka = None, as_json: AsJson = False) -> None:
         out.print(table)
 
 
+@app.command(epilog="Example: credence topics reset --yes")
+def reset(
+    broker: Kafka = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete all that is computed (hops, states, scores, flags, dead letters): workers rebuild it from the inputs.
+
+    Events and rulings stay. Stop every worker first; a worker started afterwards reads the inputs from the beginning.
+    """
+    with foreseen(BrokerError, SettingsError, TopicsError):
+        settings = resolve(Settings.from_env(broker=broker))
+        if not yes:
+            typer.confirm(f"Delete every computed topic of {settings.broker}?", abort=True)
+        for name in topics.reset(settings.broker, settings):
+            typer.echo(f"{'made anew':<16}{name}")
+
+
 def _kept(state: topics.TopicState) -> str:
     if state.config.get("cleanup.policy") == topics.COMPACT:
         return "newest of each key"

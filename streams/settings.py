@@ -50,7 +50,9 @@ class Settings:
     verdict_lag_ms: int = setting(
         86_400_000, "In a replay, a verdict is released this long after the claim's first event.", least=0
     )
-    score_materiality: float = setting(0.01, "A claim's score is published when it has moved by this much.", least=0.0)
+    score_materiality: float = setting(
+        0.05, "A claim's score is published when its score or risk has moved by this much, nats of log-odds.", least=0.0
+    )
     commit_interval_ms: int = setting(1_000, "How often a worker commits the offsets that it has applied.", least=1)
     stall_ms: int = setting(
         60_000, "A worker that has work and does none of it for this long ends itself.", least=1_000

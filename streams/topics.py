@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import xxhash
 
-from streams.settings import Settings, client_kwargs
+from streams.admin import Admin
+from streams.admin import TopicsError as TopicsError
+from streams.settings import Settings
 
 MIB = 1024 * 1024
 COMPACT = "compact"
@@ -187,8 +188,8 @@ ALL = (
 )
 
 
-class TopicsError(Exception):
-    """The topics of the broker are not as declared, or cannot be made. The message says what to do."""
+GROUP = "credence"
+"""Consumer group of the workers, behind the namespace."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
     repaired under a running installation.
     """
     only = tuple(only)
-    with _Admin(bootstrap, settings) as admin:
+    with Admin(bootstrap, settings) as admin:
         missing = {
             topic.name(settings): {
                 "num_partitions": settings.partitions,
@@ -248,7 +249,7 @@ def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
 def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
     """The topics as they are on the broker, in the order given. Raises TopicsError when it cannot be reached."""
     names = [topic.name(settings) for topic in only]
-    with _Admin(bootstrap, settings) as admin:
+    with Admin(bootstrap, settings) as admin:
         partitions = admin.partitions(names)
         configs = admin.configs(list(partitions))
     return [TopicState(each, partitions.get(each, 0), configs.get(each, {})) for each in names]
@@ -256,16 +257,31 @@ def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
 
 def ids(bootstrap: str, settings: Settings, only: Iterable[Topic]) -> dict[str, str]:
     """The broker's id of each topic that exists: a topic that was deleted and made again has another one."""
-    with _Admin(bootstrap, settings) as admin:
+    with Admin(bootstrap, settings) as admin:
         return admin.ids([topic.name(settings) for topic in only])
 
 
 def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[str]:
     """Delete those of the topics that exist, with all their data; returns their names."""
-    with _Admin(bootstrap, settings) as admin:
+    with Admin(bootstrap, settings) as admin:
         there = sorted(admin.partitions([topic.name(settings) for topic in only]))
         admin.delete(there)
     return there
+
+
+def reset(bootstrap: str, settings: Settings) -> list[str]:
+    """Delete everything but the inputs, with the group's offsets, and make the topics again, empty; their names.
+
+    Raises TopicsError while workers are running: they would write on as if nothing had happened.
+    """
+    computed = [topic for topic in ALL if topic not in (EVENTS, RULINGS)]
+    with Admin(bootstrap, settings) as admin:
+        admin.forget_group(settings.namespace + GROUP)
+    deleted = delete(bootstrap, settings, computed)
+    with Admin(bootstrap, settings) as admin:
+        admin.await_gone(deleted)
+    create(bootstrap, settings, computed)
+    return deleted
 
 
 def _mismatches(topic: Topic, state: TopicState, settings: Settings) -> list[str]:
@@ -283,81 +299,3 @@ def _mismatches(topic: Topic, state: TopicState, settings: Settings) -> list[str
             f"less than {topic.max_record_bytes}."
         )
     return problems
-
-
-class _Admin:
-    """kafka-python's admin client, with its errors turned into ours."""
-
-    def __init__(self, bootstrap: str, settings: Settings) -> None:
-        self._settings = settings.replace(broker=bootstrap)
-
-    def __enter__(self) -> _Admin:
-        from kafka import KafkaAdminClient
-        from kafka.errors import KafkaError
-
-        try:
-            self._client: Any = KafkaAdminClient(
-                **client_kwargs(self._settings),
-                client_id="credence-topics",
-                request_timeout_ms=20_000,
-                bootstrap_timeout_ms=10_000,
-            )
-        except KafkaError as error:
-            raise TopicsError(
-                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), "
-                "and are CREDENCE_BROKER and the security settings right?"
-            ) from error
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def partitions(self, names: list[str]) -> dict[str, int]:
-        """Partition counts of those of `names` that exist."""
-        there = set(self._client.list_topics()) & set(names)
-        return (
-            {each["name"]: len(each["partitions"]) for each in self._client.describe_topics(sorted(there))}
-            if there
-            else {}
-        )
-
-    def ids(self, names: list[str]) -> dict[str, str]:
-        """Topic ids of those of `names` that exist."""
-        there = sorted(set(self._client.list_topics()) & set(names))
-        return {each["name"]: str(each["topic_id"]) for each in self._client.describe_topics(there)} if there else {}
-
-    def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
-        """The whole configuration of each topic."""
-        from kafka.admin import ConfigResource, ConfigResourceType
-
-        if not names:
-            return {}
-        wanted = [ConfigResource(ConfigResourceType.TOPIC, each) for each in names]
-        answer = self._client.describe_configs(wanted, config_filter="all")
-        return {
-            each: {key: str(entry["value"]) for key, entry in entries.items()}
-            for each, entries in answer["topic"].items()
-        }
-
-    def create(self, wanted: dict[str, dict[str, Any]]) -> set[str]:
-        """Create them and wait until they can be used; one that another process has just made is not an error."""
-        from kafka.errors import KafkaError, TopicAlreadyExistsError
-
-        created = set()
-        for each, how in wanted.items():
-            try:
-                self._client.create_topics({each: how})
-                created.add(each)
-            except TopicAlreadyExistsError:
-                continue
-            except KafkaError as error:
-                raise TopicsError(
-                    f"cannot create {each}: {error!r}. Does the user of CREDENCE_SASL_USERNAME have the right to?"
-                ) from error
-        if wanted:
-            self._client.wait_for_topics(list(wanted))
-        return created
-
-    def delete(self, names: list[str]) -> None:
-        if names:
-            self._client.delete_topics(names)

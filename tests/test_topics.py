@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import topics
-from streams.settings import Settings
+from streams.engine.logs import LogReader
+from streams.settings import Settings, client_kwargs
 
 
 def test_every_topic_is_documented_and_named_like_the_others() -> None:
@@ -94,3 +96,16 @@ def test_delete_removes_the_namespace_and_nothing_else(broker: str, settings: Se
 def test_a_broker_that_is_not_there_is_an_error_that_names_it() -> None:
     with pytest.raises(topics.TopicsError, match=r"cannot reach Kafka at 127\.0\.0\.1:9"):
         topics.states("127.0.0.1:9", Settings())
+
+
+async def test_reset_empties_what_is_computed_and_keeps_the_inputs(settings: Settings) -> None:
+    topics.create(settings.broker, settings)
+    producer = AIOKafkaProducer(**client_kwargs(settings))
+    await producer.start()
+    for topic in (topics.EVENTS, topics.RULINGS, topics.BY_SOURCE, topics.CLAIMS_CHANGELOG):
+        await producer.send_and_wait(topic.name(settings), b"v", b"k", partition=0)
+    await producer.stop()
+    assert topics.BY_SOURCE.name(settings) in topics.reset(settings.broker, settings)
+    async with LogReader(client_kwargs(settings)) as logs:
+        ends = {t: (await logs.bounds(t.name(settings), 1))[0][1] for t in topics.ALL}
+    assert {topic.base for topic, end in ends.items() if end} == {topics.EVENTS.base, topics.RULINGS.base}

@@ -1,0 +1,118 @@
+"""Administration of a Kafka by kafka-python's client, with its errors turned into ours."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+from streams.settings import Settings, client_kwargs
+
+
+class TopicsError(Exception):
+    """The topics of the broker are not as declared, or cannot be made. The message says what to do."""
+
+
+class Admin:
+    """kafka-python's admin client, with its errors turned into ours."""
+
+    def __init__(self, bootstrap: str, settings: Settings) -> None:
+        self._settings = settings.replace(broker=bootstrap)
+
+    def __enter__(self) -> Self:
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        try:
+            self._client: Any = KafkaAdminClient(
+                **client_kwargs(self._settings),
+                client_id="credence-topics",
+                request_timeout_ms=20_000,
+                bootstrap_timeout_ms=10_000,
+            )
+        except KafkaError as error:
+            raise TopicsError(
+                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), "
+                "and are CREDENCE_BROKER and the security settings right?"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def partitions(self, names: list[str]) -> dict[str, int]:
+        """Partition counts of those of `names` that exist."""
+        there = set(self._client.list_topics()) & set(names)
+        return (
+            {each["name"]: len(each["partitions"]) for each in self._client.describe_topics(sorted(there))}
+            if there
+            else {}
+        )
+
+    def ids(self, names: list[str]) -> dict[str, str]:
+        """Topic ids of those of `names` that exist."""
+        there = sorted(set(self._client.list_topics()) & set(names))
+        return {each["name"]: str(each["topic_id"]) for each in self._client.describe_topics(there)} if there else {}
+
+    def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """The whole configuration of each topic."""
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        if not names:
+            return {}
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, each) for each in names]
+        answer = self._client.describe_configs(wanted, config_filter="all")
+        return {
+            each: {key: str(entry["value"]) for key, entry in entries.items()}
+            for each, entries in answer["topic"].items()
+        }
+
+    def create(self, wanted: dict[str, dict[str, Any]]) -> set[str]:
+        """Create them and wait until they can be used; one that another process has just made is not an error."""
+        from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+        created = set()
+        for each, how in wanted.items():
+            try:
+                self._client.create_topics({each: how})
+                created.add(each)
+            except TopicAlreadyExistsError:
+                continue
+            except KafkaError as error:
+                raise TopicsError(
+                    f"cannot create {each}: {error!r}. Does the user of CREDENCE_SASL_USERNAME have the right to?"
+                ) from error
+        if wanted:
+            self._client.wait_for_topics(list(wanted))
+        return created
+
+    def delete(self, names: list[str]) -> None:
+        if names:
+            self._client.delete_topics(names)
+
+    def forget_group(self, group: str) -> None:
+        """Delete the group's committed offsets. TopicsError if it has members."""
+        from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError, KafkaError
+
+        until = time.monotonic() + 15.0
+        while True:
+            try:
+                answers = self._client.delete_groups([group])
+                break
+            except GroupIdNotFoundError:
+                return
+            except KafkaError as error:
+                # A broker that never had a group makes the topic for them when first asked.
+                if not isinstance(error, CoordinatorNotAvailableError) or time.monotonic() > until:
+                    raise TopicsError(f"group {group} cannot be deleted: {error!r}. Stop every worker first") from error
+                time.sleep(0.2)
+        for failed in [answer for answer in answers.values() if answer not in (None, "OK")]:
+            if "NotFound" not in repr(failed):
+                raise TopicsError(f"group {group} cannot be deleted: {failed!r}. Stop every worker first")
+
+    def await_gone(self, names: list[str], patience_s: float = 30.0) -> None:
+        """Wait until the broker has forgotten deleted topics."""
+        until = time.monotonic() + patience_s
+        while still := set(self._client.list_topics()) & set(names):
+            if time.monotonic() > until:
+                raise TopicsError(f"the broker has not deleted {', '.join(sorted(still))} in {patience_s:.0f} s")
+            time.sleep(0.1)
