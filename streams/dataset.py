@@ -68,12 +68,14 @@ class Dataset:
         t_ms: [events] event times; not quite ascending where events arrive late.
         columns: field of an event record → [events] its text, "" for none.
         labels: claim id → label.
+        texts: claim id → what is claimed, where the data set says so.
     """
 
     name: str
     t_ms: npt.NDArray[np.int64]
     columns: dict[str, Sequence[str]] = field(repr=False)
     labels: dict[str, str] = field(repr=False)
+    texts: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.t_ms)
@@ -90,6 +92,10 @@ class Dataset:
             if t < first.get(claim, t + 1):
                 first[claim] = t
         return first
+
+    def title(self, claim_id: str) -> str:
+        """What is claimed, on one line; the claim's id where nobody wrote it down."""
+        return " ".join(self.texts.get(claim_id, "").split()) or claim_id
 
     def releases(self, lag_ms: int) -> list[Release]:
         """Every verdict, at the claim's earliest event + lag, ascending by time (then claim id)."""
@@ -133,7 +139,9 @@ def read(directory: Path) -> Dataset:
         columns = {name: [column[i] for i in picked] for name, column in columns.items()}
     head, rows = _table(directory, "claims", ("claim_id", "label"))
     claim, label = head.index("claim_id"), head.index("label")
-    return Dataset(directory.resolve().name, t_ms, columns, {row[claim]: row[label] for row in rows})
+    labels = {row[claim]: row[label] for row in rows}
+    texts = {row[claim]: row[head.index("text")] for row in rows} if "text" in head else {}
+    return Dataset(directory.resolve().name, t_ms, columns, labels, texts)
 
 
 def _table(directory: Path, stem: str, required: Sequence[str]) -> tuple[list[str], list[list[str]]]:

@@ -6,6 +6,7 @@ interleave, late events arrive late, and stamps are as old as their hop.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,30 +47,30 @@ class Ordered:
         self._parameters: Any = specs["parameters"].core(0)
         self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
         self._sequence = 0
+        # The log's clock, by which claims are forgotten, stands still: live, too, a replay is appended within minutes.
+        self._now_ms = int(time.time() * 1000)
 
-    def events(self, records: list[bytes], times_ms: list[int]) -> None:
+    def events(self, records: list[bytes]) -> None:
         """Apply events, in this order."""
-        block, _ = decode_events(self._logged(records, times_ms), 0, self._limits)
-        self._send(block, times_ms[-1])
+        self._send(decode_events(self._logged(records), 0, self._limits)[0])
 
-    def rulings(self, records: list[bytes], at_ms: int) -> None:
+    def rulings(self, records: list[bytes]) -> None:
         """Apply rulings."""
-        block, _ = decode_rulings(self._logged(records, [at_ms] * len(records)), 0, self._limits)
-        self._send(block, at_ms)
+        self._send(decode_rulings(self._logged(records), 0, self._limits)[0])
 
-    def _logged(self, records: list[bytes], times_ms: list[int]) -> list[Any]:
+    def _logged(self, records: list[bytes]) -> list[Any]:
         self._sequence += len(records)
         first = self._sequence - len(records)
-        return [Logged(first + i, t, value) for i, (value, t) in enumerate(zip(records, times_ms, strict=True))]
+        return [Logged(first + i, self._now_ms, value) for i, value in enumerate(records)]
 
-    def _send(self, block: Block, now_ms: int) -> None:
+    def _send(self, block: Block) -> None:
         waiting = deque([block])
         while waiting:
             block = waiting.popleft()
             for stage in self._readers(block.kind):
                 cursor: int | None = 0
                 while cursor is not None:
-                    effects = stage.apply(block, now_ms, cursor)
+                    effects = stage.apply(block, self._now_ms, cursor)
                     waiting.extend(effects.blocks)
                     if stage is not self._parameters:
                         waiting.extend(effects.lessons)
@@ -101,17 +102,17 @@ def compare(
     row = 0
     for release in data.releases(lag_ms):
         upto = int(np.searchsorted(times, release.at_ms, side="left"))
-        row = _feed(ordered, values, order, times, row, upto)
-        ordered.rulings([release.record()], release.at_ms)
+        row = _feed(ordered, values, order, row, upto)
+        ordered.rulings([release.record()])
         say("scoring in the order of event time", row / max(1, len(times)))
-    _feed(ordered, values, order, times, row, len(times))
+    _feed(ordered, values, order, row, len(times))
     return differences(ordered, live)
 
 
-def _feed(ordered: Ordered, values: list[bytes], order: Any, times: Any, row: int, upto: int) -> int:
+def _feed(ordered: Ordered, values: list[bytes], order: Any, row: int, upto: int) -> int:
     for lo in range(row, upto, BLOCK_ROWS):
         hi = min(upto, lo + BLOCK_ROWS)
-        ordered.events([values[i] for i in order[lo:hi].tolist()], times[lo:hi].tolist())
+        ordered.events([values[i] for i in order[lo:hi].tolist()])
     return upto
 
 

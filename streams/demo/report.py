@@ -125,7 +125,7 @@ def auc(values: Sequence[float], positive: Any) -> float:
     return float((above + 0.5 * ties).mean())
 
 
-def lone_report(watch: Watch, truth: Truth, facts: Facts, lag_ms: int) -> dict[str, Any] | None:
+def lone_report(watch: Watch, truth: Truth, facts: Facts, data: Dataset, lag_ms: int) -> dict[str, Any] | None:
     """The lone source before and after: her record now, and each of her stories; None where there is none."""
     if not truth.lone or truth.lone not in watch.sources:
         return None
@@ -139,6 +139,7 @@ def lone_report(watch: Watch, truth: Truth, facts: Facts, lag_ms: int) -> dict[s
         stories.append(
             {
                 "claim_id": claim,
+                "title": data.title(claim),
                 "supports": before["supports"] if before else None,
                 "denies": before["denies"] if before else None,
                 "score_before_verdict": before["score"] if before else None,
@@ -179,5 +180,13 @@ def examples(watch: Watch, truth: Truth, facts: Facts, data: Dataset, each: int 
         for claim in ids:
             flag = watch.raised.get(claim)
             hours = (flag.at_ms - facts.first[claim]) / HOUR_MS if flag else None
-            shown.append({"truth": wanted, "ruled": not unruled, "flagged_after_h": hours, **watch.claims[claim]})
+            shown.append(
+                {
+                    "truth": wanted,
+                    "ruled": not unruled,
+                    "flagged_after_h": hours,
+                    "title": data.title(claim),
+                    **watch.claims[claim],
+                }
+            )
     return shown

@@ -237,12 +237,12 @@ class _Demo:
             "verdicts": status.verdicts,
             "verdict_lag_h": lag_ms / HOUR_MS,
             "claims": len(self._watch.claims),
-            "sources": len(self._watch.sources),
+            "sources": len(set(self._data.columns["source_id"])),
             "dead_letters": dict(self._watch.refused),
             "hidden_truth": self._truth.hidden,
             "flags": flags_report(self._watch, self._truth, facts, lag_ms),
             "ranking": ranking(self._watch, self._truth, self._data),
-            "lone_source": lone_report(self._watch, self._truth, facts, lag_ms),
+            "lone_source": lone_report(self._watch, self._truth, facts, self._data, lag_ms),
         }
 
     async def _check(self, result: dict[str, Any]) -> None:

@@ -179,8 +179,9 @@ class LiveScreen:
 
     def _spreading(self) -> RenderableType:
         table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
-        for name, justify in (("spreading now", "left"), ("events", "right"), ("for/against", "right")):
-            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("spreading now", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("events", no_wrap=True, justify="right")
+        table.add_column("for/against", no_wrap=True, justify="right")
         for name in ("public score (interval)", "risk", ""):
             table.add_column(name, no_wrap=True)
         for claim, count in self._counts.most_common(SHOWN):
@@ -189,7 +190,7 @@ class LiveScreen:
                 continue
             mark = f"ruled {record['verdict']}" if record.get("verdict") else "⚑ flagged" if record["flagged"] else ""
             table.add_row(
-                claim,
+                self._data.title(claim),
                 f"{record['events']:,}",
                 f"{record['supports']}/{record['denies']}",
                 score_bar(record),
@@ -200,11 +201,15 @@ class LiveScreen:
 
     def _flags(self) -> RenderableType:
         table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
-        for name in ("raised", "claim", "after", "because"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        table.add_column("raised", no_wrap=True)
+        table.add_column("claim", no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column("after", no_wrap=True, justify="right")
+        table.add_column("because", no_wrap=True, overflow="ellipsis", ratio=2)
         for flag in list(self._watch.raised.values())[: -SHOWN - 1 : -1]:
             hours = (flag.at_ms - self._first.get(flag.claim_id, flag.at_ms)) / HOUR_MS
-            table.add_row(day(flag.at_ms), flag.claim_id, f"{hours:.1f} h", reasons_in_words(flag.reasons))
+            table.add_row(
+                day(flag.at_ms), self._data.title(flag.claim_id), f"{hours:.1f} h", reasons_in_words(flag.reasons)
+            )
         title = f"flags: {len(self._watch.raised)} raised, {len(self._watch.standing)} standing"
         return Panel(table, title=title, title_align="left", border_style="dim")
 

@@ -72,7 +72,7 @@ def _lone_sentences(result: Mapping[str, Any], lag_h: float) -> list[str]:
     told = [story for story in lone["stories"] if story["score_before_verdict"] is not None]
     said = [f"{lone['source_id']} stood alone against her neighbours {len(lone['stories'])} times."]
     if told:
-        said[0] += f" On {told[0]['claim_id']}, {told[0]['supports']} said yes and {told[0]['denies']} no."
+        said[0] += f" The first time, {told[0]['supports']} said yes and {told[0]['denies']} no (“{told[0]['title']}”)."
     said[0] += (
         f" Each verdict, {_hours(lag_h)} later, proved her right. Credence had no opinion of her; the first verdict "
         f"made her credibility {first['credibility']:.2f}, the last one {after['credibility']:.2f} ({after['right']} "
@@ -82,9 +82,9 @@ def _lone_sentences(result: Mapping[str, Any], lag_h: float) -> list[str]:
     if len(told) > 1:
         one, last = told[0], told[-1]
         said.append(
-            f"Just before the verdict, {one['claim_id']} had score {one['score_before_verdict']:.2f} and risk "
-            f"{one['risk_before_verdict']:.2f}. On the last story, {last['claim_id']}, with records known: score "
-            f"{last['score_before_verdict']:.2f}, risk {last['risk_before_verdict']:.2f}."
+            f"Just before its verdict that story had score {one['score_before_verdict']:.2f} and risk "
+            f"{one['risk_before_verdict']:.2f}; the last one, when records were known, score "
+            f"{last['score_before_verdict']:.2f} and risk {last['risk_before_verdict']:.2f}."
         )
     return said
 
@@ -98,11 +98,12 @@ def _example_table(examples: list[dict[str, Any]], hidden: bool) -> Table:
     title = "the largest claims" if ruled else "the largest claims without any verdict"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     truth = "hidden truth" if hidden else "label"
-    for name in ("claim", truth, "for/against", "public score (interval)", "risk", "flagged after"):
+    table.add_column("claim", no_wrap=True, overflow="ellipsis", max_width=44)
+    for name in (truth, "for/against", "public score (interval)", "risk", "flagged after"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for e in examples:
         table.add_row(
-            e["claim_id"],
+            e["title"],
             Text("true", style="green") if e["truth"] else Text("false", style="red"),
             f"{e['supports']}/{e['denies']}",
             score_bar(e),
