@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.blocks import Block, make
 from streams.scoring import ScoringConfig
 from tests.scoring.builders import (
     DAY_MS,
     NOW_MS,
+    SOURCES,
     Event,
     Pipeline,
     Ruling,
@@ -23,52 +26,75 @@ from tests.scoring.test_settlement import ruling_lists
 
 
 class Recovering(Pipeline):
-    """Keeps a second pair of states that lives only on deltas, and swaps it in when told."""
+    """Keeps a second pair of states that lives on deltas alone, compares it after every block, takes it when told."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.log: list[tuple[int, int, bytes]] = []
+        self.shadow = [type(s)(self.config, 0) for s in (self.sources, self.claims)]
 
     def _apply(self, state: Any, block: Any) -> Any:
         out = super()._apply(state, block)
-        stage = 0 if state is self.sources else 1
-        self.log.extend((stage, i, t.take_delta()) for i, t in enumerate(state.tables))
+        shadow = self.shadow[0 if state is self.sources else 1]
+        for live, copy in zip(state.tables, shadow.tables, strict=True):
+            if payload := live.take_delta():
+                copy.apply(payload)
+                copy.recovered()
+            assert live.difference(copy) == 0, f"{block.kind} changed rows of {live.name} that it did not touch"
         return out
 
     def crash(self) -> None:
-        fresh = [type(s)(self.config, 0) for s in (self.sources, self.claims)]
-        for stage, index, payload in self.log:
-            if payload:
-                fresh[stage].tables[index].apply(payload)
-        for state in fresh:
-            for table in state.tables:
-                table.recovered()
-        self.sources, self.claims = fresh
+        self.sources, self.claims = self.shadow
+        self.shadow = [type(s)(self.config, 0) for s in (self.sources, self.claims)]
+        for state, shadow in zip((self.sources, self.claims), self.shadow, strict=True):
+            for live, copy in zip(state.tables, shadow.tables, strict=True):
+                for index in range(live.segments()):
+                    copy.apply(live.segment(index))
+                copy.recovered()
+
+
+@st.composite
+def control_blocks(draw: Any) -> list[Block]:
+    """Parameters, assignments and ticks, as the other stages and the clock send them."""
+    out: list[Block] = []
+    for version in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["params", "assign", "tick"]))
+        if kind == "params":
+            names = st.sampled_from(
+                ["ppv_support", "ppv_deny", "mu_0", "risk_bias", "pi", "flags_paused", "flags_killed"]
+            )
+            values = draw(st.dictionaries(names, st.floats(0.1, 0.9), max_size=3))
+            out.append(Block("params", "p/0", version, {}, {"version": version + 1, "values": values}))
+        elif kind == "assign":
+            named = draw(st.lists(st.sampled_from(SOURCES), min_size=1, unique=True))
+            clusters = [draw(st.sampled_from([0, 5, 9])) for _ in named]
+            out.append(make("assign", "g/0", version, {"s": named, "cl": clusters, "com": ["left"] * len(named)}))
+        else:
+            out.append(Block("tick", "k/0", version, {}, {"t": version, "flush": draw(st.booleans())}))
+    return out
 
 
 @settings(deadline=None, max_examples=80)
 @given(
     event_lists(),
     ruling_lists(),
+    control_blocks(),
     st.randoms(use_true_random=False),
     st.lists(st.integers(0, 40), max_size=5),
     st.booleans(),
 )
-def test_state_rebuilt_from_deltas_midway_goes_on_identically(
-    events: list[Event], rulings: list[Ruling], random: Any, cuts: list[int], expire: bool
+def test_state_rebuilt_from_deltas_after_any_block_goes_on_identically(
+    events: list[Event], rulings: list[Ruling], control: list[Block], random: Any, cuts: list[int], expire: bool
 ) -> None:
-    items: list[Any] = [*in_pieces(events, cuts), *rulings]
+    items: list[Any] = [*in_pieces(events, cuts), *rulings, *control]
     random.shuffle(items)
-    config = (
-        ScoringConfig(sweep_ms=1, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS)
-        if expire
-        else ScoringConfig()
-    )
+    config = ScoringConfig(settle_step=3, publish_step=2)
+    if expire:
+        config = replace(config, sweep_ms=1, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS)
     steady, crashing = Pipeline(config), Recovering(config)
     for i, item in enumerate(items):
         for line in (steady, crashing):
             line.now_ms = NOW_MS + i * DAY_MS // 2
-            line.rule(item) if isinstance(item, Ruling) else line.events(list(item))
+            feed(line, item)
             line.tick()
         if random.random() < 0.5:
             crashing.crash()
@@ -76,6 +102,15 @@ def test_state_rebuilt_from_deltas_midway_goes_on_identically(
     assert difference(steady.claims, crashing.claims) == 0
     assert steady.scores == crashing.scores
     assert steady.flags == crashing.flags
+
+
+def feed(line: Pipeline, item: Any) -> None:
+    if isinstance(item, Ruling):
+        line.rule(item)
+    elif isinstance(item, Block):
+        line.feed(item) if item.kind == "assign" else line.feed_both(item)
+    else:
+        line.events(list(item))
 
 
 @settings(deadline=None, max_examples=30)
