@@ -55,8 +55,7 @@ async def count(events: Any) -> None:
         done += 1
         if done == WANTED:
             # Faust turns sys.stdout into log lines.
-            os.write(1, f"MEASURED {done} {time.perf_counter() - began}
-".encode())
+            os.write(1, b"MEASURED %d %f " % (done, time.perf_counter() - began))
             os._exit(0)
 
 

@@ -57,9 +57,7 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
         rates.ceiling.append(parsed / seconds)
         seconds = await whole_path(here, published, ruled, log)
         rates.path.append(events / seconds)
-        say(
-            f"round {number + 1} of {count}: whole path {rates.path[-1]:,.0f}, ceiling {rates.ceiling[-1]:,.0f} events/s"
-        )
+        say(f"round {number + 1} of {count}: path {rates.path[-1]:,.0f}, ceiling {rates.ceiling[-1]:,.0f} events/s")
         if idiomatic_events:
             done, seconds = await asyncio.to_thread(
                 measured, here, "load_tests.bench.idiomatic", 90.0, IDIOMATIC_EVENTS=str(idiomatic_events)
