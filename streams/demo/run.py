@@ -150,7 +150,7 @@ class _Demo:
                 self._start("api", "api")
                 self._api = f"http://{self._settings.api_host}:{self._settings.api_port}"
             await self._ready(worker)
-            self._say(f"A worker and the query service are up ({time.perf_counter() - began:.1f} s).")
+            self._say(f"A worker and the query service took {time.perf_counter() - began:.1f} s to come up.")
             async with self._watch:
                 status, worker = await self._replay(worker)
                 await self._watch.caught_up()
