@@ -115,6 +115,8 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
         "api_port": API_PORT if is_free(API_PORT) else free_port(),
         "metrics_port": free_port(),
         "session_timeout_ms": SESSION_MS,
+        # Under the same name, one that follows it need not wait until it is given up.
+        "instance_id": "demo",
     }
     if PARTITIONS_VARIABLE not in os.environ:
         own["partitions"] = 1
