@@ -25,6 +25,7 @@ import numpy.typing as npt
 import xxhash
 
 from streams.blocks import Block
+from streams.scoring.communities import find_communities, keep_names
 from streams.scoring.numeric import Floats, Ints
 
 
@@ -44,6 +45,11 @@ class CoordinationConfig:
     degree_min: int = 4
     density_min: float = 0.25
     every_events: int = 2_000
+    # K. 0 leaves everybody unassigned: with ρ_unassigned = ρ_community, K = 12 changed the AUC of the public score by
+    # −.002 at 1 h and +.002 at 24 h in a clean world, and by −.015 and +.001 under camouflaged nets.
+    communities: int = 0
+    communities_every: int = 5  # rounds of clusters to one of communities
+    participations_max: int = 400_000  # the latest, from which communities are found
     pairs_max: int = 2_000_000
 
 
@@ -72,6 +78,10 @@ class Coordination:
         self._keys: Ints = np.zeros(0, np.int64)
         self._counts: Ints = np.zeros((0, 3), np.int64)  # same, opposite, near
         self._since = 0
+        self._rounds = 0
+        self._claim_of: dict[str, int] = {}
+        self._took_part: list[Ints] = []
+        self._community = np.zeros(1024, np.int64)
 
     def apply(self, block: Block) -> Block | None:
         """Fold a block of events; an "assign" block if clusters changed, every `every_events` assertions."""
@@ -92,7 +102,19 @@ class Coordination:
             return None
         self._since = 0
         self._compress()
-        return self._assign(self._clusters())
+        communities = self._community[: len(self._names)]
+        if self.config.communities and self._rounds % self.config.communities_every == 0:
+            communities = self._find_communities()
+        self._rounds += 1
+        return self._assign(self._clusters(), communities)
+
+    def _find_communities(self) -> Ints:
+        """Community of every source from the latest participations, under the names that it had."""
+        n, k = len(self._names), self.config.communities
+        pairs = np.concatenate(self._took_part)[-self.config.participations_max :]
+        self._took_part = [pairs]
+        found = find_communities(pairs >> 32, pairs & 0xFFFFFFFF, n, len(self._claim_of), k, self.config.joined_min)
+        return keep_names(self._community[:n], found, k) if self._community[:n].any() else found
 
     def _rows(self, names: list[str]) -> Ints:
         row_of = self._row_of
@@ -103,6 +125,7 @@ class Coordination:
         while len(self._names) > len(self._joined):
             self._joined = np.concatenate([self._joined, np.zeros_like(self._joined)])
             self._cluster = np.concatenate([self._cluster, np.zeros_like(self._cluster)])
+            self._community = np.concatenate([self._community, np.zeros_like(self._community)])
         return np.fromiter(map(row_of.__getitem__, names), np.int64, len(names))
 
     def _meet(self, claim: str, rows: Ints, t_ms: Ints, stance: npt.NDArray[np.int8]) -> None:
@@ -116,6 +139,8 @@ class Coordination:
         if not rows.size:
             return
         self._joined[rows] += 1
+        number = self._claim_of.setdefault(claim, len(self._claim_of))
+        self._took_part.append((rows << 32) | number)
         everyone = _Ring(rows, t_ms, stance)
         if ring is not None:
             everyone = _Ring(
@@ -204,12 +229,17 @@ class Coordination:
             return np.uint64(values[np.argmax(counts)])
         return np.uint64(xxhash.xxh3_64_intdigest(min(self._names[i] for i in members.tolist())) | 2)
 
-    def _assign(self, clusters: npt.NDArray[np.uint64]) -> Block | None:
-        moved = np.flatnonzero(clusters != self._cluster[: len(clusters)])
+    def _assign(self, clusters: npt.NDArray[np.uint64], communities: Ints) -> Block | None:
+        n = len(clusters)
+        moved = np.flatnonzero((clusters != self._cluster[:n]) | (communities != self._community[:n]))
         if not moved.size:
             return None
-        self._cluster[: len(clusters)] = clusters
-        columns = {"s": [self._names[i] for i in moved.tolist()], "cl": clusters[moved], "com": [""] * len(moved)}
+        self._cluster[:n], self._community[:n] = clusters, communities
+        columns = {
+            "s": [self._names[i] for i in moved.tolist()],
+            "cl": clusters[moved],
+            "com": [f"m{m:02d}" if m else "" for m in communities[moved].tolist()],
+        }
         return Block("assign", "", 0, columns)
 
 
