@@ -7,6 +7,8 @@ one with the highest sequence. Assertions that are not in force are kept: a verd
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -137,40 +139,61 @@ class Ledger:
             texts[part_rows[i]] = ids[i]
         if len(at) == np.count_nonzero(spoke):
             return
-        for i in np.flatnonzero(spoke & ~plain).tolist():
-            self._take(int(part_rows[i]), block, i, int(named[i]), float(q[i]))
+        self._take(part_rows, (spoke & ~plain).nonzero()[0], block, named, q)
 
-    def _take(self, part: int, block: Block, i: int, named: int, q: float) -> None:
-        """A further stance of a participant: in force if it outranks the present one, else kept if it asserts."""
+    def _take(self, part_rows: Ints, at: Ints, block: Block, named: Ints, q: Floats) -> None:
+        """Further stances of participants: of each, the highest in rank is in force; the rest is kept if it asserts.
+
+        Rank: assertions before questions and comments, then time, then the hash of the event id. Of equals the one
+        in force stays.
+        """
         parts = self.tables.parts
-        new = (int(block["x"][i]), int(block["t"][i]), int(block["e"][i]))
-        now = (int(parts["x"][part]), int(parts["t"][part]), int(parts["e"][part]))
-        if (_rank(new)) <= _rank(now):
-            if new[0] <= DENY:
-                self._keep(part, new, int(block["kind"][i]), int(block["g"][i]), named, q, block["i"][i])
-            return
-        if 0 < now[0] <= DENY:
-            self._keep(
-                part, now, int(parts["kind"][part]), int(parts["g"][part]), int(parts["m"][part]),
-                float(parts["q"][part]), parts.texts("i")[part],
-            )  # fmt: skip
-        for field in ("x", "kind", "t", "e", "g"):
-            parts[field][part] = block[field][i]
-        parts["m"][part], parts["q"][part] = named, q
-        parts.texts("i")[part] = block["i"][i]
+        held = np.unique(part_rows[at])
+        held = held[parts["x"][held] > 0]
+        # Candidates: what is in force now, first, then the block's rows in their order.
+        part = np.concatenate([held, part_rows[at]])
+        said: dict[str, npt.NDArray[Any]] = {
+            field: np.concatenate([parts[field][held], block[field][at]]) for field in ("x", "kind", "t", "e", "g")
+        }
+        said["m"] = np.concatenate([parts["m"][held], named[at]])
+        said["q"] = np.concatenate([parts["q"][held], q[at]])
+        now, new = parts.texts("i"), block["i"]
+        ids = [now[row] for row in held.tolist()] + [new[i] for i in at.tolist()]
+        asserts = said["x"] <= DENY
+        order = np.lexsort((-np.arange(len(part)), said["e"], said["t"], asserts, part))
+        last = np.append(part[order][1:] != part[order][:-1], True)
+        self._keep(part, said, ids, np.sort(order[~last & asserts[order]]))
+        wins = order[last]
+        wins = wins[wins >= len(held)]
+        for field, column in said.items():
+            parts[field][part[wins]] = column[wins]
+        for i in wins.tolist():
+            now[part[i]] = ids[i]
 
-    def _keep(self, part: int, stance: tuple[int, int, int], kind: int, g: int, m: int, q: float, i: str) -> None:
+    def _keep(self, part: Ints, said: dict[str, npt.NDArray[Any]], ids: list[str], kept: Ints) -> None:
+        """Append assertions that are not in force to their participants' chains; what is there stays as it is."""
         more, parts = self.tables.more, self.tables.parts
-        key = int(mix_keys(np.array([part]), np.array([stance[2]], np.uint64))[0])
-        rows, made = more.ensure([key])
+        if not kept.size:
+            return
+        rows, made = more.ensure(mix_keys(part[kept], said["e"][kept]).tolist())
         if not made.size:
             return
-        row = int(rows[0])
-        more["p"][row], more["next"][row] = part, parts["more"][part]
-        more["x"][row], more["t"][row], more["e"][row] = stance
-        more["kind"][row], more["g"][row], more["m"][row], more["q"][row] = kind, g, m, q
-        more.texts("i")[row] = i
-        parts["more"][part] = row + 1
+        first = np.unique(rows, return_index=True)
+        fresh = kept[first[1][np.isin(first[0], made)]]
+        fresh_rows = first[0][np.isin(first[0], made)]
+        by_part = np.argsort(part[fresh], kind="stable")
+        fresh, fresh_rows = fresh[by_part], fresh_rows[by_part]
+        owner = part[fresh]
+        for field, column in said.items():
+            more[field][fresh_rows] = column[fresh]
+        more["p"][fresh_rows] = owner
+        begins = np.append(True, owner[1:] != owner[:-1])
+        more["next"][fresh_rows] = np.where(begins, parts["more"][owner], np.append(0, fresh_rows[:-1] + 1))
+        ends = np.append(begins[1:], True)
+        parts["more"][owner[ends]] = fresh_rows[ends] + 1
+        texts = more.texts("i")
+        for row, i in zip(fresh_rows.tolist(), fresh.tolist(), strict=True):
+            texts[row] = ids[i]
 
     def outcomes(self, rows: Ints, before_ms: npt.NDArray[np.int64]) -> tuple[Ints, Floats]:
         """What a verdict credits: each participant's last assertion before its claim's first ruling, and its q.
@@ -193,7 +216,3 @@ class Ledger:
                     best, stance[i], q[i] = rank, more["x"][row], more["q"][row]
                 link = int(more["next"][row])
         return stance, q
-
-
-def _rank(stance: tuple[int, int, int]) -> tuple[bool, int, int]:
-    return 0 < stance[0] <= DENY, stance[1], stance[2]
