@@ -23,10 +23,10 @@ from load_tests.world_people import (
 )
 from load_tests.world_words import reply, retold
 
-# Memory kernel of reshares: flat up to s₀, then a power law with exponent 1 + θ (Zhao et al., KDD 2015). The tail is
-# drawn a little shorter than the paper's θ = .2315, because a world of a month has no room for it.
+# Memory kernel of reshares: flat up to s₀, then a power law with exponent 1 + θ (Zhao et al., KDD 2015), here cut at
+# DELAY_MAX_MS, since a world of a month has no room for its tail.
 KERNEL_S0_MS = 300_000.0
-KERNEL_THETA = 0.42
+KERNEL_THETA = 0.2315
 DELAY_MAX_MS = 6 * DAY_MS
 BOT_MINUTES = 20
 POST, RESHARE, REPLY = "post", "reshare", "reply"

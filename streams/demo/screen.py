@@ -69,6 +69,11 @@ def day(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %H:%M}" if ms else "–"
 
 
+def shortened(title: str, width: int = 38) -> str:
+    """The title, cut where it is too long."""
+    return title if len(title) <= width else title[: width - 1].rstrip() + "…"
+
+
 def score_bar(record: Record, width: int = 14) -> Text:
     """The score's interval as a bar from 0 to 1 with the score on it; words where there is little evidence."""
     if not enough_evidence("claim", record):
@@ -101,7 +106,7 @@ class PlainScreen:
 
     def say(self, sentence: str) -> None:
         """Tell what is being done now."""
-        self._console.print(sentence, highlight=False, markup=False)
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, status: ReplayStatus) -> None:
         """A line, if the last one was a while ago."""
@@ -115,7 +120,7 @@ class PlainScreen:
         )
         if watch.raised:
             newest = next(reversed(watch.raised.values()))
-            line += f"; newest: {newest.claim_id}: {reasons_in_words(newest.reasons, 1)}"
+            line += f", newest: {newest.claim_id} ({reasons_in_words(newest.reasons, 1)})"
         self.say(line)
 
 

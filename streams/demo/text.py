@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.screen import risk_text, score_bar
+from streams.demo.screen import risk_text, score_bar, shortened
 
 
 def print_report(console: Console, result: Mapping[str, Any], examples: list[dict[str, Any]]) -> None:
@@ -26,7 +26,7 @@ def print_report(console: Console, result: Mapping[str, Any], examples: list[dic
         console.print(f"• {sentence}", highlight=False, soft_wrap=False)
     if examples:
         console.print()
-        console.print(_example_table(examples, bool(result.get("hidden_truth"))))
+        console.print(_example_table(examples, bool(result.get("hidden_truth")), max(14, console.width - 72)))
 
 
 def _flag_sentences(flags: Mapping[str, Any], lag_h: float) -> list[str]:
@@ -93,17 +93,17 @@ def _hours(hours: float) -> str:
     return f"{hours * 60:.0f} minutes" if hours < 1.5 else f"{hours:.1f} hours".replace(".0 ", " ")
 
 
-def _example_table(examples: list[dict[str, Any]], hidden: bool) -> Table:
+def _example_table(examples: list[dict[str, Any]], hidden: bool, title_width: int) -> Table:
     ruled = all(e["ruled"] for e in examples)
     title = "the largest claims" if ruled else "the largest claims without any verdict"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     truth = "hidden truth" if hidden else "label"
-    table.add_column("claim", no_wrap=True, overflow="ellipsis", max_width=44)
-    for name in (truth, "for/against", "public score (interval)", "risk", "flagged after"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table.add_column("claim", no_wrap=True)
+    for name in (truth, "for/against", "score (interval)", "risk", "flagged after"):
+        table.add_column(name, no_wrap=True)
     for e in examples:
         table.add_row(
-            e["title"],
+            shortened(e["title"], title_width),
             Text("true", style="green") if e["truth"] else Text("false", style="red"),
             f"{e['supports']}/{e['denies']}",
             score_bar(e),
@@ -126,8 +126,9 @@ def print_checks(console: Console, result: Mapping[str, Any]) -> None:
     if verify and "max_abs_diff" in verify:
         differing = sum(verify[k] for k in ("records_differing", "flags_missing", "flags_extra", "counts_differing"))
         console.print(
-            f"• Replayed every log in memory and recounted the input: state differs by {verify['max_abs_diff']:.1g}, "
-            f"{differing} records, flags or counts differ{'' if verify['complete'] else ', the logs are cut'}.",
+            f"• Replayed every log in memory and recounted the input: the largest difference of any number of the "
+            f"state is {verify['max_abs_diff']:.1g}; records, flags and counts that differ: {differing}"
+            f"{'' if verify['complete'] else '. The logs are cut'}.",
             highlight=False,
         )
     elif verify:
