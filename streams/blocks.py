@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,9 @@ class Block:
     def take(self, rows: npt.NDArray[np.int64]) -> Block:
         """The given rows, in the given order."""
         picked = rows.tolist()
+        pick = itemgetter(*picked) if len(picked) > 1 else lambda column: [column[i] for i in picked]
         columns = {
-            name: [column[i] for i in picked] if isinstance(column, list) else column[rows]
+            name: list(pick(column)) if isinstance(column, list) else column[rows]
             for name, column in self.columns.items()
         }
         origin = self.origin if isinstance(self.origin, int) else self.origin[rows]

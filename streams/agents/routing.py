@@ -9,7 +9,7 @@ import orjson
 
 from streams.blocks import Block, concat, encode
 from streams.engine.journal import Outgoing
-from streams.topics import partition_of
+from streams.topics import partitions_of
 
 
 def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
@@ -17,7 +17,7 @@ def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgo
     if not len(block):
         return []
     keys = block[column]
-    owner = np.fromiter((partition_of(key, partitions) for key in keys), np.int64, len(keys))
+    owner = partitions_of(keys, partitions)
     outgoing = []
     for partition in range(partitions):
         rows = np.flatnonzero(owner == partition)
