@@ -1,7 +1,8 @@
 """Coordination: accounts that act as one, found by whom they appear with.
 
 Two sources co-act when they assert on the same claim; each event is paired with at most `ring` earlier participants of
-its claim. Kept a pair: claims shared on the same side, on opposite sides, and on the same side within 20 minutes.
+its claim, among sources that joined another claim before. Kept a pair: claims shared on the same side, on opposite
+sides, and on the same side within 20 minutes.
 
     npmi = ln(co·N / (n_a·n_b)) / −ln(co / N)                 co shared claims, n joined, N claims seen
     edge   windowed:     near ≥ 5 and (npmi(near) ≥ .55 or near / (min n + 10) ≥ .4), n ≥ 10 each
@@ -51,6 +52,7 @@ class CoordinationConfig:
     communities_every: int = 5  # rounds of clusters to one of communities
     participations_max: int = 400_000  # the latest, from which communities are found
     pairs_max: int = 2_000_000
+    claims_max: int = 100_000
 
 
 @dataclass(slots=True)
@@ -73,13 +75,15 @@ class Coordination:
         self._names: list[str] = []
         self._joined = np.zeros(1024, np.int64)
         self._cluster = np.zeros(1024, np.uint64)
-        self._rings: dict[str, _Ring] = {}
+        self._last_claim = np.full(1024, -1)
+        self._rings: dict[int, _Ring] = {}
+        self._number_of: dict[str, int] = {}
+        self._claims = 0
         self._fresh: list[tuple[Ints, npt.NDArray[np.int8]]] = []
         self._keys: Ints = np.zeros(0, np.int64)
         self._counts: Ints = np.zeros((0, 3), np.int64)  # same, opposite, near
         self._since = 0
         self._rounds = 0
-        self._claim_of: dict[str, int] = {}
         self._took_part: list[Ints] = []
         self._community = np.zeros(1024, np.int64)
 
@@ -89,15 +93,15 @@ class Coordination:
         if not asserted.size:
             return None
         rows = self._rows([block["s"][i] for i in asserted.tolist()])
-        claims = [block["c"][i] for i in asserted.tolist()]
-        t_ms, stance = block["t"][asserted], block["x"][asserted]
-        at: dict[str, list[int]] = {}
-        for i, claim in enumerate(claims):
-            at.setdefault(claim, []).append(i)
-        for claim, members in at.items():
-            picked = np.asarray(members)
-            self._meet(claim, rows[picked], t_ms[picked], stance[picked])
-        self._since += len(rows)
+        numbers = self._numbers([block["c"][i] for i in asserted.tolist()])
+        joins = self._joins(rows, numbers)
+        t_ms, stance = block["t"][asserted][joins], block["x"][asserted][joins]
+        rows, numbers = rows[joins], numbers[joins]
+        order = np.argsort(numbers, kind="stable")
+        edges = np.flatnonzero(np.diff(numbers[order])) + 1
+        for picked in np.split(order, edges) if order.size else []:
+            self._meet(int(numbers[picked[0]]), rows[picked], t_ms[picked], stance[picked])
+        self._since += len(asserted)
         if self._since < self.config.every_events:
             return None
         self._since = 0
@@ -108,12 +112,34 @@ class Coordination:
         self._rounds += 1
         return self._assign(self._clusters(), communities)
 
+    def _numbers(self, claims: list[str]) -> Ints:
+        """Number of each claim; the oldest claims are forgotten beyond the bound."""
+        number_of = self._number_of
+        for claim in claims:
+            if claim not in number_of:
+                number_of[claim] = self._claims
+                self._claims += 1
+        numbers = np.fromiter(map(number_of.__getitem__, claims), np.int64, len(claims))
+        while len(number_of) > self.config.claims_max:
+            self._rings.pop(number_of.pop(next(iter(number_of))), None)
+        return numbers
+
+    def _joins(self, rows: Ints, numbers: Ints) -> Ints:
+        """Rows that join a claim, once each, by sources that joined another one before: only they can meet again."""
+        _, first = np.unique((rows << 32) | numbers, return_index=True)
+        first.sort()
+        first = first[self._last_claim[rows[first]] != numbers[first]]
+        np.add.at(self._joined, rows[first], 1)
+        self._last_claim[rows[first]] = numbers[first]
+        again: Ints = first[self._joined[rows[first]] > 1]
+        return again
+
     def _find_communities(self) -> Ints:
         """Community of every source from the latest participations, under the names that it had."""
         n, k = len(self._names), self.config.communities
         pairs = np.concatenate(self._took_part)[-self.config.participations_max :]
         self._took_part = [pairs]
-        found = find_communities(pairs >> 32, pairs & 0xFFFFFFFF, n, len(self._claim_of), k, self.config.joined_min)
+        found = find_communities(pairs >> 32, pairs & 0xFFFFFFFF, n, self._claims, k, self.config.joined_min)
         return keep_names(self._community[:n], found, k) if self._community[:n].any() else found
 
     def _rows(self, names: list[str]) -> Ints:
@@ -124,42 +150,34 @@ class Coordination:
                 self._names.append(name)
         while len(self._names) > len(self._joined):
             self._joined = np.concatenate([self._joined, np.zeros_like(self._joined)])
+            self._last_claim = np.concatenate([self._last_claim, np.full_like(self._last_claim, -1)])
             self._cluster = np.concatenate([self._cluster, np.zeros_like(self._cluster)])
             self._community = np.concatenate([self._community, np.zeros_like(self._community)])
         return np.fromiter(map(row_of.__getitem__, names), np.int64, len(names))
 
-    def _meet(self, claim: str, rows: Ints, t_ms: Ints, stance: npt.NDArray[np.int8]) -> None:
-        """Pair new participants of a claim with the earlier ones, then let them join the ring."""
+    def _meet(self, claim: int, rows: Ints, t_ms: Ints, stance: npt.NDArray[np.int8]) -> None:
+        """Pair new participants of a claim with the ring's earlier ones, then let them join it."""
         ring = self._rings.get(claim)
         if ring is not None:
             new = ~np.isin(rows, ring.source)
             rows, t_ms, stance = rows[new], t_ms[new], stance[new]
-        rows, first = np.unique(rows, return_index=True)
-        t_ms, stance = t_ms[first], stance[first]
+            source = np.concatenate([ring.source, rows])
+            t_ms, stance = np.concatenate([ring.t_ms, t_ms]), np.concatenate([ring.stance, stance])
+        else:
+            source = rows
         if not rows.size:
             return
-        self._joined[rows] += 1
-        number = self._claim_of.setdefault(claim, len(self._claim_of))
-        self._took_part.append((rows << 32) | number)
-        everyone = _Ring(rows, t_ms, stance)
-        if ring is not None:
-            everyone = _Ring(
-                np.concatenate([ring.source, rows]),
-                np.concatenate([ring.t_ms, t_ms]),
-                np.concatenate([ring.stance, stance]),
-            )
-        one, other = np.nonzero(
-            np.tri(len(everyone.source), len(rows), len(rows) - len(everyone.source) - 1, dtype=bool) == 0
-        )
-        newcomer = other + len(everyone.source) - len(rows)
-        keep = one < newcomer
-        one, newcomer = one[keep], newcomer[keep]
-        a, b = everyone.source[one], everyone.source[newcomer]
-        same = everyone.stance[one] == everyone.stance[newcomer]
-        near = same & (np.abs(everyone.t_ms[one] - everyone.t_ms[newcomer]) <= self.config.near_ms)
-        self._fresh.append(((np.minimum(a, b) << 32) | np.maximum(a, b), (same + 2 * near).astype(np.int8)))
         k = self.config.ring
-        self._rings[claim] = _Ring(everyone.source[-k:], everyone.t_ms[-k:], everyone.stance[-k:])
+        self._took_part.append((rows << 32) | claim)
+        self._rings[claim] = _Ring(source[-k:], t_ms[-k:], stance[-k:])
+        newcomer = np.arange(len(source) - len(rows), len(source))[:, None]
+        earlier = newcomer - np.arange(1, min(k, len(source) - 1) + 1)
+        real = earlier >= 0
+        one, other = earlier[real], np.broadcast_to(newcomer, earlier.shape)[real]
+        a, b = source[one], source[other]
+        same = stance[one] == stance[other]
+        near = same & (np.abs(t_ms[one] - t_ms[other]) <= self.config.near_ms)
+        self._fresh.append(((np.minimum(a, b) << 32) | np.maximum(a, b), (same + 2 * near).astype(np.int8)))
 
     def _compress(self) -> None:
         """Merge new meetings into the counts of pairs; forget the weakest beyond the bound."""
@@ -186,7 +204,7 @@ class Coordination:
         a, b = self._keys[often] >> 32, self._keys[often] & 0xFFFFFFFF
         same, opposite, near = (self._counts[often, i].astype(np.float64) for i in range(3))
         n_a, n_b = self._joined[a].astype(np.float64), self._joined[b].astype(np.float64)
-        seen = float(max(len(self._rings), 2))
+        seen = float(max(self._claims, 2))
         fewest = np.minimum(n_a, n_b)
         windowed = (
             (near >= config.shared_min)
@@ -199,10 +217,12 @@ class Coordination:
 
     def _clusters(self) -> npt.NDArray[np.uint64]:
         """Cluster of every source: connected parts of the graph that are dense enough."""
-        config, n = self.config, len(self._names)
+        config = self.config
+        out = np.zeros(len(self._names), np.uint64)
         a, b = self.edges()
-        label = np.arange(n)
-        alive = np.ones(n, bool)
+        nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
+        a, b, n = ends[: len(a)], ends[len(a) :], len(nodes)
+        label, alive = np.arange(n), np.ones(n, bool)
         for _ in range(12):  # peel sources with few edges, or few of those their part could have
             keep = alive[a] & alive[b]
             a, b = a[keep], b[keep]
@@ -213,10 +233,9 @@ class Coordination:
             alive = (degree > 0) & ~weak
             if not weak.any():
                 break
-        out = np.zeros(n, np.uint64)
         size = np.bincount(label[alive], minlength=n)
         for part in np.flatnonzero(size >= config.members_min).tolist():
-            members = np.flatnonzero(alive & (label == part))
+            members = nodes[alive & (label == part)]
             out[members] = self._name_cluster(members)
         return out
 
