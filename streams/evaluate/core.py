@@ -31,17 +31,18 @@ class Core:
     Args:
         data: the set, for the names of its codes; its rows are taken only as they are fed.
         config: of the core; the defaults unless given.
+        coordination: whether copy-clusters are looked for.
     """
 
     name = "ours"
     probabilistic = True
 
-    def __init__(self, data: CascadeSet, config: ScoringConfig | None = None) -> None:
+    def __init__(self, data: CascadeSet, config: ScoringConfig | None = None, coordination: bool = True) -> None:
         self.config = config or ScoringConfig()
         self.sources = SourcesState(self.config, 0)
         self.claims = ClaimsState(self.config, 0)
         self.learner = Learner()
-        self.coordination = Coordination()
+        self.coordination = Coordination() if coordination else None
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -55,7 +56,7 @@ class Core:
             self._now_ms = max(self._now_ms, int(batch.of.t_ms[hi - 1]))
             block = self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo])
             self._send(block)
-            assigned = self.coordination.apply(block)
+            assigned = self.coordination.apply(block) if self.coordination is not None else None
             if assigned is not None:
                 self._send(assigned)
 

@@ -21,9 +21,7 @@ class ScoringConfig:
     # Credibility.
     credibility_half_life_ms: int = 180 * DAY_MS
     credibility_prior_strength: float = 6.0  # pseudo-settlements at the prior of the history band
-    stance_prior_strength: float = (
-        12.0  # pseudo-settlements that tie one stance's precision to the source's whole record
-    )
+    coin_prior_strength: float = 4.0  # pseudo-settlements of each coin
     weight_max: float = 2.5  # nats one source can add, before any discount for dependence
 
     # Corroboration.

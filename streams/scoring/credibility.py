@@ -1,13 +1,13 @@
 """Source credibility: how much a stance of this source weighs, learned from verdicts only.
 
     acc_s  = (r + m·μ_b) / (r + e + m)                       r, e decayed counts of right and wrong, m = 6
-    λ_x    = logit acc_sx − logit base_x                     signed weight of stance x, nats
-    acc_sx = (r_x + m₂·prior_x) / (r_x + e_x + m₂)           r_x, e_x: the same counts for stance x alone
-    prior_x = σ(logit PPV_x + logit acc_s − logit μ)
+    λ_+    = ln P(support | true) / P(support | false)       signed weight of a support, nats
+    λ_−    = ln P(deny | false) / P(deny | true)             and of a denial
+             P(support | true) = (r_+ + k·a_b) / (r_+ + e_− + k), P(support | false) = (e_+ + k·c_b) / (e_+ + r_− + k)
     w      = clip(λ_x, 0, 2.5)                               what public corroboration uses
 
-A source whose supports are right more often than its denials is two coins, not one: its record with the stance at hand
-is shrunk towards its whole record, and that towards the prior of its history band.
+A source is two coins, not one: what it says of true claims and what it says of false ones, shrunk (k = 4) to the coins
+of its history band. No base rate enters: where nobody ever denies, both coins are always "support" and weigh nothing.
 
 Source: Beta reputation, Jøsang & Ismail 2002; two-coin workers, Dawid & Skene 1979, in their conjugate online form.
 Range: acc in (0, 1); λ unbounded, about ±4 in practice; w in [0, 2.5].
@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, logit, milli, sigmoid, trigamma
+from streams.scoring.numeric import Floats, Ints, milli, sigmoid, trigamma
 from streams.scoring.params import Params
 
 BANDS = 3
@@ -64,7 +64,7 @@ def accuracy_interval(
 
 
 def signed_weights(
-    acc: Floats,
+    band: Ints,
     right: tuple[Floats, Floats],
     wrong: tuple[Floats, Floats],
     config: ScoringConfig,
@@ -73,31 +73,27 @@ def signed_weights(
     """λ of a support and of a denial.
 
     Args:
-        acc: accuracy of each source over all its stances.
+        band: history band of each source, whose two coins are its prior.
         right, wrong: decayed counts for (supports, denials).
 
     >>> ten, none = np.array([10.0]), np.zeros(1)
-    >>> up, down = signed_weights(np.array([0.75]), (ten, none), (none, none), ScoringConfig(), Params())
-    >>> round(float(up[0]), 2), round(float(down[0]), 2)  # right ten times when it supported: that stance gains more
-    (1.5, 0.69)
+    >>> up, down = signed_weights(np.array([2]), (ten, none), (none, none), ScoringConfig(), Params())
+    >>> round(float(up[0]), 2), round(float(down[0]), 2)  # it supported ten true claims, and judged no false one
+    (0.54, 1.25)
     """
-    m = config.stance_prior_strength
-    relative = logit(acc) - logit(params.mu)
-    weights = []
-    stances = (params.ppv_support, params.base_true), (params.ppv_deny, 1.0 - params.base_true)
-    for x, (ppv, base) in enumerate(stances):
-        prior = sigmoid(logit(ppv) + relative)
-        precision = (right[x] + m * prior) / (right[x] + wrong[x] + m)
-        weights.append(logit(precision) - logit(base))
-    return weights[0], weights[1]
+    k = config.coin_prior_strength
+    true = np.array([params.support_true_0, params.support_true_1, params.support_true_2])[band]
+    false = np.array([params.support_false_0, params.support_false_1, params.support_false_2])[band]
+    given_true = (right[0] + k * true) / (right[0] + wrong[1] + k)
+    given_false = (wrong[0] + k * false) / (wrong[0] + right[1] + k)
+    return np.log(given_true / given_false), np.log((1.0 - given_false) / (1.0 - given_true))
 
 
 @lru_cache(maxsize=16)
 def newcomer_weights(config: ScoringConfig, params: Params) -> tuple[float, float]:
     """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth."""
     zero = np.zeros(1)
-    acc = accuracy(zero, zero, np.zeros(1, np.int64), config, params)
-    support, deny = signed_weights(acc, (zero, zero), (zero, zero), config, params)
+    support, deny = signed_weights(np.zeros(1, np.int64), (zero, zero), (zero, zero), config, params)
     return float(milli(support)[0]), float(milli(deny)[0])
 
 
@@ -105,9 +101,9 @@ def typical_weights(config: ScoringConfig, params: Params) -> Floats:
     """λ of supports and denials for records that stand for many: newcomer, 1:0, 0:1, 4:1, 9:1."""
     right, wrong = np.array([0.0, 1.0, 0.0, 4.0, 9.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
     none = np.zeros(len(right))
-    acc = accuracy(right, wrong, history_band((right + wrong).astype(np.int64)), config, params)
-    support = signed_weights(acc, (right, none), (wrong, none), config, params)[0]
-    deny = signed_weights(acc, (none, right), (none, wrong), config, params)[1]
+    band = history_band((right + wrong).astype(np.int64))
+    support = signed_weights(band, (right, none), (wrong, none), config, params)[0]
+    deny = signed_weights(band, (none, right), (none, wrong), config, params)[1]
     return np.concatenate([support, deny])
 
 

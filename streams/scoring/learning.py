@@ -8,7 +8,7 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
          x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
          rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
     a, b Platt scaling of z, by the same step, apart from the ranking
-    μ, PPV, π    shares of tallies and of verdicts, with pseudo-counts
+    μ, coins, π  shares of tallies and of verdicts, with pseudo-counts
 
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
 generalised linear models). Range: as in `params`. Failure modes: a few hundred verdicts move the weights little, by
@@ -33,10 +33,10 @@ SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson i
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
 # Prior standard deviation of β: loose for stances, whose worth differs most, and free where theory gives no sign.
-TIGHT_SD, LOOSE_SD, FREE_SD = 0.2, 0.4, 2.0
+TIGHT_SD, LOOSE_SD, FREE_SD = 0.07, 0.25, 1.0
 LOOSE = frozenset({"evidence", "signed", "vote", "denial"})
-CALIBRATION_SD = (0.2, 0.5)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
-TALLY_PRIOR = 20.0  # claims
+CALIBRATION_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
+TALLY_PRIOR = 10.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 STANCES, BANDS = 2, 3
 
@@ -86,7 +86,7 @@ class Learner:
         beta, precision = self._weights()
         z = float((signals - centre) @ beta)
         self._calibrate("cal", z, y, share)
-        self._calibrate("platt", corroboration, 1.0 - y, share)
+        self._calibrate("platt", logit(self._pi()) + corroboration, 1.0 - y, share)
         x = signals - centre
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
@@ -132,27 +132,33 @@ class Learner:
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
         cal, platt = self._vector("cal", np.zeros(2)), self._vector("platt", np.zeros(2))
         out |= {"risk_cal_a": float(cal[0]), "risk_cal_b": float(np.exp(cal[1]))}
-        settled, false = self._get("settled"), self._get("false")
-        out["pi"] = (settled - false + TALLY_PRIOR / 2) / (settled + TALLY_PRIOR)
-        # Platt saw corroboration alone; the score adds logit π, which its intercept must not count again.
-        out |= {"platt_b": float(np.exp(platt[1])), "platt_a": float(platt[0] - np.exp(platt[1]) * logit(out["pi"]))}
+        out |= {"pi": self._pi(), "platt_a": float(platt[0]), "platt_b": float(np.exp(platt[1]))}
         return out | self._precisions()
+
+    def _pi(self) -> float:
+        """Share of true claims among the settled ones, with pseudo-counts."""
+        settled, false = self._get("settled"), self._get("false")
+        return (settled - false + TALLY_PRIOR / 2) / (settled + TALLY_PRIOR)
 
     def _precisions(self) -> dict[str, float]:
         tally = self._vector("tally", np.zeros(STANCES * BANDS * 2)).reshape(STANCES, BANDS, 2)
         default = self._defaults
         out = {}
         right, total = tally[:, :, 0], tally.sum(axis=2)
-        for name, r, n, prior in (
-            ("base_true", right[0].sum() + total[1].sum() - right[1].sum(), total.sum(), default.base_true),
-            ("ppv_support", right[0].sum(), total[0].sum(), default.ppv_support),
-            ("ppv_deny", right[1].sum(), total[1].sum(), default.ppv_deny),
-            ("mu", right.sum(), total.sum(), default.mu),
-            ("mu_0", right[:, 0].sum(), total[:, 0].sum(), default.mu_0),
-            ("mu_1", right[:, 1].sum(), total[:, 1].sum(), default.mu_1),
-            ("mu_2", right[:, 2].sum(), total[:, 2].sum(), default.mu_2),
-        ):
-            out[name] = float((max(r, 0.0) + TALLY_PRIOR * prior) / (max(n, 0.0) + TALLY_PRIOR))
+        wrong = total - right
+        shares = [("mu", right.sum(), total.sum(), default.mu)]
+        for band in range(BANDS):
+            # Both coins start from how often the band supports at all: were it a fixed number, the coin of which fewer
+            # claims are known would lag behind, and their ratio would follow the base rate.
+            share = (right[0, band] + wrong[0, band] + 0.5) / (total[:, band].sum() + 1.0)
+            of_true, of_false = right[0, band] + wrong[1, band], wrong[0, band] + right[1, band]
+            shares += [
+                (f"mu_{band}", right[:, band].sum(), total[:, band].sum(), getattr(default, f"mu_{band}")),
+                (f"support_true_{band}", right[0, band], of_true, share),
+                (f"support_false_{band}", wrong[0, band], of_false, share),
+            ]
+        for name, hits, n, prior in shares:
+            out[name] = float((max(hits, 0.0) + TALLY_PRIOR * prior) / (max(n, 0.0) + TALLY_PRIOR))
         return out
 
     def _version(self, given: dict[str, float]) -> Block:

@@ -71,7 +71,8 @@ class Lessons:
                 continue
             for bit, hours in enumerate(AGES_H):
                 if not (claims["aged"][row] >> bit) & 1:
-                    if claims["ruled"][row] < claims["first"][row] + hours * HOUR_MS:
+                    # A ruling in the first hour teaches from what was known then; older ages it must have reached.
+                    if bit and claims["ruled"][row] < claims["first"][row] + hours * HOUR_MS:
                         continue
                     self._take(np.array([row]), bit, params)
                 at = table.find_one(row * 4 + bit)

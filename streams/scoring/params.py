@@ -29,9 +29,13 @@ class Params:
     mu_0: float = 0.6  # the same by history band: none,
     mu_1: float = 0.6  # 1–4,
     mu_2: float = 0.6  # and 5 or more settled claims
-    base_true: float = 0.5  # share of stances that are on true claims: what a stance's precision is compared with
-    ppv_support: float = 0.5  # P(claim true | a support)
-    ppv_deny: float = 0.5  # P(claim false | a denial)
+    # The two coins by history band: P(a stance is support | the claim is true), and for false claims.
+    support_true_0: float = 0.5
+    support_true_1: float = 0.5
+    support_true_2: float = 0.5
+    support_false_0: float = 0.5
+    support_false_1: float = 0.5
+    support_false_2: float = 0.5
     # Calibration of the public score.
     platt_a: float = 0.0
     platt_b: float = 1.0
@@ -41,10 +45,10 @@ class Params:
     risk_history_30: float = 0.4
     risk_history_60: float = 0.4
     risk_history_known: float = 0.05
-    risk_root: float = 0.1
+    risk_root: float = 0.05
     risk_slow: float = 0.3
     risk_slow_3h: float = 0.2
-    risk_evidence: float = 0.7
+    risk_evidence: float = 0.6
     risk_signed: float = 0.1
     risk_vote: float = 0.4
     risk_denial: float = 0.3

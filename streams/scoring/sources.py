@@ -209,8 +209,7 @@ class SourcesState(PartitionState):
         right = (sources["rs"][rows] * fade, sources["rd"][rows] * fade)
         wrong = (sources["es"][rows] * fade, sources["ed"][rows] * fade)
         band = credibility.history_band(sources["right"][rows] + sources["wrong"][rows])
-        acc = credibility.accuracy(right[0] + right[1], wrong[0] + wrong[1], band, config, params)
-        support, deny = credibility.signed_weights(acc, right, wrong, config, params)
+        support, deny = credibility.signed_weights(band, right, wrong, config, params)
         out = {"w": milli(support), "v": milli(deny), "band": band}
         joined = (sources["f0"][rows], sources["t0"][rows])
         out["known"] = joined[0] + joined[1] > 0
