@@ -38,16 +38,16 @@ def test_learned_weights_reach_recent_sources_in_steps() -> None:
     line = Pipeline(ScoringConfig(settle_step=3))
     line.events([Event(f"n{i}", "open", f"e{i}", t=5) for i in range(10)])
     assert line.claims.read(["open"])["evidence"][0] == 0
-    line.params(ppv_support=0.75)
+    line.params(support_true_0=0.7, support_false_0=0.4)
     assert line.claims.read(["open"])["evidence"][0] > 0
     assert (line.claims.data.parts["w"][:10] > 0).all()
 
 
 def test_an_older_parameter_version_changes_nothing() -> None:
     line = Pipeline()
-    line.params(version=5, ppv_support=0.75)
-    line.params(version=4, ppv_support=0.5)
-    assert line.claims.params.ppv_support == 0.75
+    line.params(version=5, mu=0.75)
+    line.params(version=4, mu=0.5)
+    assert line.claims.params.mu == 0.75
 
 
 def test_flags_pause_and_kill_by_the_log() -> None:

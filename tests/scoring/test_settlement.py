@@ -144,7 +144,7 @@ def test_raters_who_tie_settle_without_credit() -> None:
 
 def test_a_lone_early_source_who_is_right_earns_insight_and_the_crowd_hardly_any() -> None:
     line = Pipeline()
-    line.params(ppv_support=0.7, ppv_deny=0.7)
+    line.params(support_true_0=0.7, support_false_0=0.3)
     line.events([Event("lone", "c", "0", t=10, stance=2)])
     for i in range(30):
         line.events([Event(f"crowd{i}", "c", f"s{i}", t=20 + i, community=f"m{i}")])
