@@ -30,6 +30,9 @@ from streams.scoring.risk import SIGNALS, weights
 RULE_ID = "risk-cascade"
 POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
+DENY, QUERY = 2, 3
+ROOT_SIGNALS = ("root", "slow", "slow_3h")
+STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "vote_net")
 
 
 @dataclass(slots=True)
@@ -179,17 +182,28 @@ class Flags:
         """Signals by how much they move the risk, strongest first."""
         pushes = reading.signals[i] * weights(context.params) * context.params.risk_cal_b
         order = np.argsort(-np.abs(pushes), kind="stable")[: context.config.reasons]
-        evidence = self._evidence(row, context.config.reasons)
         return [
-            {"code": SIGNALS[k], "weight": round(float(pushes[k]), 6), "evidence_ids": evidence}
+            {
+                "code": SIGNALS[k],
+                "weight": round(float(pushes[k]), 6),
+                "evidence_ids": self._evidence(row, SIGNALS[k], context.config.reasons),
+            }
             for k in order.tolist()
             if abs(pushes[k]) > 1e-9
         ]
 
-    def _evidence(self, row: int, most: int) -> list[str]:
+    def _evidence(self, row: int, code: str, most: int) -> list[str]:
+        """Events a person should read to judge a reason: the post itself, the denials, or who has a history."""
         parts = self.tables.parts
-        root = int(self.tables.claims["root"][row])
-        if not root:
-            return []
-        first = parts.texts("i")[root - 1]
-        return [first][:most] if first else []
+        texts = parts.texts("i")
+        if code in ROOT_SIGNALS:
+            root = int(self.tables.claims["root"][row])
+            return [i for i in (texts[root - 1],) if i] if root else []
+        rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
+        if code in STANCE_SIGNALS:
+            rows = rows[(parts["x"][rows] == DENY) | (parts["x"][rows] == QUERY)]
+            strength = -parts["t"][rows].astype(np.float64)
+        else:
+            strength = np.abs(parts["h0" if code.startswith("history") else "w"][rows]).astype(np.float64)
+        order = rows[np.argsort(-strength, kind="stable")]
+        return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]

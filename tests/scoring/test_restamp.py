@@ -64,3 +64,18 @@ def test_flags_pause_and_kill_by_the_log() -> None:
     assert [f["action"] for f in line.flags] == ["raise", "retract"]
     assert line.flags[0]["flag_id"] == line.flags[1]["flag_id"]
     assert line.flags[1]["revision"] > line.flags[0]["revision"]
+
+
+def test_a_flag_names_the_events_to_read_for_each_reason() -> None:
+    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line.params(version=1, risk_bias=9.0, risk_denial=1.0, risk_slow=1.0)
+    line.events([Event("a", "c", "post", kind=0, root=1, t=1)])
+    line.events([Event(f"d{i}", "c", f"no{i}", stance=2, t=5 + i) for i in range(6)])
+    line.params(version=2, flags_killed=1.0)
+    line.events([Event("x", "c", "late", t=50)])
+    line.params(version=3, flags_killed=0.0)
+    line.events([Event("y", "c", "later", t=60)])
+    raised = [f for f in line.flags if f["action"] == "raise"][-1]
+    evidence = {r["code"]: r["evidence_ids"] for r in raised["reasons"]}
+    assert evidence["slow"] == ["post"]
+    assert evidence["denial"] == ["no0", "no1", "no2", "no3", "no4"]

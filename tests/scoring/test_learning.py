@@ -1,0 +1,106 @@
+"""The parameters stage: learns from verdicts, keeps signs that theory gives, and is rebuilt from its log."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.blocks import Block
+from streams.scoring.learning import PUBLISH_EVERY, Learner
+from streams.scoring.params import Params
+from streams.scoring.risk import EITHER_SIGN, SHADOW, SIGNALS
+
+AT = SIGNALS.index("signed")
+
+
+def lessons(rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | None = None) -> Block:
+    """Lessons at one hour: (false?, signals); then one row of tallies a claim of twenty participants."""
+    counts = tallies or []
+    n, m = len(rows), len(counts)
+    return Block("lessons", "c/0", 1, {
+        "c": [f"c{i}" for i in range(n + m)],
+        "h": np.array([1] * n + [0] * m, np.int8),
+        "f": np.array([1 if false else -1 for false, _ in rows] + [1] * m, np.int8),
+        "t": np.zeros(n + m, np.int64),
+        "n": np.full(n + m, 20, np.int64),
+        "L": np.array([-signals[AT] for _, signals in rows] + [0.0] * m),
+        "sig": [signals for _, signals in rows] + [[]] * m,
+        "rw": [[]] * n + counts,
+    })  # fmt: skip
+
+
+def drawn(seed: int, n: int, effect: float) -> list[tuple[bool, list[float]]]:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(n):
+        signals = rng.normal(0, 1, len(SIGNALS))
+        false = rng.random() < 1 / (1 + np.exp(-effect * signals[AT]))
+        rows.append((bool(false), signals.tolist()))
+    return rows
+
+
+def test_before_any_lesson_the_defaults_stand() -> None:
+    values, default = Learner().values(), Params()
+    for name, value in values.items():
+        assert value == pytest.approx(getattr(default, name)), name
+
+
+def test_a_signal_that_tells_gains_weight_and_one_that_misleads_goes_to_zero_not_below() -> None:
+    told, misled = Learner(), Learner()
+    told.apply(lessons(drawn(0, 400, 2.0)), 0)
+    misled.apply(lessons(drawn(0, 400, -2.0)), 0)
+    assert told.values()["risk_signed"] > 2 * Params().risk_signed
+    assert misled.values()["risk_signed"] == 0.0
+    for name in set(SIGNALS) - EITHER_SIGN:
+        assert misled.values()[f"risk_{name}"] >= 0.0
+    assert all(told.values()[f"risk_{name}"] == 0.0 for name in SHADOW)
+
+
+def test_where_nobody_denies_both_coins_are_the_same_whatever_the_base_rate() -> None:
+    learner = Learner()
+    true_only = [
+        [20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    ] * 30  # twenty newcomers support thirty true claims, no false one
+    learner.apply(lessons([], true_only), 0)
+    values = learner.values()
+    assert values["support_true_0"] == pytest.approx(values["support_false_0"], abs=0.05)
+
+
+def test_newcomers_who_lie_have_coins_that_say_so() -> None:
+    learner = Learner()
+    liars = [[0, 16, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]] * 40  # supports of false claims, denials of true ones
+    learner.apply(lessons([], liars), 0)
+    values = learner.values()
+    assert values["support_true_0"] < values["support_false_0"]
+    assert values["mu_0"] < 0.2
+    assert values["mu_2"] == Params().mu_2
+
+
+def test_a_version_is_published_every_few_settled_claims_and_names_itself() -> None:
+    learner = Learner()
+    rows = drawn(1, PUBLISH_EVERY, 1.0)
+    assert learner.apply(lessons(rows[:-1]), 0).blocks == []
+    (block,) = learner.apply(lessons(rows[-1:]), 0).blocks
+    assert block.kind == "params"
+    assert block.meta["version"] == 1
+
+
+def test_an_operators_switch_is_passed_on_and_stays() -> None:
+    learner = Learner()
+    learner.apply(Block("params", "", 0, {}, {"values": {"flags_paused": 1.0, "risk_slow": 0.0}}), 0)
+    (block,) = learner.apply(lessons(drawn(2, PUBLISH_EVERY, 1.0)), 0).blocks
+    assert block.meta["values"]["flags_paused"] == 1.0
+    assert block.meta["values"]["risk_slow"] == 0.0
+    assert block.meta["version"] == 2
+
+
+def test_a_learner_rebuilt_from_its_deltas_goes_on_as_if_nothing_had_happened() -> None:
+    one, other = Learner(), Learner()
+    for seed in range(3):
+        one.apply(lessons(drawn(seed, 30, 1.0), [[3, 1, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0]]), 0)
+        other.state.apply(one.state.take_delta())
+    other.state.recovered()
+    again = lessons(drawn(9, 30, 1.0))
+    one.apply(again, 0)
+    other.apply(again, 0)
+    assert one.values() == other.values()
