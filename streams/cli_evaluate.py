@@ -6,13 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.console import err, foreseen, out, print_json
 from streams.settings import parse_duration_ms
+
+if TYPE_CHECKING:
+    from streams.evaluate.run import Options
+
+Tell = Callable[[str, int, int], None]
 
 
 def evaluate(
@@ -35,6 +40,7 @@ def evaluate(
     ] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of synthetic worlds, attacks and the bootstrap.")] = 0,
     baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
+    ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk over time.")
@@ -48,18 +54,12 @@ def evaluate(
 
     Example: credence evaluate data/twitter16 --verdict-lag 24h --json
     """
-    from streams.evaluate import answers, report, run
+    from streams.evaluate import answers, run
     from streams.evaluate.baselines import BASELINES
-    from streams.evaluate.plot import draw
 
     with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
         if ":" not in source and answers.found(Path(source)):
-            found = {one.name: answers.evaluate(one, tell) for one in answers.read(Path(source))}
-            if as_json:
-                print_json(next(iter(found.values())) if len(found) == 1 else found)
-            else:
-                for one in found.values():
-                    report.show_answers(one, out)
+            _answers(Path(source), as_json, tell)
             return
         options = run.Options(
             horizons_ms=_horizons(horizons, plot),
@@ -70,9 +70,35 @@ def evaluate(
             baselines=_chosen(baselines, tuple(BASELINES)),
             seed=seed,
         )
-        made = run.evaluate(run.load(source, seed), options, tell)
-        if plot is not None:
-            draw(made, plot)
+        _cascades(source, options, ablate, as_json, plot, tell)
+
+
+def _answers(directory: Path, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate import answers, report
+
+    found = {one.name: answers.evaluate(one, tell) for one in answers.read(directory)}
+    if as_json:
+        print_json(next(iter(found.values())) if len(found) == 1 else found)
+        return
+    for one in found.values():
+        report.show_answers(one, out)
+
+
+def _cascades(source: str, options: Options, ablate: bool, as_json: bool, plot: Path | None, tell: Tell) -> None:
+    from streams.evaluate import ablation, report, run
+    from streams.evaluate.plot import draw
+
+    data = run.load(source, options.seed)
+    if ablate:
+        without = ablation.ablate(data, options, tell)
+        if as_json:
+            print_json(without)
+        else:
+            out.print(ablation.table(without, data.name))
+        return
+    made = run.evaluate(data, options, tell)
+    if plot is not None:
+        draw(made, plot)
     if as_json:
         print_json(made.report)
     else:
@@ -97,7 +123,7 @@ def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress() -> Iterator[Tell]:
     """A bar on stderr; without refreshing thread, because the evaluation forks."""
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=err, auto_refresh=False, transient=True) as bar:

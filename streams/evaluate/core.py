@@ -32,12 +32,15 @@ class Core:
         data: the set, for the names of its codes; its rows are taken only as they are fed.
         config: of the core; the defaults unless given.
         coordination: whether copy-clusters are looked for.
+        without: a signal of the risk that is switched off.
     """
 
     name = "ours"
     probabilistic = True
 
-    def __init__(self, data: CascadeSet, config: ScoringConfig | None = None, coordination: bool = True) -> None:
+    def __init__(
+        self, data: CascadeSet, config: ScoringConfig | None = None, coordination: bool = True, without: str = ""
+    ) -> None:
         self.config = config or ScoringConfig()
         self.sources = SourcesState(self.config, 0)
         self.claims = ClaimsState(self.config, 0)
@@ -48,6 +51,10 @@ class Core:
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
         self._sequence = 0
         self._now_ms = 0
+        if without:
+            off = Block("params", "", 0, {}, {"values": {f"risk_{without}": 0.0}})
+            for version in self._apply(self.learner, off):
+                self._send(version)
 
     def feed(self, batch: Batch) -> None:
         """Send the events through both stages, in blocks of at most 4,096 rows."""

@@ -76,8 +76,8 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     trial = Trial.of_set(data, options.horizons_ms, options.lag_ms, options.groups)
     if not len(trial.claims):
         raise ValueError(f"{data.name} has no claim labelled true or false that has events: nothing to evaluate")
-    ours = _run(trial, Core(data), progress, options.jobs)
-    baselines = [_run(trial, BASELINES[name](data), progress, options.jobs) for name in options.baselines]
+    ours = run_scorer(trial, Core(data), progress, options.jobs)
+    baselines = [run_scorer(trial, BASELINES[name](data), progress, options.jobs) for name in options.baselines]
     judge = Judge(trial, options.seed)
     report: dict[str, Any] = {
         "set": data.name,
@@ -102,7 +102,8 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     return Evaluation(report, trial, ours, baselines)
 
 
-def _run(trial: Trial, scorer: Scorer, progress: Progress, jobs: int) -> Forecast:
+def run_scorer(trial: Trial, scorer: Scorer, progress: Progress, jobs: int) -> Forecast:
+    """Put a scorer through the trial, with its name in the progress."""
     done = 0
 
     def tick(events: int) -> None:

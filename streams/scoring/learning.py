@@ -35,7 +35,8 @@ MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
 # Prior standard deviation of β: loose for stances, whose worth differs most, and free where theory gives no sign.
 TIGHT_SD, LOOSE_SD, FREE_SD = 0.07, 0.25, 1.0
 LOOSE = frozenset({"evidence", "signed", "vote", "denial"})
-CALIBRATION_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
+RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
+SCORE_SD = (0.5, 0.5)  # the same for the public score, whose base rate people do want to see
 TALLY_PRIOR = 10.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 STANCES, BANDS = 2, 3
@@ -85,8 +86,8 @@ class Learner:
         centre, seen = self._vector("mean", np.zeros(len(SIGNALS))), self._get("seen")
         beta, precision = self._weights()
         z = float((signals - centre) @ beta)
-        self._calibrate("cal", z, y, share)
-        self._calibrate("platt", logit(self._pi()) + corroboration, 1.0 - y, share)
+        self._calibrate("cal", z, y, share, RISK_SD)
+        self._calibrate("platt", logit(self._pi()) + corroboration, 1.0 - y, share, SCORE_SD)
         x = signals - centre
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
@@ -101,10 +102,10 @@ class Learner:
             self._set("settled", self._get("settled") + 1)
             self._set("false", self._get("false") + y)
 
-    def _calibrate(self, name: str, z: float, y: float, share: float) -> None:
+    def _calibrate(self, name: str, z: float, y: float, share: float, spread: tuple[float, float]) -> None:
         """One step of a and ln b on the loss of σ(a + b·z)."""
         theta = self._vector(name, np.zeros(2))
-        precision = self._vector(name + "/precision", np.diag(1.0 / np.square(CALIBRATION_SD)).ravel()).reshape(2, 2)
+        precision = self._vector(name + "/precision", np.diag(1.0 / np.square(spread)).ravel()).reshape(2, 2)
         slope = float(np.exp(theta[1]))
         p = float(sigmoid(theta[0] + slope * z))
         gradient = np.array([1.0, slope * z])
@@ -127,6 +128,7 @@ class Learner:
     def values(self) -> dict[str, float]:
         """What has been learned so far, by name of parameter."""
         beta, _ = self._weights()
+        beta = np.array([self._get(f"given/risk_{name}", b) for name, b in zip(SIGNALS, beta, strict=True)])
         used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
         out = {f"risk_{name}": float(value) for name, value in zip(SIGNALS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))

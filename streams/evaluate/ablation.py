@@ -1,0 +1,50 @@
+"""How much each signal of the risk contributes: the evaluation again and again, with one signal switched off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from streams.evaluate.cascades import CascadeSet
+from streams.evaluate.core import Core
+from streams.evaluate.measures import Judge
+from streams.evaluate.protocol import Trial
+from streams.evaluate.run import Options, Progress, run_scorer
+from streams.scoring.risk import SHADOW, SIGNALS
+
+
+def ablate(data: CascadeSet, options: Options, progress: Progress = lambda what, done, of: None) -> dict[str, Any]:
+    """Signal → horizon → AUC within quarters without it, and what that loses; "all" holds every signal."""
+    trial = Trial.of_set(data, options.horizons_ms, options.lag_ms, options.groups)
+    judge = Judge(trial, options.seed)
+    found: dict[str, Any] = {}
+    for name in ("", *(s for s in SIGNALS if s not in SHADOW)):
+        made = judge.by_horizon(run_scorer(trial, Core(data, without=name), progress, options.jobs))
+        found[name or "all"] = {h: {"auc_within": f["auc_within"], "auc": f["auc"]} for h, f in made.items()}
+    for by_horizon in found.values():
+        for horizon, figures in by_horizon.items():
+            figures["lost"] = found["all"][horizon]["auc_within"] - figures["auc_within"]
+    return found
+
+
+def table(found: dict[str, Any], name: str) -> Table:
+    """The ablation for a person."""
+    shown = Table(title=f"{name}: the risk without one of its signals, AUC within quarters")
+    shown.add_column("without")
+    horizons = list(found["all"])
+    for horizon in horizons:
+        shown.add_column(horizon, justify="right")
+        shown.add_column("lost", justify="right")
+    for signal, by_horizon in found.items():
+        cells = [f(by_horizon[h]) for h in horizons for f in (_within, _lost)]
+        shown.add_row("– (all signals)" if signal == "all" else signal, *cells)
+    return shown
+
+
+def _within(figures: dict[str, float]) -> str:
+    return f"{figures['auc_within']:.3f}"
+
+
+def _lost(figures: dict[str, float]) -> str:
+    return f"{figures['lost']:+.3f}"
