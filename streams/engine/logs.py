@@ -28,7 +28,6 @@ class LogReader:
             max_partition_fetch_bytes=16 << 20,
             fetch_max_bytes=64 << 20,
             fetch_max_wait_ms=5,  # what is read is there already; waiting for more only delays the next partition
-            check_crcs=False,  # TCP and the broker check them; here they would cost a third of the read
         )
         await self._consumer.start()
         return self
