@@ -22,7 +22,7 @@ import numpy as np
 from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.numeric import Floats, sigmoid
+from streams.scoring.numeric import Floats, Ints, sigmoid
 from streams.scoring.params import Params
 from streams.scoring.reading import Reading
 from streams.scoring.risk import SIGNALS, weights
@@ -182,24 +182,28 @@ class Flags:
         """Signals by how much they move the risk, strongest first."""
         pushes = reading.signals[i] * weights(context.params) * context.params.risk_cal_b
         order = np.argsort(-np.abs(pushes), kind="stable")[: context.config.reasons]
+        parts = self.tables.parts
+        rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
         return [
             {
                 "code": SIGNALS[k],
                 "weight": round(float(pushes[k]), 6),
-                "evidence_ids": self._evidence(row, SIGNALS[k], context.config.reasons),
+                "evidence_ids": self._evidence(row, rows, SIGNALS[k], context.config.reasons),
             }
             for k in order.tolist()
             if abs(pushes[k]) > 1e-9
         ]
 
-    def _evidence(self, row: int, code: str, most: int) -> list[str]:
-        """Events a person should read to judge a reason: the post itself, the denials, or who has a history."""
+    def _evidence(self, row: int, rows: Ints, code: str, most: int) -> list[str]:
+        """Events a person should read to judge a reason: the post itself, the denials, or who has a history.
+
+        `rows` are the claim's participants.
+        """
         parts = self.tables.parts
         texts = parts.texts("i")
         if code in ROOT_SIGNALS:
             root = int(self.tables.claims["root"][row])
             return [i for i in (texts[root - 1],) if i] if root else []
-        rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
         if code in STANCE_SIGNALS:
             rows = rows[(parts["x"][rows] == DENY) | (parts["x"][rows] == QUERY)]
             strength = -parts["t"][rows].astype(np.float64)
