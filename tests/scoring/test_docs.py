@@ -1,0 +1,25 @@
+"""The page on scores names what the code has: every signal with its prior weight."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from streams.scoring.params import Params
+from streams.scoring.risk import SHADOW, SIGNALS
+
+PAGE = Path(__file__).parents[2] / "docs" / "scoring.md"
+
+
+def test_every_signal_is_on_the_page_with_its_prior_weight() -> None:
+    page = PAGE.read_text("utf-8").split("## The risk")[1].split("## Known failures")[0]
+    told: dict[str, str] = {}
+    for names, weights in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| [^|]+ \| ([^|]+) \|$", page, re.M):
+        signals = re.findall(r"`(\w+)`", names)
+        each = [w.strip().removesuffix(" each") for w in weights.split(",")]
+        told |= dict(zip(signals, each * len(signals) if len(each) == 1 else each, strict=False))
+    default = Params()
+    for name in SIGNALS:
+        assert name in told, f"docs/scoring.md does not name the signal {name}"
+        if name not in SHADOW:
+            assert float(told[name]) == getattr(default, f"risk_{name}"), name
