@@ -40,6 +40,7 @@ class Plan:
     attacked: Ints  # codes of attacked claims
     start_ms: Ints
     honest: Ints  # [claims] assertions before the attack
+    lag_ms: int
     accounts: int = 0
     claim: list[Ints] = field(default_factory=list)
     user: list[Ints] = field(default_factory=list)
@@ -71,13 +72,14 @@ class Plan:
         return np.setdiff1d(np.flatnonzero(self.data.truth > 0), self.attacked)
 
 
-def attack(data: CascadeSet, name: str, share: float = 0.5, seed: int = 0) -> CascadeSet:
+def attack(data: CascadeSet, name: str, share: float = 0.5, seed: int = 0, lag_ms: int = 24 * HOUR_MS) -> CascadeSet:
     """The set with an attack in it.
 
     Args:
         name: a key of ATTACKS.
         share: of an attacked claim's assertions (fresh, camouflaged, slow, inverted, copied, brigade), of all rulings
             (poison); without meaning for aged.
+        lag_ms: when rulings are released, where the set has none of its own.
 
     Raises:
         ValueError: unknown name, or a share outside (0, 1).
@@ -90,7 +92,7 @@ def attack(data: CascadeSet, name: str, share: float = 0.5, seed: int = 0) -> Ca
     labelled = np.flatnonzero(data.truth > 0)
     attacked = np.sort(rng.choice(labelled, max(1, round(ATTACKED_SHARE * len(labelled))), replace=False))
     honest = np.bincount(data.claim[data.asserted > 0], minlength=len(data.claim_ids))
-    plan = Plan(data, share, rng, attacked, data.start_ms, honest)
+    plan = Plan(data, share, rng, attacked, data.start_ms, honest, lag_ms)
     return replace(ATTACKS[name](plan), name=f"{data.name}+{name}:{share:g}")
 
 
@@ -181,7 +183,7 @@ def aged(plan: Plan) -> CascadeSet:
 def poison(plan: Plan) -> CascadeSet:
     """A share of all rulings says the opposite (the plan's attacked claims are those with a poisoned ruling)."""
     data = plan.data
-    rulings = data.rulings(24 * HOUR_MS)
+    rulings = data.rulings(plan.lag_ms)
     n = len(rulings.claim)
     turned = plan.rng.choice(n, max(1, round(plan.share * n)), replace=False) if n else np.zeros(0, np.int64)
     verdict = rulings.verdict.copy()

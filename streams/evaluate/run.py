@@ -65,7 +65,7 @@ def evaluate(data: CascadeSet, options: Options, progress: Progress = lambda wha
     if not options.attack:
         return _evaluate(data, options, progress)
     clean = _evaluate(data, options, progress)
-    attacked = _evaluate(attack(data, options.attack, options.share, options.seed), options, progress)
+    attacked = _evaluate(attack(data, options.attack, options.share, options.seed, options.lag_ms), options, progress)
     attacked.report["attack"] = _cost(options, attacked.trial.of, clean.report, attacked.report)
     attacked.report["attack"]["share_pushed_over"] = pushed_over(clean, attacked)
     attacked.report["clean"] = {part: clean.report[part] for part in ("ours", "score", "baselines")}
