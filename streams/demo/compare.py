@@ -18,8 +18,9 @@ from streams.app import stage_specs
 from streams.blocks import Block
 from streams.codec import Limits, decode_events, decode_rulings
 from streams.dataset import Dataset
-from streams.demo.watch import Record
-from streams.settings import Settings
+from streams.engine.audit import recovered
+from streams.engine.logs import LogReader
+from streams.settings import Settings, client_kwargs
 
 BLOCK_ROWS = 4_096
 CLAIM_KINDS = frozenset(("stamped", "restamp", "rulings"))
@@ -84,17 +85,40 @@ class Ordered:
         return (self.claims,) if kind in CLAIM_KINDS else (self.sources,)
 
 
+Scores = dict[str, tuple[float, float]]
+"""Claim id → public score and risk."""
+
+
+async def live_scores(settings: Settings) -> Scores:
+    """Scores of all claims by the live state as its changelog has it.
+
+    Not the published records: those keep the parameters of their time until a claim moves again.
+    """
+    spec = stage_specs(settings)["claims"]
+    found: Scores = {}
+    async with LogReader(client_kwargs(settings)) as logs:
+        for partition, (_, end) in enumerate(await logs.bounds(spec.changelog_topic, settings.partitions)):
+            core: Any = (await recovered(logs, spec, partition, end)).core
+            ids = [key for table in core.tables if table.name == "claims" for key, _ in table.items()]
+            found.update(_read(core, ids))
+    return found
+
+
+def _read(core: Any, ids: list[str]) -> Scores:
+    if not ids:
+        return {}
+    now = core.read(ids)
+    return dict(zip(ids, zip(now["score"].tolist(), now["risk"].tolist(), strict=True), strict=True))
+
+
 def compare(
     settings: Settings,
     data: Dataset,
     lag_ms: int,
-    live: dict[str, Record],
+    live: Scores,
     say: Callable[[str, float], None] = lambda what, share: None,
 ) -> dict[str, Any]:
-    """Differences of score and risk over all claims that are scored live: median, 95th percentile, largest.
-
-    A live score is published when it moved materially, so that differences below that step mean nothing.
-    """
+    """Differences of score and risk over all claims: median, 95th percentile, largest."""
     ordered = Ordered(settings)
     order = np.argsort(data.t_ms, kind="stable")
     values = [record for _, record in data.records(0, len(data))]
@@ -116,16 +140,15 @@ def _feed(ordered: Ordered, values: list[bytes], order: Any, row: int, upto: int
     return upto
 
 
-def differences(ordered: Ordered, live: dict[str, Record]) -> dict[str, Any]:
+def differences(ordered: Ordered, live: Scores) -> dict[str, Any]:
     """Quantiles of |live − ordered| for score and risk."""
     ids = sorted(live)
-    if not ids:
-        return {"claims": 0}
-    now = ordered.claims.read(ids)
     out: dict[str, Any] = {"claims": len(ids)}
-    for name in ("score", "risk"):
-        theirs = np.asarray(now[name], np.float64)
-        gap = np.abs(theirs - np.array([live[c][name] for c in ids], np.float64))
+    if not ids:
+        return out
+    theirs = _read(ordered.claims, ids)
+    gaps = np.abs(np.array([theirs[c] for c in ids]) - np.array([live[c] for c in ids]))
+    for name, gap in zip(("score", "risk"), gaps.T, strict=True):
         out[name] = {
             "median": float(np.median(gap)),
             "p95": float(np.quantile(gap, 0.95)),

@@ -8,9 +8,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,7 @@ class _Demo:
         self._folder = folder
         self._truth = Truth.read(directory, data)
         self._watch = Watch(settings, (self._truth.lone, *self._truth.stories))
-        self._api = ""
+        self._api = f"http://{settings.api_host}:{settings.api_port}"
         self._processes = contextlib.ExitStack()
         self._started = 0
 
@@ -148,9 +147,7 @@ class _Demo:
         began = time.perf_counter()
         with self._processes:
             worker = self._start("worker", *WORKER)
-            if find_spec("streams.cli_api"):
-                self._start("api", "api")
-                self._api = f"http://{self._settings.api_host}:{self._settings.api_port}"
+            api = self._start("api", "api")
             await self._ready(worker)
             self._say(f"A worker and the query service took {time.perf_counter() - began:.1f} s to come up.")
             async with self._watch:
@@ -158,7 +155,7 @@ class _Demo:
                 await self._watch.caught_up()
                 result = self._result(status)
                 await self._check(result)
-            await self._close(result, worker)
+            await self._close(result, worker, api)
         return result
 
     def _say(self, sentence: str) -> None:
@@ -251,7 +248,7 @@ class _Demo:
         """Verify and compare, beside the worker that is at rest now."""
         if not self._asked.check:
             return
-        from streams.demo.compare import compare
+        from streams.demo.compare import compare, live_scores
         from streams.verify import verify
 
         say = _Steps(self._console)
@@ -263,11 +260,11 @@ class _Demo:
         except Exception as error:  # a check that breaks is a result too, and the report comes all the same
             result["verify"] = {"error": repr(error)}
         result["live_vs_event_time"] = await asyncio.to_thread(
-            compare, settings, self._data, settings.verdict_lag_ms, dict(self._watch.claims), say
+            compare, settings, self._data, settings.verdict_lag_ms, await live_scores(settings), say
         )
         say.done()
 
-    async def _close(self, result: dict[str, Any], worker: Child) -> None:
+    async def _close(self, result: dict[str, Any], worker: Child, api: Child) -> None:
         print_report(self._console, result, self._examples)
         print_checks(self._console, result)
         if self._asked.once or not self._console.is_terminal:
@@ -275,6 +272,8 @@ class _Demo:
         claim = next(reversed(self._watch.standing.values()), None)
         shown = claim["subject"]["id"] if claim else next(iter(self._watch.claims), "")
         source = self._truth.lone or next(iter(self._watch.sources), "")
+        if api.ended() is not None:
+            self._say(f"The query service ended: {api.last_words()}")
         print_places(self._console, settings_line(self._settings), self._api, shown, source)
         self._say("\nEverything stays up until you press Ctrl-C.")
         with contextlib.suppress(asyncio.CancelledError):
@@ -299,6 +298,3 @@ class _Steps:
         """Clear the line."""
         if self._status:
             self._status.stop()
-
-
-Say = Callable[[str, float], None]

@@ -147,9 +147,8 @@ def print_places(console: Console, environment: Mapping[str, str], api: str, cla
     """Where to look while it is still up."""
     console.print()
     console.rule("Look around while it runs", align="left", style="dim")
-    if api:
-        for path in (f"/v1/claims/{claim}", f"/v1/sources/{source}", "/readyz", "/metrics"):
-            console.print(f"  curl {api}{path}", highlight=False, soft_wrap=True)
+    for path in (f"/v1/claims/{claim}", f"/v1/sources/{source}", "/readyz", "/metrics"):
+        console.print(f"  curl {api}{path}", highlight=False, soft_wrap=True)
     console.print(f"  export {' '.join(f'{k}={v}' for k, v in environment.items())}", highlight=False, soft_wrap=True)
     for command in ("credence claims --flagged", f"credence explain {claim}", "credence flags tail"):
         console.print(f"  {command}", highlight=False, soft_wrap=True)
