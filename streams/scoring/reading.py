@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def records(
     columns.append(evidence_level(reading, claims["verdict"][rows], config).tolist())
     columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
     columns.append((claims["flag"][rows] > 0).tolist())
-    return {
-        i: {"claim_id": i, **dict(zip(names, row, strict=True)), **common}
-        for i, row in zip(claims.keys_of(rows.tolist()), zip(*columns, strict=True), strict=True)
-    }
+    ids = claims.keys_of(rows.tolist())
+    names = ("claim_id", *names, *common)
+    constant = [repeat(value, len(ids)) for value in common.values()]
+    return {row[0]: dict(zip(names, row, strict=True)) for row in zip(ids, *columns, *constant, strict=True)}
