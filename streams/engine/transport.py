@@ -27,6 +27,8 @@ from faust.types import TP, ConsumerMessage, Message
 # for acks, without ever taking two batches of one partition out of order. The client fetches ahead meanwhile.
 BATCHES_AT_HAND = 1
 POLL_S = 0.05
+# A poll under way does not see that a batch was done meanwhile: what came for its partition waits for the poll's end.
+BUSY_POLL_S = 0.002
 FETCH_WAIT_MS = 10
 
 
@@ -56,14 +58,16 @@ class BatchConsumer(driver.Consumer):
         """Yield one message a partition that has records, at most one poll's worth."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        wanted = {tp for tp in self._get_active_partitions() if self._at_hand[tp] < BATCHES_AT_HAND}
+        active = self._get_active_partitions()
+        wanted = {tp for tp in active if self._at_hand[tp] < BATCHES_AT_HAND}
+        busy = len(wanted) < len(active)
         wanted -= self.app.held_partitions()
         if not wanted:
             self._room.clear()
             await asyncio.wait({asyncio.ensure_future(self._room.wait())}, timeout=POLL_S)
             return
         generation = self.app.consumer_generation_id
-        records = await self._getmany(active_partitions=wanted, timeout=POLL_S)
+        records = await self._getmany(active_partitions=wanted, timeout=BUSY_POLL_S if busy else POLL_S)
         for tp, batch in (records or {}).items():
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 # Fetched for an assignment that ended: `perform_seek` reads them again for whoever owns them now.
