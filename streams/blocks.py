@@ -1,11 +1,12 @@
 """Blocks: the rows that travel between stages, as columns in one Kafka record.
 
 A block is one log record, and so the unit in which decisions are taken: how records were fetched or batched never
-changes a result. On the wire it is a JSON object of columns, which costs a twentieth of a JSON object a row.
+changes a result. On the wire it is a head of JSON and raw columns (see `encode`): cheap to read, cheap to send on.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -18,6 +19,8 @@ import orjson
 Column = Any  # npt.NDArray for numbers, list[str] for text
 
 TEXT = "text"
+_HEAD = struct.Struct("<I")
+
 ANY = "json"  # lists of numbers
 
 _STAMP = {
@@ -180,26 +183,47 @@ def concat(blocks: Sequence[Block]) -> Block:
 
 
 def encode(block: Block) -> bytes:
-    """The block as the value of a Kafka record."""
-    origin = block.origin if isinstance(block.origin, int) else np.ascontiguousarray(block.origin)
-    body: dict[str, Any] = {"k": block.kind, "up": block.up, "o": origin}
-    if block.meta:
-        body["meta"] = block.meta
-    for name, column in block.columns.items():
-        body[name] = column if isinstance(column, list) else np.ascontiguousarray(column)
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    """The block as the value of a Kafka record: length of a JSON head (4 bytes, little-endian), the head, the columns.
+
+    The head holds the texts and names the columns of numbers, which follow as raw little-endian values, an array of
+    origins first. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy. `credence show` prints it.
+    """
+    numbers = {name: column for name, column in block.columns.items() if not isinstance(column, list)}
+    head = {
+        "k": block.kind,
+        "up": block.up,
+        "o": block.origin if isinstance(block.origin, int) else None,
+        "n": len(block) if isinstance(block.origin, int) else len(block.origin),
+        "numbers": list(numbers),
+        "texts": {name: column for name, column in block.columns.items() if isinstance(column, list)},
+        "meta": block.meta,
+    }
+    packed = orjson.dumps(head)
+    parts = [_HEAD.pack(len(packed)), packed]
+    if not isinstance(block.origin, int):
+        parts.append(np.asarray(block.origin, "<i8").tobytes())
+    spec = COLUMNS[block.kind]
+    parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
+    return b"".join(parts)
 
 
 def decode(value: bytes) -> Block:
-    """Inverse of `encode`; ValueError or KeyError if the value is not a block."""
-    body = orjson.loads(value)
-    kind = body["k"]
-    origin = body["o"]
-    columns = {name: _typed(dtype, body[name]) for name, dtype in COLUMNS[kind].items() if name in body}
-    return Block(
-        kind,
-        body["up"],
-        origin if isinstance(origin, int) else np.asarray(origin, np.int64),
-        columns,
-        body.get("meta", {}),
-    )
+    """Inverse of `encode`; ValueError, KeyError or TypeError if the value is not a block."""
+    if len(value) < _HEAD.size:
+        raise ValueError("too short for a block")
+    (length,) = _HEAD.unpack_from(value)
+    at = _HEAD.size + length
+    head = orjson.loads(value[_HEAD.size : at])
+    kind, count, origin = head["k"], head["n"], head["o"]
+    spec = COLUMNS[kind]
+    if origin is None:
+        origin = np.frombuffer(value, "<i8", count, at).astype(np.int64)
+        at += origin.nbytes
+    found: dict[str, Column] = dict(head["texts"])
+    for name in head["numbers"]:
+        raw = np.frombuffer(value, "<" + spec[name], count, at)
+        at += raw.nbytes
+        found[name] = raw.astype(spec[name])  # a copy: aligned, and free to be written to
+    if at != len(value) or found.keys() - spec.keys() or {len(c) for c in found.values()} - {count}:
+        raise ValueError(f"columns of the {kind} block do not fit together")
+    return Block(kind, head["up"], origin, {name: found[name] for name in spec if name in found}, head["meta"])

@@ -50,12 +50,16 @@ def events(count: int, seed: int = 7) -> list[tuple[str, bytes]]:
     return raw
 
 
-def rulings(count: int, seed: int = 7) -> list[tuple[str, bytes]]:
-    """(claim id, raw JSON) of a ruling on one claim in ten of those that `events(count)` tells."""
+def rulings(count: int, seed: int = 7) -> list[tuple[int, str, bytes]]:
+    """(events that come before it, claim id, raw JSON) of a ruling on one claim in ten that `events(count)` tells.
+
+    It is due when the claim has mostly been told.
+    """
     rng = np.random.default_rng(seed)
     ruled = np.flatnonzero(rng.random(count // 400) < 0.1)
     return [
         (
+            (int(c) + 30) * 400,
             f"claim-{c:07d}",
             orjson.dumps({
                 "v": 1, "id": f"ruling-{c}", "claim_id": f"claim-{c:07d}", "version": 1,

@@ -44,8 +44,8 @@ class ScoringConfig:
     settle_step: int = 4096  # credits in one atomic step
 
     # Restamping and publishing.
-    restamp_epsilon: float = 0.1  # nats of weight or history
-    restamp_claims: int = 64
+    restamp_epsilon: float = 0.25  # nats of weight or history
+    restamp_claims: int = 32
     restamp_recent_ms: int = 2 * DAY_MS  # parameters reach sources seen within this; the others when next they speak
     publish_epsilon: float = 0.05  # nats of score or risk
     publish_growth: float = 0.25  # relative growth of a claim's events
