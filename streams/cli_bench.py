@@ -67,7 +67,7 @@ async def _measure(
         here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
         result["latency_ms"] = latency.percentiles(await latency.latencies_ms(here, rate, 15.0, 40, log))
     say("memory")
-    found = await asyncio.to_thread(state.bytes_per_row, 200_000)
+    found = await asyncio.to_thread(state.bytes_per_row, 50_000)
     result |= {f"bytes_per_{name}": size for name, size in found.items()}
     if recovery:
         say(f"recovery of {recovery:,} sources")
