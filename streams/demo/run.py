@@ -30,6 +30,7 @@ from streams.settings import PREFIX, Settings
 API_PORT = 8080
 READY_S = 60.0
 RESTARTS = 3
+REST_S = 6.5
 # Below "warning" Faust shows no spinner, for which it would format every debug message of its clients.
 WORKER = ("worker", "--log-level", "info")
 PARTITIONS_VARIABLE = PREFIX + "PARTITIONS"
@@ -154,7 +155,7 @@ class _Demo:
                 status, worker = await self._replay(worker)
                 await self._watch.caught_up()
                 result = self._result(status)
-                await self._check(result)
+                await self._check(result, worker)
             await self._close(result, worker, api)
         return result
 
@@ -244,8 +245,8 @@ class _Demo:
             "lone_source": lone_report(self._watch, self._truth, facts, self._data, lag_ms),
         }
 
-    async def _check(self, result: dict[str, Any]) -> None:
-        """Verify and compare, beside the worker that is at rest now."""
+    async def _check(self, result: dict[str, Any], worker: Child) -> None:
+        """Verify and compare, with the worker ended or at rest."""
         if not self._asked.check:
             return
         from streams.demo.compare import compare, live_scores
@@ -253,8 +254,10 @@ class _Demo:
 
         say = _Steps(self._console)
         settings = self._settings
-        async with Standstill(settings) as standstill:
-            await standstill.wait()
+        if self._stays():
+            await self._rest()
+        else:
+            await asyncio.to_thread(worker.stop)
         try:
             result["verify"] = (await verify(settings, say)).as_dict()
         except Exception as error:  # a check that breaks is a result too, and the report comes all the same
@@ -264,10 +267,24 @@ class _Demo:
         )
         say.done()
 
+    def _stays(self) -> bool:
+        """Whether everything stays up after the report."""
+        return self._console.is_terminal and not self._asked.once
+
+    async def _rest(self) -> None:
+        """Wait until the worker has nothing left to publish: what did not move much goes out a few seconds later."""
+        seen = -1
+        while seen != self._watch.records:
+            seen = self._watch.records
+            await asyncio.sleep(REST_S)
+            async with Standstill(self._settings) as standstill:
+                await standstill.wait()
+            await self._watch.caught_up()
+
     async def _close(self, result: dict[str, Any], worker: Child, api: Child) -> None:
         print_report(self._console, result, self._examples)
         print_checks(self._console, result)
-        if self._asked.once or not self._console.is_terminal:
+        if not self._stays():
             return
         claim = next(reversed(self._watch.standing.values()), None)
         shown = claim["subject"]["id"] if claim else next(iter(self._watch.claims), "")
