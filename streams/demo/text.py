@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -150,5 +154,7 @@ def print_places(console: Console, environment: Mapping[str, str], api: str, cla
     for path in (f"/v1/claims/{claim}", f"/v1/sources/{source}", "/readyz", "/metrics"):
         console.print(f"  curl {api}{path}", highlight=False, soft_wrap=True)
     console.print(f"  export {' '.join(f'{k}={v}' for k, v in environment.items())}", highlight=False, soft_wrap=True)
-    for command in ("credence claims --flagged", f"credence explain {claim}", "credence flags tail"):
-        console.print(f"  {command}", highlight=False, soft_wrap=True)
+    ours = Path(sys.executable).with_name("credence")
+    name = "credence" if shutil.which("credence") else os.path.relpath(ours)
+    for arguments in ("claims --flagged", f"explain {claim}", "flags tail"):
+        console.print(f"  {name} {arguments}", highlight=False, soft_wrap=True)
