@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from streams.demo.processes import dies_with_parent
 from streams.settings import Settings
-
-PR_SET_PDEATHSIG = 1
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -40,13 +37,8 @@ def start(settings: Settings, module: str, *arguments: str, log: Path, **more: s
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=dies_with_parent(),
         )
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this child when its parent ends, however it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Child:
                 env=environment(settings),
                 # Ctrl-C in the terminal is ours to pass on, in the right order.
                 start_new_session=True,
-                preexec_fn=_dies_with_parent(),
+                preexec_fn=dies_with_parent(),
             )
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(guard.__file__)), str(os.getpid()), str(self._process.pid)],
@@ -104,7 +104,7 @@ def _written(name: str, value: object) -> str:
     return f"{value}ms" if name.endswith("_ms") and value != -1 else str(value)
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
+def dies_with_parent() -> Callable[[], None] | None:
     """What the child runs before it becomes itself, on Linux: ask the kernel for a signal when the parent is gone."""
     if not sys.platform.startswith("linux"):
         return None
