@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "claims": ("cli_read", "What is known about claims, the riskiest first."),
     "sources": ("cli_read", "What is known about sources, the busiest first."),
     "explain": ("cli_read", "Why a claim or source has its score."),
-    "flags": ("cli_read", "Flags as they are raised, updated and retracted."),
+    "flags": ("cli_flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
     "show": ("cli_show", "Print a topic's records for a person, blocks of rows included."),
     "dead-letters": ("cli_dead_letters", "Input that was refused: list, show, redrive."),
     "verify": ("cli_verify", "Check the live state against a replay of the logs and a plain recount."),

@@ -1,19 +1,18 @@
-"""`credence claims`, `sources`, `explain` and `flags tail`: what is known, for a person; `--json` for programs."""
+"""`credence claims`, `sources` and `explain`: what is known, for a person; `--json` for programs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from streams.api.records import Entry, Reader
+from streams.api.records import Reader
 from streams.api.store import Store
 from streams.broker import BrokerError, resolve
-from streams.console import err, escape, foreseen, out, print_json
+from streams.console import err, escape, foreseen, moment, out, print_json
 from streams.reading import assessment, enough_evidence, figure
 from streams.settings import Settings, SettingsError
 from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic, TopicsError
@@ -108,53 +107,6 @@ def explain(
                 _explain(subject, record, raised)
 
 
-flags = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True)
-
-
-@flags.callback()
-def _flags() -> None:
-    """Flags: requests that a person look at a claim."""
-
-
-@flags.command("tail", epilog="Example: credence flags tail --last 20 --no-follow --json")
-def flags_tail(
-    broker: Kafka = None,
-    last: Annotated[int, typer.Option(min=0, help="Begin with this many past records of each partition.")] = 10,
-    everything: Annotated[bool, typer.Option("--all", help="Begin with the first record that is kept.")] = False,
-    follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Show flags as they are raised, updated and retracted; a record that was written twice is shown once."""
-    with foreseen(*FORESEEN):
-        asyncio.run(_tail(_settings(broker), None if everything else last, follow, as_json))
-
-
-async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: bool) -> None:
-    shown: set[tuple[str, int]] = set()
-    async with Reader(settings, [FLAGS], newest=newest) as reader:
-        async for entries in reader.on() if follow else reader.to_end():
-            # Partitions are fetched one after the other; within a batch people want the order of time.
-            for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
-                _show_flag(entry, shown, as_json)
-
-
-def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None:
-    flag = entry.record()
-    if flag is None or "flag_id" not in flag or (flag["flag_id"], flag["revision"]) in shown:
-        return
-    shown.add((flag["flag_id"], flag["revision"]))
-    if as_json:
-        return print_json(flag)
-    style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
-    why = ", ".join(reason["code"] for reason in flag.get("reasons", [])[:3])
-    out.print(
-        f"{_time(flag['event_time_ms'])}  [{style}]{flag['action']:<8}[/]  {flag['priority']:>3}  "
-        f"{flag['severity']:<8}  {escape(flag['label'])}  {escape(flag['subject']['id'])}  [dim]{escape(why)}[/]",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
 def _settings(broker: str | None) -> Settings:
     return resolve(Settings.from_env(broker=broker))
 
@@ -192,7 +144,7 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
     if subject == "claim":
         facts = [("corroboration", figure(subject, record)), ("risk of being false", f"{record['risk']:.2f}")]
         facts += [(field, f"{record[field]:,}") for field in ("events", "participants", "supports", "denies")]
-        facts += [("first event", _time(record["first_event_ms"])), ("last event", _time(record["last_event_ms"]))]
+        facts += [("first event", moment(record["first_event_ms"])), ("last event", moment(record["last_event_ms"]))]
         facts += [
             ("verdict", record.get("verdict") or "none yet"),
             ("flagged", "yes" if record.get("flagged") else "no"),
@@ -202,7 +154,7 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
         facts += [(field, f"{record[field]:,}") for field in ("events", "claims", "right", "wrong")]
         facts += [("insight", f"{record['insight']:.2f}")]
     facts += [
-        ("as of", _time(record["as_of_ms"])),
+        ("as of", moment(record["as_of_ms"])),
         ("made by", f"{record['core_version']}, version {record['version']}"),
     ]
     grid = Table.grid(padding=(0, 2))
@@ -213,7 +165,7 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
     for flag in raised:
         standing = "retracted" if flag["action"] == "retract" else "stands"
         out.print(
-            f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {_time(flag['event_time_ms'])}"
+            f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {moment(flag['event_time_ms'])}"
         )
 
 
@@ -230,9 +182,5 @@ def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def _time(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
-
-
 def _day(ms: int) -> str:
-    return _time(ms)[:16]
+    return moment(ms)[:16]

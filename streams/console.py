@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -23,6 +24,11 @@ JSON_OPTION = typer.Option(False, "--json", help="Print JSON, for programs.")
 def say(sentence: str) -> None:
     """Tell progress, where it does not get into the way of the output."""
     err.print(sentence, style="dim", highlight=False)
+
+
+def moment(ms: int) -> str:
+    """A time in ms since the epoch as a person reads it, UTC."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""`credence claims`, `sources`, `explain` and `flags tail` over scores on a real broker."""
+"""`credence claims`, `sources` and `explain` over scores on a real broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ app = typer.Typer()
 app.command()(cli_read.claims)
 app.command()(cli_read.sources)
 app.command()(cli_read.explain)
-app.add_typer(cli_read.flags, name="flags")
 
 REASONS = [{"code": "denial", "weight": -1.2, "evidence_ids": ["bo", "cy"]}, {"code": "support", "weight": 0.4}]
 
@@ -38,7 +37,6 @@ def filled(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
             claim("whisper", score=0.5, low=0.05, high=0.95, risk=0.5),
             source("alice", events=99),
             source("bob", events=1, right=0, wrong=0),
-            flag("f1", "rumour"),
             flag("f1", "rumour"),
             flag("f1", "rumour", revision=2, action="update", priority=80),
             (topics.CLAIM_SCORES, "\x00claim", b"{}"),
@@ -96,14 +94,6 @@ def test_explain_of_nothing_known_fails_and_says_where_to_look() -> None:
     unknown = run("explain", "nobody")
     assert unknown.exit_code == 1
     assert "credence claims" in unknown.stderr
-
-
-@pytest.mark.usefixtures("filled")
-def test_flags_tail_shows_each_revision_once() -> None:
-    found = lines(run("flags", "tail", "--all", "--no-follow", "--json"))
-    assert [(each["flag_id"], each["revision"]) for each in found] == [("f1", 1), ("f1", 2)]
-    assert lines(run("flags", "tail", "--last", "1", "--no-follow", "--json")) == found[1:]
-    assert "rumour" in run("flags", "tail", "--no-follow").stdout
 
 
 def test_missing_topics_are_an_error_that_names_the_command(

@@ -49,7 +49,7 @@ class ClaimsState(PartitionState):
         elif block.kind == "rulings":
             self._rule(block, cursor, effects)
         elif block.kind == "params":
-            self.take_params(block)
+            self._take_version(block, cursor, effects)
         elif block.kind == "tick":
             self._publish_late(bool(block.meta.get("flush")), effects)
         if self.sweep_due():
@@ -115,6 +115,17 @@ class ClaimsState(PartitionState):
         touched = distinct(claim_rows)
         self.data.claims.touch(touched)
         self._decide(touched, effects)
+
+    def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
+        """A parameter version arrives; one that kills flags retracts all that stand, in steps."""
+        if cursor == 0:
+            self.take_params(block)
+        if self.params.flags_killed <= 0:
+            return
+        raised = np.flatnonzero(self.data.claims["flag"][: self.data.claims.size] > 0)
+        self._decide(raised[: self.config.publish_step], effects)
+        if len(raised) > self.config.publish_step:
+            effects.next_cursor = cursor + 1
 
     # --- rulings and credits -------------------------------------------------------------------------------------
 

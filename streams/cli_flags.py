@@ -1,0 +1,134 @@
+"""`credence flags`: read them as they come, and the operator's switches over them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+from aiokafka import AIOKafkaProducer
+
+from streams import topics
+from streams.api.records import Entry, Reader
+from streams.blocks import Block, encode
+from streams.broker import BrokerError, resolve
+from streams.console import BROKER_OPTION, JSON_OPTION, err, escape, foreseen, moment, out, print_json, say
+from streams.engine.progress import ProgressBoard
+from streams.settings import Settings, SettingsError, client_kwargs
+from streams.topics import FLAGS, TopicsError
+
+FORESEEN = (BrokerError, SettingsError, TopicsError)
+PARAMETERS_PARTITION = 0
+SWITCH_WAIT_S = 10.0
+# What an operator says → (values of the parameters, what it means).
+SWITCHES = {
+    "pause": ({"flags_paused": 1.0}, "no new flag is raised; those that stand are updated and retracted as before"),
+    "kill": ({"flags_killed": 1.0}, "every flag is retracted, and none is raised"),
+    "resume": ({"flags_paused": 0.0, "flags_killed": 0.0}, "flags are raised again, a claim's at its next event"),
+}
+
+app = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True)
+
+
+@app.callback()
+def _flags() -> None:
+    """Flags: requests that a person look at a claim."""
+
+
+@app.command(epilog="Example: credence flags tail --last 20 --no-follow --json")
+def tail(
+    broker: str | None = BROKER_OPTION,
+    last: Annotated[int, typer.Option(min=0, help="Begin with this many past records of each partition.")] = 10,
+    everything: Annotated[bool, typer.Option("--all", help="Begin with the first record that is kept.")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Show flags as they are raised, updated and retracted; a record that was written twice is shown once."""
+    with foreseen(*FORESEEN):
+        settings = resolve(Settings.from_env(broker=broker))
+        asyncio.run(_tail(settings, None if everything else last, follow, as_json))
+
+
+@app.command(epilog="Example: credence flags pause")
+def pause(broker: str | None = BROKER_OPTION) -> None:
+    """Raise no new flag until `resume`; what was raised is still updated and retracted."""
+    _switch("pause", broker)
+
+
+@app.command(epilog="Example: credence flags kill --yes")
+def kill(
+    broker: str | None = BROKER_OPTION, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
+    """Retract every flag now, and raise none until `resume`."""
+    if not yes:
+        typer.confirm("Retract every flag that stands, and raise no more?", abort=True)
+    _switch("kill", broker)
+
+
+@app.command(epilog="Example: credence flags resume")
+def resume(broker: str | None = BROKER_OPTION) -> None:
+    """Take back `pause` and `kill`."""
+    _switch("resume", broker)
+
+
+def _switch(word: str, broker: str | None) -> None:
+    """Send the switch through the log like everything else, so that a replay decides as the workers did."""
+    values, meaning = SWITCHES[word]
+    with foreseen(*FORESEEN):
+        settings = resolve(Settings.from_env(broker=broker))
+        if not all(state.partitions for state in topics.states(settings.broker, settings, [topics.LESSONS])):
+            raise TopicsError(f"{topics.LESSONS.name(settings)} does not exist: run `credence topics create`")
+        taken = asyncio.run(_send(settings, values))
+    if not taken:
+        err.print(f"{word}: written, but no worker has taken it yet; it will be in force once one has", style="yellow")
+        return
+    say(f"{word}: {meaning}")
+
+
+async def _send(settings: Settings, values: dict[str, float]) -> bool:
+    """Whether the parameters stage has published the version that holds these values."""
+    client = client_kwargs(settings)
+    block = Block("params", "o/0", time.time_ns() // 1_000_000, {}, {"values": values})
+    producer = AIOKafkaProducer(**client, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        topic = topics.LESSONS.name(settings)
+        sent = await producer.send_and_wait(topic, encode(block), partition=PARAMETERS_PARTITION)
+    finally:
+        await producer.stop()
+    board = ProgressBoard(client, topics.PROGRESS.name(settings))
+    await board.start(publish=False)
+    try:
+        await board.wait_applied("parameters", {PARAMETERS_PARTITION: sent.offset}, SWITCH_WAIT_S)
+    except TimeoutError:
+        return False
+    finally:
+        await board.stop()
+    return True
+
+
+async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: bool) -> None:
+    shown: set[tuple[str, int]] = set()
+    async with Reader(settings, [FLAGS], newest=newest) as reader:
+        async for entries in reader.on() if follow else reader.to_end():
+            # Partitions are fetched one after the other; within a batch people want the order of time.
+            for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
+                _show_flag(entry, shown, as_json)
+
+
+def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None:
+    flag = entry.record()
+    if flag is None or "flag_id" not in flag or (flag["flag_id"], flag["revision"]) in shown:
+        return
+    shown.add((flag["flag_id"], flag["revision"]))
+    if as_json:
+        return print_json(flag)
+    style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
+    why = ", ".join(reason["code"] for reason in flag.get("reasons", [])[:3])
+    out.print(
+        f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<8}[/]  {flag['priority']:>3}  "
+        f"{flag['severity']:<8}  {escape(flag['label'])}  {escape(flag['subject']['id'])}  [dim]{escape(why)}[/]",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,116 @@
+"""A golden story on a real broker and a real worker: known liars are flagged, an operator steps in, a verdict falls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from kafka import KafkaProducer
+from typer.testing import CliRunner
+
+from load_tests.bench.processes import running
+from streams import cli_flags, topics
+from streams.api.records import Reader
+from streams.idle import wait_idle
+from streams.settings import Settings, client_kwargs
+from streams.verify import verify
+
+DAY_MS = 86_400_000
+LIARS, LIES = 12, 8
+
+
+class Platform:
+    """A platform whose events and rulings reach Credence, and what Credence says of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._producer = KafkaProducer(**client_kwargs(settings), acks="all")
+        self.now_ms = time.time_ns() // 1_000_000 - 30 * DAY_MS
+
+    def tell(self, claim: str) -> None:
+        """Twelve accounts post a claim within two minutes."""
+        for i in range(LIARS):
+            self.now_ms += 10_000
+            event = {"v": 1, "id": f"{claim}-{i}", "kind": "post", "source_id": f"liar-{i}", "claim_id": claim}
+            self._send(topics.EVENTS, {**event, "occurred_at_ms": self.now_ms})
+
+    def rule(self, claim: str, verdict: str, version: int = 1) -> None:
+        """A desk rules on a claim, a day after it was last told."""
+        self.now_ms += DAY_MS
+        ruling = {"v": 1, "id": f"{claim}/{version}", "claim_id": claim, "version": version, "verdict": verdict}
+        self._send(topics.RULINGS, {**ruling, "rater_id": "desk", "kind": "fact-check", "ruled_at_ms": self.now_ms})
+
+    def _send(self, topic: topics.Topic, record: dict[str, Any]) -> None:
+        self._producer.send(topic.name(self.settings), orjson.dumps(record), partition=0)
+
+    def settle(self) -> None:
+        """Wait until everything published has had all its effects."""
+        self._producer.flush()
+        asyncio.run(wait_idle(self.settings))
+
+    def flags(self, claim: str) -> list[dict[str, Any]]:
+        """What the flags topic says of a claim, in order, priorities apart."""
+
+        async def read() -> list[dict[str, Any]]:
+            async with Reader(self.settings, [topics.FLAGS]) as reader:
+                records = [e.record() async for entries in reader.to_end() for e in entries]
+            return [r for r in records if r and r["subject"]["id"] == claim and r["action"] != "update"]
+
+        return asyncio.run(read())
+
+
+@pytest.fixture
+def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """A platform with a running worker."""
+    monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
+    monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
+    topics.create(settings.broker, settings)
+    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
+        yield Platform(settings)
+    topics.delete(settings.broker, settings)
+
+
+def switch(*arguments: str) -> None:
+    done = CliRunner().invoke(cli_flags.app, list(arguments))
+    assert done.exit_code == 0, done.output
+    assert "no worker" not in done.stderr
+
+
+def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(platform: Platform) -> None:
+    for n in range(LIES):
+        platform.tell(f"lie-{n}")
+        platform.rule(f"lie-{n}", "false")
+        platform.settle()
+
+    platform.tell("fresh")
+    platform.settle()
+    (raised,) = platform.flags("fresh")
+    assert raised["action"] == "raise"
+    assert {"history", "history_30", "history_60"} & {reason["code"] for reason in raised["reasons"]}
+    assert all(reason["evidence_ids"] for reason in raised["reasons"] if reason["code"] == "history")
+
+    switch("kill", "--yes")
+    platform.settle()
+    retracted = platform.flags("fresh")[-1]
+    assert (retracted["action"], retracted["flag_id"]) == ("retract", raised["flag_id"])
+    assert [reason["code"] for reason in retracted["reasons"]] == ["killed"]
+    platform.tell("quiet")
+    platform.settle()
+    assert platform.flags("quiet") == []
+
+    switch("resume")
+    platform.tell("heard")
+    platform.settle()
+    assert [flag["action"] for flag in platform.flags("heard")] == ["raise"]
+
+    platform.rule("heard", "true")
+    platform.settle()
+    assert [flag["action"] for flag in platform.flags("heard")] == ["raise", "retract"]
+
+    report = asyncio.run(verify(platform.settings))
+    assert report.passed, report
