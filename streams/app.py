@@ -36,7 +36,7 @@ from streams.topics import Topic
 log = logging.getLogger(__name__)
 
 ACTORS_MAX = 16
-STATE_VERSION = 1  # of the tables of both cores: raise it when their columns or their meaning change
+STATE_VERSION = 2  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:

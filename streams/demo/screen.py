@@ -40,7 +40,8 @@ WORDS = {
     "vote": "denied in replies",
     "denial": "denied in replies",
     "vote_unknown": "newcomers push it one way",
-    "vote_net": "pushed by accounts that act together",
+    "net_rush": "pushed in its first hour by accounts that act together",
+    "net_late": "pushed later by accounts that act together",
     "query": "questioned in replies",
 }
 

@@ -6,6 +6,7 @@ from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 
 VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
+RUSH_FIELDS = ("pr", "dr")
 SIGNAL_COUNT = 16  # room for risk.SIGNALS
 CLAIM_FIELDS = {
     "seen": "u4",  # append time of the latest row, s
@@ -27,6 +28,7 @@ CLAIM_FIELDS = {
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
     # Written supports (p) and denials (d) by who speaks: none settled, 1–4 claims, more; copy-clusters apart.
     **dict.fromkeys(VOICE_FIELDS, "i4"),
+    **dict.fromkeys(RUSH_FIELDS, "i4"),  # of pc and dc, those within `rush_ms` of the claim's first event
     "root": "i4",  # participant who posted the root, row + 1
     **dict.fromkeys(KERNEL_FIELDS, "f8"),
     **dict.fromkeys(START_FIELDS, "f8"),

@@ -75,6 +75,8 @@ class ClaimsState(PartitionState):
         np.maximum.at(claims["last"], claim_rows, t_ms)
         claims["seen"][touched] = self.now_s
         claims.touch(touched)
+        if (claims["first"][touched] < first_ms).any():
+            self.ledger.began_earlier(touched[claims["first"][touched] < first_ms])
         if made.size:
             self._admit(part_rows, made, claim_rows, name_rows)
         cascade.fold(claims, touched, claim_rows, t_ms, before_ms)

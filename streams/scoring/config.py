@@ -38,6 +38,9 @@ class ScoringConfig:
     history_prior_strength: float = 3.0
     history_design_effect: float = 0.1
 
+    # Copy-clusters.
+    rush_ms: int = HOUR_MS  # what a net says this soon after a claim's first event is heard apart
+
     # Rulings.
     rater_right: float = 97.0  # Beta(97, 3)
     rater_wrong: float = 3.0

@@ -32,7 +32,7 @@ POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
 DENY, QUERY = 2, 3
 ROOT_SIGNALS = ("root", "slow", "slow_3h")
-STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "vote_net")
+STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "net_rush", "net_late")
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.scoring import corroboration
-from streams.scoring.claim_tables import VOICE_FIELDS, ClaimTables
+from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
@@ -117,6 +117,27 @@ class Ledger:
         for code, name in enumerate(VOICE_FIELDS):
             if present[code]:
                 np.add.at(claims[name], owner[voice == code], sign)
+        if present[6:].any():
+            netted = (voice >= 6).nonzero()[0]
+            self._count_rush(rows[netted], owner[netted], x[netted], sign)
+
+    def _count_rush(self, rows: Ints, owner: Ints, x: Ints, sign: int) -> None:
+        """The same for accounts in copy-clusters that spoke soon after their claim began."""
+        parts, claims = self.tables.parts, self.tables.claims
+        soon = parts["t"][rows] - claims["first"][owner] <= self.config.rush_ms
+        for code, name in enumerate(RUSH_FIELDS, SUPPORT):
+            np.add.at(claims[name], owner[soon & (x == code)], sign)
+
+    def began_earlier(self, claim_rows: Ints) -> None:
+        """Count anew who spoke soon, in claims whose first event turned out to lie further back."""
+        parts, claims = self.tables.parts, self.tables.claims
+        for row in claim_rows[(claims["pc"][claim_rows] + claims["dc"][claim_rows]) > 0].tolist():
+            rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
+            written = (parts["kind"][rows] != RESHARE_KIND) & (parts["x"][rows] > 0) & (parts["x"][rows] <= DENY)
+            rows = rows[written & (parts["cl"][rows] > 0)]
+            for name in RUSH_FIELDS:
+                claims[name][row] = 0
+            self._count_rush(rows, np.full(len(rows), row), parts["x"][rows], 1)
 
     # --- stances -------------------------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ class Params:
     risk_vote: float = 0.4
     risk_denial: float = 0.3
     risk_vote_unknown: float = 0.0
-    risk_vote_net: float = 0.0
+    risk_net_rush: float = 0.0
+    risk_net_late: float = 0.0
     risk_query: float = 0.0
     risk_cal_a: float = 0.0
     risk_cal_b: float = 1.0

@@ -12,7 +12,9 @@
     vote                (denials − supports) / (both + 2), reshares apart
     denial              ln((denials + 1) / (supports + 1)), reshares apart
     vote_unknown        the same vote of those without any settled claim: fresh accounts that push one way
-    vote_net            the same vote of accounts in copy-clusters; both may take either sign, and start at 0
+    net_rush, net_late  the same vote of accounts in copy-clusters, within an hour of the claim's first event and later:
+                        what a net does to a first impression is learned apart from the company it keeps. All three may
+                        take either sign, and start at 0
     query               share of queries among written stances; in shadow: its sign changes with the platform
 
 A ruling in force adds its evidence. Nothing here moves the public score. β are learned from settled claims around the
@@ -49,11 +51,13 @@ SIGNALS = (
     "vote",
     "denial",
     "vote_unknown",
-    "vote_net",
+    "net_rush",
+    "net_late",
     "query",
 )
 SHADOW = frozenset({"query"})  # computed and shown, without any effect
-EITHER_SIGN = frozenset({"vote_unknown", "vote_net"})  # all others can only mean "false" where they are high
+# All others can only mean "false" where they are high.
+EITHER_SIGN = frozenset({"vote_unknown", "net_rush", "net_late"})
 KNOWN_DESIGN_EFFECT, KNOWN_CAP = 0.03, 5.0
 SIGNED_DESIGN_EFFECT = 0.05
 
@@ -67,7 +71,7 @@ class RiskParts:
 
 
 def stance_signals(claims: Table, rows: Ints) -> tuple[Floats, ...]:
-    """vote, denial, vote_unknown, vote_net and query of claims, from the stances people wrote (reshares apart)."""
+    """vote, denial, vote_unknown, net_rush, net_late and query of claims: stances people wrote, reshares apart."""
     supports = (claims["n1"][rows] - claims["spread"][rows]).astype(np.float64)
     denials, queries = claims["n2"][rows].astype(np.float64), claims["n3"][rows].astype(np.float64)
     share = queries / (supports + denials + queries + 3.0)
@@ -76,10 +80,11 @@ def stance_signals(claims: Table, rows: Ints) -> tuple[Floats, ...]:
         for against, for_it in (
             (denials, supports),
             (claims["d0"][rows], claims["p0"][rows]),
-            (claims["dc"][rows], claims["pc"][rows]),
+            (claims["dr"][rows], claims["pr"][rows]),
+            (claims["dc"][rows] - claims["dr"][rows], claims["pc"][rows] - claims["pr"][rows]),
         )
     ]
-    return votes[0], np.log((denials + 1.0) / (supports + 1.0)), votes[1], votes[2], share
+    return votes[0], np.log((denials + 1.0) / (supports + 1.0)), *votes[1:], share
 
 
 def risk_parts(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params) -> RiskParts:

@@ -14,7 +14,7 @@ from streams.blocks import Block, make
 from streams.columns import Table
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
-from streams.scoring.claim_tables import VOICE_FIELDS
+from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -138,7 +138,7 @@ class Pipeline:
 
 
 CLAIM_SUMS = ("events", "parts", "n1", "n2", "n3", "n4", "spread", "first", "last", "L", "A", "hs0", "hs30", "hs60",
-              "known", "signed", *VOICE_FIELDS, "verdict", "ruled", "rulings")  # fmt: skip
+              "known", "signed", *VOICE_FIELDS, *RUSH_FIELDS, "verdict", "ruled", "rulings")  # fmt: skip
 PART_VALUES = ("x", "kind", "t", "e", "g", "z", "w", "v", "cl", "known", "h0", "h30", "h60", "cy", "cf", "cx")
 
 

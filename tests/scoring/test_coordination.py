@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from streams.blocks import Block
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.blocks import Block, make
 from streams.scoring.communities import find_communities, normalised_mutual_information
 from streams.scoring.coordination import Coordination, CoordinationConfig
-from tests.scoring.builders import Event, events_block
+from tests.scoring.builders import Event, Pipeline, events_block
 
 HOUR_MS = 3_600_000
 
@@ -77,3 +81,21 @@ def test_communities_of_a_homophilous_world_are_recovered() -> None:
     source, claim = (np.array(column) for column in zip(*sorted(pairs), strict=True))
     label = find_communities(source, claim, 300, 200, k=4, joined_min=3)
     assert normalised_mutual_information(home[label > 0], label[label > 0]) > 0.6
+
+
+@given(st.lists(st.integers(0, 180), min_size=1, max_size=12, unique=True), st.randoms(use_true_random=False))
+def test_what_a_net_says_in_the_first_hour_is_counted_apart_whatever_the_order(minutes: list[int], random: Any) -> None:
+    events = [Event(f"bot{i}", "c", f"e{i}", t=HOUR_MS + m * 60_000, stance=1 + i % 2) for i, m in enumerate(minutes)]
+    names = [e.source for e in events]
+    soon = [e for e in events if e.t <= min(e.t for e in events) + HOUR_MS]
+    random.shuffle(events)
+    line = Pipeline()
+    for event in events[: len(events) // 2]:
+        line.events([event])
+    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * len(names), "com": [""] * len(names)}))
+    line.events(events[len(events) // 2 :])
+    line.feed(make("assign", "g/0", 2, {"s": names, "cl": [99] * len(names), "com": [""] * len(names)}))
+    claims = line.claims.data.claims
+    row = claims.find_one("c")
+    assert claims["pr"][row] == sum(e.stance == 1 for e in soon)
+    assert claims["dr"][row] == sum(e.stance == 2 for e in soon)
