@@ -69,7 +69,9 @@ class Settings:
     session_timeout_ms: int = setting(
         10_000, "A worker that is silent for this long loses its partitions.", least=1_000
     )
-    batch_rows: int = setting(4_000, "The largest number of records of one partition handled in one step.", least=1)
+    batch_rows: int = setting(
+        16_000, "Rows of one partition after which a step is made durable; more at once cost less each.", least=1
+    )
     api_host: str = setting("127.0.0.1", "Address that the query service listens on.")
     api_port: int = setting(8080, "Port that the query service listens on; 0: any that is free.", least=0)
     api_staleness_ms: int = setting(

@@ -32,7 +32,8 @@ def refused(settings: Settings) -> Iterator[str]:
         producer.send(events, value=value, partition=0).get(30)
     for record in tail(settings, events):
         (reject,) = decode_events([record], 0, Limits())[1]
-        producer.send(topics.DEAD_LETTERS.name(settings), value=orjson.dumps(of_reject(reject, "intake"))).get(30)
+        letter = of_reject(reject, events, 0, "intake")
+        producer.send(topics.DEAD_LETTERS.name(settings), value=orjson.dumps(letter)).get(30)
     producer.close()
     yield events
     topics.delete(settings.broker, settings, USED)

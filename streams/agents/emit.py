@@ -103,15 +103,15 @@ class StageEmitter:
         letter = dead_letter(
             DeadLetterCode.NOT_OBJECT,
             why,
-            topic=record.topic,
-            partition=record.partition,
+            topic=self._input,
+            partition=partition,
             offset=record.offset,
             append_ms=record.timestamp,
             stage=self._stage,
             key=record.key,
             value=record.value,
         )
-        return as_json(self._letters, partition, f"{record.topic}/{record.partition}/{record.offset}", letter)
+        return as_json(self._letters, partition, f"{self._input}/{partition}/{record.offset}", letter)
 
 
 class ParametersEmitter:

@@ -11,18 +11,18 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams import topics
 from streams.agents.routing import as_json, spread
 from streams.blocks import Block
-from streams.codec import Limits, Reject, decode_events, decode_rulings, of_reject
+from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
 from streams.engine.fencing import MAX_BATCH_BYTES, ProduceFailed, send_batches
 from streams.engine.journal import Outgoing
 from streams.settings import Settings
 
-Decoder = Callable[[Sequence[ConsumerRecord], int, Limits], tuple[Block, list[Reject]]]
+Decoder = Callable[[Sequence[LogRecord], int, Limits], tuple[Block, list[Reject]]]
 
 # input topic → (decoder, output topic, routing column)
 ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
@@ -58,18 +58,17 @@ class Intake:
         await self._producer.start()
 
     def translate(
-        self, source: topics.Topic, partition: int, records: Sequence[ConsumerRecord]
+        self, source: topics.Topic, partition: int, records: Sequence[LogRecord]
     ) -> tuple[list[Outgoing], int, list[Reject]]:
         """Records of one input partition as outgoing records, the number of rows in them, and the rejects."""
         decoder, target, column = ROUTES[source]
         settings = self._settings
         block, rejects = decoder(records, partition, self._limits)
         outgoing = spread(block, column, target.name(settings), settings.partitions)
-        letters = topics.DEAD_LETTERS.name(settings)
+        letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
         for reject in rejects:
-            record = reject.record
-            origin = f"{record.topic}/{record.partition}/{record.offset}"
-            outgoing.append(as_json(letters, partition, origin, of_reject(reject, "intake")))
+            letter = of_reject(reject, origin, partition, "intake")
+            outgoing.append(as_json(letters, partition, f"{origin}/{partition}/{reject.record.offset}", letter))
         return outgoing, len(block), rejects
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:

@@ -6,9 +6,9 @@ rejects. Valid records take a short path (a typed decoder in C, then columns); w
 the meaning; the short path is only allowed to agree.
 """
 
-from streams.codec.careful import Limits, Reject
+from streams.codec.careful import Limits, LogRecord, Reject
 from streams.codec.deadletter import dead_letter, of_reject
 from streams.codec.events import decode_events
 from streams.codec.rulings import decode_rulings
 
-__all__ = ["Limits", "Reject", "dead_letter", "decode_events", "decode_rulings", "of_reject"]
+__all__ = ["Limits", "LogRecord", "Reject", "dead_letter", "decode_events", "decode_rulings", "of_reject"]

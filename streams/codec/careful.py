@@ -34,12 +34,8 @@ from streams.events import (
 
 
 class LogRecord(Protocol):
-    """What the codec reads of a fetched record; aiokafka's ConsumerRecord is one."""
+    """What the codec reads of a fetched record; aiokafka's ConsumerRecord is one, and so is what that is made of."""
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
     @property

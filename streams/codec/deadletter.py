@@ -54,14 +54,14 @@ def dead_letter(
     return letter
 
 
-def of_reject(reject: Reject, stage: str) -> dict[str, Any]:
-    """The dead letter of a record that could not be decoded."""
+def of_reject(reject: Reject, topic: str, partition: int, stage: str) -> dict[str, Any]:
+    """The dead letter of a record of that partition that could not be decoded."""
     record = reject.record
     letter = dead_letter(
         reject.code,
         reject.detail,
-        topic=record.topic,
-        partition=record.partition,
+        topic=topic,
+        partition=partition,
         offset=record.offset,
         append_ms=record.timestamp,
         stage=stage,

@@ -75,6 +75,17 @@ def distinct(rows: Ints) -> Ints:
     return found
 
 
+def first_seen(rows: Ints, made: Ints) -> Ints:
+    """Where each of the rows that `Table.ensure` has just created appears first among the rows that it returned.
+
+    Rows are created ascending in order of first appearance, so that each is a new maximum where it first stands.
+    """
+    rank = np.searchsorted(made, rows)
+    rank[made[np.minimum(rank, len(made) - 1)] != rows] = -1
+    highest = np.maximum.accumulate(rank)
+    return np.flatnonzero(highest > np.append(-1, highest[:-1]))
+
+
 def milli(x: Floats) -> Floats:
     """Rounded to thousandths."""
     rounded: Floats = np.rint(x * 1000.0) / 1000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.columns import Table
-from streams.scoring.numeric import Ints, distinct
+from streams.scoring.numeric import Ints
 
 
 class OpenClaims:
@@ -17,29 +17,18 @@ class OpenClaims:
 
     def push(self, source_rows: Ints, pair_rows: Ints) -> None:
         """Put new pairs at the front of their sources' lists, in the order given."""
-        if len(distinct(source_rows)) == len(source_rows):
-            self._push_once(source_rows, pair_rows)
-            return
-        while pair_rows.size:
-            unique, first = np.unique(source_rows, return_index=True)
-            self._push_once(unique, pair_rows[first])
-            if len(first) == len(pair_rows):
-                return
-            rest = np.ones(len(pair_rows), bool)
-            rest[first] = False
-            source_rows, pair_rows = source_rows[rest], pair_rows[rest]
-
-    def _push_once(self, source_rows: Ints, pair_rows: Ints) -> None:
-        """The same for sources that are all different."""
         head = self.sources["head"]
-        old = head[source_rows]
-        self.pairs["next"][pair_rows] = old
-        linked = old.nonzero()[0]
-        if linked.size:
-            behind = old[linked].astype(np.int64) - 1
-            self.pairs["prev"][behind] = pair_rows[linked] + 1
-            self.pairs.touch(behind)
-        head[source_rows] = pair_rows + 1
+        order = np.argsort(source_rows, kind="stable")
+        source, pair = source_rows[order], pair_rows[order]
+        begins = np.append(True, source[1:] != source[:-1])
+        older = np.where(begins, head[source], np.append(0, pair[:-1] + 1))
+        self.pairs["next"][pair] = older
+        linked = older.nonzero()[0]
+        behind = older[linked] - 1
+        self.pairs["prev"][behind] = pair[linked] + 1
+        self.pairs.touch(behind)
+        ends = np.append(begins[1:], True)
+        head[source[ends]] = pair[ends] + 1
 
     def newest(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
         """Up to `most` of the newest pairs of each source that no verdict has settled.

@@ -19,7 +19,7 @@ from streams.scoring.credits import apply_credits
 from streams.scoring.effects import Effects
 from streams.scoring.history import log_odds_of_false
 from streams.scoring.insight import insight_score
-from streams.scoring.numeric import Ints, decay, distinct, from_fixed, milli, mix_keys
+from streams.scoring.numeric import Ints, decay, distinct, first_seen, from_fixed, milli, mix_keys
 from streams.scoring.open_claims import OpenClaims
 from streams.scoring.state import PartitionState
 
@@ -143,8 +143,7 @@ class SourcesState(PartitionState):
         """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""
         ids, contents, pairs = _identities(block), block["h"], self.pairs
         accepted = np.zeros(len(block), bool)
-        unique_rows, first_at = np.unique(pair_rows, return_index=True)
-        new_at = np.sort(first_at[np.isin(unique_rows, made, assume_unique=True)])
+        new_at = first_seen(pair_rows, made) if made.size else made
         pairs["e"][pair_rows[new_at]], pairs["h"][pair_rows[new_at]] = ids[new_at], contents[new_at]
         accepted[new_at] = True
         known = pairs["h"][pair_rows]
@@ -152,11 +151,9 @@ class SourcesState(PartitionState):
         other = np.flatnonzero(~accepted & ~again)
         if other.size:
             extra_rows, extra_made = self.extras.ensure(mix_keys(pair_rows[other], ids[other]).tolist())
-            unique_rows, first_at = np.unique(extra_rows, return_index=True)
-            first = other[first_at[np.isin(unique_rows, extra_made, assume_unique=True)]]
-            at = self.extras.find(mix_keys(pair_rows[first], ids[first]).tolist())
-            self.extras["h"][at] = contents[first]
-            self.extras["seen"][at] = self.now_s
+            first = other[first_seen(extra_rows, extra_made)] if extra_made.size else extra_made
+            self.extras["h"][extra_made] = contents[first]
+            self.extras["seen"][extra_made] = self.now_s
             accepted[first] = True
             known[other] = self.extras["h"][extra_rows]
         refused = ~accepted

@@ -47,7 +47,7 @@ def check(value: bytes | None, key: bytes | None) -> None:
     assert len(block) + len(rejects) == 1
     if expected is None:
         assert rejects, f"taken, but the reference refuses it: {value!r}"
-        orjson.dumps(of_reject(rejects[0], "intake"))
+        orjson.dumps(of_reject(rejects[0], "social.events.v1", 3, "intake"))
     else:
         assert not rejects, f"{rejects[0].code} {rejects[0].detail}, but the reference takes it: {value!r}"
         assert {name: block[name][0] for name in expected} == expected

@@ -18,7 +18,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "dead-letter.v1.sch
 
 def letter(value: bytes | None, key: bytes | None = None) -> dict[str, object]:
     record = fetched(value, offset=17, key=key)
-    made = of_reject(decode_events([record], 3, Limits())[1][0], "intake")
+    made = of_reject(decode_events([record], 3, Limits())[1][0], "social.events.v1", 3, "intake")
     jsonschema_rs.validate(SCHEMA, made)
     return made
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from intervaltree import IntervalTree
 
 from streams import topics
-from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
+from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema, _bare_records
 from streams.settings import Settings, client_kwargs
 
 TOPIC = TP("t", 0)
@@ -122,6 +124,53 @@ async def test_an_agent_gets_what_was_fetched_of_a_partition_as_one_message(hund
     assert all(isinstance(batch, list) for batch in seen)
     assert len(seen) <= 10
     assert [record.offset for batch in seen for record in batch] == list(range(100))
+    assert not any(isinstance(record, ConsumerRecord) for batch in seen for record in batch)
+
+
+def unread(*offsets: int, first: int) -> Any:
+    """What aiokafka's fetcher holds of a partition when batches of ten records from these offsets came for `first`."""
+    data = b""
+    for base in offsets:
+        batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+        for i in range(10):
+            batch.append(i, 1, None, b"%d" % (base + i), [])
+        raw = batch.build()
+        raw[:8] = base.to_bytes(8, "big")
+        data += bytes(raw)
+    records = SimpleNamespace(_records=MemoryRecords(data), next_fetch_offset=first)
+    state = SimpleNamespace(
+        _topic_partition=TOPIC, _partition_records=records, check_assignment=lambda tp: True,
+        has_more=lambda: True, _update_position=lambda: None,
+    )  # fmt: skip
+    return state, records
+
+
+def test_records_before_the_offset_that_was_asked_for_are_left_out() -> None:
+    state, records = unread(10, 20, first=14)
+    assert [r.value for r in _bare_records(state)] == [b"%d" % i for i in range(14, 30)]
+    assert records.next_fetch_offset == 30
+
+
+async def test_a_poll_ends_when_its_partitions_have_changed(hundred: Settings) -> None:
+    """Else what came meanwhile for a partition that was at work would wait for the poll's end."""
+    app = Batched(
+        f"{hundred.namespace}poll", broker=f"kafka://{hundred.broker}", web_enabled=False, store="memory://",
+        topic_allow_declare=False,
+    )  # fmt: skip
+    thread = app.consumer._new_consumer_thread()
+    app.flow_control.resume()
+    consumer = AIOKafkaConsumer(**client_kwargs(hundred))
+    await consumer.start()
+    consumer.assign([TopicPartition("nothing", 0)])
+    thread.thread_loop = asyncio.get_running_loop()
+    app.consumer.resume_flow()
+    poll = asyncio.ensure_future(thread._fetch_records(consumer, {TOPIC}, timeout=60))
+    await asyncio.sleep(0.1)
+    assert not poll.done()
+    thread.end_poll()
+    async with asyncio.timeout(5):
+        assert await poll == {}
+    await consumer.stop()
 
 
 async def test_a_stock_agent_gets_a_message_a_record(hundred: Settings, tmp_path: Any) -> None:
