@@ -14,7 +14,8 @@ import typer
 from streams import broker as embedded
 from streams.broker import BrokerError
 from streams.console import foreseen, out, print_json, say
-from streams.dataset import DatasetError, read
+from streams.csvfiles import DatasetError
+from streams.dataset import read
 from streams.settings import Settings, SettingsError
 
 

@@ -45,7 +45,7 @@ def demo(
 
     Example: credence demo --data ~/data/rumours --once
     """
-    from streams.dataset import DatasetError
+    from streams.csvfiles import DatasetError
     from streams.demo.run import Asked, DemoError, run
     from streams.idle import StalledError
     from streams.replay import PublishError

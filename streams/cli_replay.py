@@ -75,11 +75,12 @@ def replay(
     Example: credence replay ~/data/rumours --speed 3600 --verdict-lag 12h
     """
     from streams import dataset
+    from streams.csvfiles import DatasetError
     from streams.idle import StalledError
     from streams.replay import PublishError, Replay
 
     pace = parse_speed(speed)
-    with foreseen(BrokerError, SettingsError, TopicsError, dataset.DatasetError, StalledError, PublishError):
+    with foreseen(BrokerError, SettingsError, TopicsError, DatasetError, StalledError, PublishError):
         settings = resolve(Settings.from_env(broker=broker, verdict_lag_ms=verdict_lag and parse_lag(verdict_lag)))
         data = dataset.read(directory)
         topics.create(settings.broker, settings)

@@ -7,18 +7,15 @@ none. Further columns are not looked at.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from streams.csvfiles import read_table, times_ms, words
 from streams.events import EVENT, RULING
 
 REQUIRED = ("ts", "kind", "claim_id", "event_id", "parent_id", "user_id")
@@ -29,10 +26,6 @@ FIELDS = {
 }  # fmt: skip
 UNSORTED_SHARE = 0.1
 """Up to this share of rows that bear an earlier time than the row before, the file's order is that of arrival."""
-
-
-class DatasetError(ValueError):
-    """A folder that holds no data set in this layout. The message says which file, and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class Dataset:
 
     name: str
     t_ms: npt.NDArray[np.int64]
-    columns: dict[str, Sequence[str]] = field(repr=False)
+    columns: Mapping[str, Sequence[str]] = field(repr=False)
     labels: dict[str, str] = field(repr=False)
     texts: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -124,50 +117,15 @@ def read(directory: Path) -> Dataset:
 
     Raises DatasetError when a file or column is missing or a row cannot be read.
     """
-    head, rows = _table(directory, "events", REQUIRED)
-    by_name: dict[str, Sequence[str]] = dict.fromkeys(head, ())
-    if rows:
-        by_name.update(zip(head, zip(*rows, strict=True), strict=True))
-    try:
-        t_ms = np.round(np.array(by_name["ts"], np.float64) * 1000).astype(np.int64)
-    except ValueError as bad:
-        raise DatasetError(f"{directory}/events.csv: `ts` must be unix seconds: {bad}") from bad
-    columns = {name: by_name[column] for column, name in FIELDS.items() if column in by_name}
+    events = read_table(directory, "events", REQUIRED, tuple(FIELDS))
+    t_ms = times_ms(events["ts"], directory / "events.csv")
+    columns = {name: events[column] for column, name in FIELDS.items() if column in events}
+    columns |= {name: words(columns[name]) for name in ("kind", "stance") if name in columns}
     if len(t_ms) and (np.diff(t_ms) < 0).mean() > UNSORTED_SHARE:
         order = np.argsort(t_ms, kind="stable")
         t_ms, picked = t_ms[order], order.tolist()
         columns = {name: [column[i] for i in picked] for name, column in columns.items()}
-    head, rows = _table(directory, "claims", ("claim_id", "label"))
-    claim, label = head.index("claim_id"), head.index("label")
-    labels = {row[claim]: row[label] for row in rows}
-    texts = {row[claim]: row[head.index("text")] for row in rows} if "text" in head else {}
+    claims = read_table(directory, "claims", ("claim_id", "label"), ("text",))
+    labels = dict(zip(claims["claim_id"], words(claims["label"]), strict=True))
+    texts = dict(zip(claims["claim_id"], claims["text"], strict=True)) if "text" in claims else {}
     return Dataset(directory.resolve().name, t_ms, columns, labels, texts)
-
-
-def _table(directory: Path, stem: str, required: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    for path in (directory / f"{stem}.csv", directory / f"{stem}.csv.gz"):
-        if path.exists():
-            break
-    else:
-        raise DatasetError(
-            f"{directory} has neither {stem}.csv nor {stem}.csv.gz. `credence replay --help` has the layout"
-        )
-    try:
-        with _open(path) as file:
-            reader = csv.reader(file)
-            head = next(reader, [])
-            rows = [row for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
-    if missing := [name for name in required if name not in head]:
-        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(head) or 'none'}")
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(head):
-            raise DatasetError(f"{path}, row {number}: {len(row)} fields, but the header has {len(head)}")
-    return head, rows
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8", newline="")
-    return open(path, newline="", encoding="utf-8")

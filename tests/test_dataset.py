@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from streams.codec import Limits, decode_events, decode_rulings
-from streams.dataset import Dataset, DatasetError, read
+from streams.csvfiles import DatasetError
+from streams.dataset import Dataset, read
 from streams.demo.compare import Logged
 
 HEAD = "ts,kind,claim_id,event_id,parent_id,user_id,stance,followers,text\n"

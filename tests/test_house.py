@@ -15,7 +15,7 @@ FUNCTION_LINES_MAX = 50
 
 # Lower layers first; a module imports from its own layer and from those before it.
 LAYERS: list[set[str]] = [
-    {"admin", "words", "settings", "columns", "blocks", "printable", "metrics", "events", "topics"},
+    {"admin", "csvfiles", "words", "settings", "columns", "blocks", "printable", "metrics", "events", "topics"},
     {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "dataset", "tail", "console"},
     {"agents", "deadletters", "idle", "evaluate"},
     {"app", "api", "replay"},

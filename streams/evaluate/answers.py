@@ -9,9 +9,6 @@ highest log-odds of being true is the answer.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.csvfiles import read_table
 from streams.evaluate.baselines import BASELINES
-from streams.evaluate.cascades import DENY, FALSE, SUPPORT, TRUE, CascadeSet, Codes, UnreadableSet, codes_of
+from streams.evaluate.cascades import DENY, FALSE, SUPPORT, TRUE, CascadeSet, Codes, codes_of
 from streams.evaluate.core import Core
 from streams.evaluate.forks import Forks
 from streams.evaluate.protocol import Batch, Scorer
@@ -80,25 +78,23 @@ def found(directory: Path) -> bool:
 
 
 def read(directory: Path) -> list[AnswerSet]:
-    """Every answer set of the directory. UnreadableSet if a truth file or a column is missing."""
+    """Every answer set of the directory. DatasetError if a truth file or a column is missing."""
     sets = []
     for path in sorted(directory.glob("*_answer.csv*")):
         name = path.name.split("_answer.csv")[0]
-        truths = directory / f"{name}_truth.csv"
-        if not truths.exists():
-            raise UnreadableSet(f"{path} has no {truths.name} beside it")
-        answers, truth = _rows(path, ("question", "worker", "answer")), _rows(truths, ("question", "truth"))
-        question, question_ids = codes_of(row[0] for row in answers)
-        worker, worker_ids = codes_of(row[1] for row in answers)
-        options = sorted({row[2] for row in answers} | {row[1] for row in truth})
+        answers = read_table(directory, f"{name}_answer", ("question", "worker", "answer"))
+        truth = read_table(directory, f"{name}_truth", ("question", "truth"))
+        question, question_ids = codes_of(answers["question"])
+        worker, worker_ids = codes_of(answers["worker"])
+        options = sorted({*answers["answer"], *truth["truth"]})
         code = {o: i for i, o in enumerate(options)}
-        known = dict(truth)
+        known = dict(zip(truth["question"], truth["truth"], strict=True))
         sets.append(
             AnswerSet(
                 name,
                 question,
                 worker,
-                np.array([code[row[2]] for row in answers], np.int32),
+                np.array([code[answer] for answer in answers["answer"]], np.int32),
                 question_ids,
                 worker_ids,
                 options,
@@ -106,15 +102,6 @@ def read(directory: Path) -> list[AnswerSet]:
             )
         )
     return sets
-
-
-def _rows(path: Path, wanted: tuple[str, ...]) -> list[Any]:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    reader = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
-    missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UnreadableSet(f"{path}: columns {', '.join(missing)} are missing")
-    return [tuple(row[name] for name in wanted) for row in reader]
 
 
 def as_cascades(answers: AnswerSet) -> CascadeSet:
@@ -142,7 +129,7 @@ def as_cascades(answers: AnswerSet) -> CascadeSet:
         user=user.astype(np.int32),
         event_ids=[f"a{i:08d}" for i in range(rows)],
         parent=["question"] * rows,
-        community=np.zeros(rows, np.int16),
+        community=np.zeros(rows, np.int32),
         text_hash=np.zeros(rows, np.uint64),
         claim_ids=names,
         user_ids=answers.worker_ids,

@@ -233,7 +233,7 @@ def inject(plan: Plan) -> CascadeSet:
         user=np.concatenate([data.user, np.where(user < 0, -1 - user, len(data.user_ids) + user).astype(np.int32)]),
         event_ids=[*data.event_ids, *(f"attack{i:07d}" for i in range(n))],
         parent=[*data.parent, *parents],
-        community=np.concatenate([data.community, np.zeros(n, np.int16)]),
+        community=np.concatenate([data.community, np.zeros(n, np.int32)]),
         text_hash=np.concatenate([data.text_hash, text.astype(np.uint64)]),
         user_ids=[*data.user_ids, *names],
         attacked=mask,

@@ -9,6 +9,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 QUARTERS = 4
+TIE_DIGITS = 9  # ranks that differ by less are equal: the same sum in another order differs in its last bits
 RESAMPLES = 1000
 
 
@@ -31,6 +32,7 @@ def pair_wins(risk: Floats, false: Bools, weights: Floats) -> tuple[Floats, Floa
     """
     if not len(risk):
         return np.zeros(len(weights)), np.zeros(len(weights))
+    risk = np.round(risk, TIE_DIGITS)
     order = np.argsort(risk, kind="stable")
     sorted_risk = risk[order]
     firsts = np.flatnonzero(np.concatenate([[True], sorted_risk[1:] != sorted_risk[:-1]]))

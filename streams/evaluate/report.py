@@ -17,6 +17,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         f"{first['n_false']} false; ours took {report['seconds']:.1f} s; "
         f"verdicts {report['protocol']['verdict_lag']} late, groups {report['protocol']['groups']}"
     )
+    for reason, rows in report["left_out"].items():
+        console.print(f"left out: {rows:,} rows with {reason}, as the stream would refuse them")
     for horizon in horizons:
         console.print(_ranking_table(report, horizon))
     for horizon, best in report["best_baseline"].items():

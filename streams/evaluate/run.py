@@ -9,10 +9,11 @@ from typing import Any
 
 from streams.evaluate.attacks import attack
 from streams.evaluate.baselines import BASELINES
-from streams.evaluate.cascades import HOUR_MS, CascadeSet, read_cascades
+from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.core import Core
 from streams.evaluate.measures import Judge, flag_figures, horizon_name
 from streams.evaluate.protocol import Forecast, Scorer, Trial, run
+from streams.evaluate.readers import read_cascades
 from streams.evaluate.world import make_world
 
 Progress = Callable[[str, int, int], None]  # (what, events done, events in all)
@@ -54,7 +55,7 @@ def load(name: str, seed: int = 0) -> CascadeSet:
     """A directory of cascades, or `synthetic:WORLD`.
 
     Raises:
-        UnreadableSet: the directory has not the layout. ValueError: no such world.
+        DatasetError: the directory has not the layout. ValueError: no such world.
     """
     kind, _, world = name.partition(":")
     return make_world(world or "clean", seed) if kind == "synthetic" else read_cascades(Path(name))
@@ -88,6 +89,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
         "flags": flag_figures(trial, ours),
         "reliability": judge.reliability(ours),
         "events": len(data),
+        "left_out": data.left_out,
         "seconds": ours.seconds,
         "protocol": {
             "horizons": [horizon_name(h) for h in options.horizons_ms],

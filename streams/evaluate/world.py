@@ -108,7 +108,7 @@ def make_world(name: str = "clean", seed: int = 0, settings: WorldSettings | Non
         user=source.astype(np.int32),
         event_ids=[f"e{i:06d}" for i in range(n)],
         parent=["" if is_first else root_of[c] for c, is_first in zip(claim.tolist(), first.tolist(), strict=True)],
-        community=(sources.community[source] + 1).astype(np.int16) * settings.named_communities,
+        community=(sources.community[source] + 1).astype(np.int32) * settings.named_communities,
         text_hash=np.zeros(n, np.uint64),
         claim_ids=[f"claim{i:05d}" for i in range(settings.claims)],
         user_ids=[f"s{i:05d}" for i in range(settings.sources)],

@@ -31,7 +31,7 @@ def cascades(rows: Sequence[Row], labels: dict[str, str], groups: dict[str, str]
         user=user,
         event_ids=[f"e{i:04d}" for i in range(len(rows))],
         parent=parents,
-        community=np.zeros(len(rows), np.int16),
+        community=np.zeros(len(rows), np.int32),
         text_hash=np.zeros(len(rows), np.uint64),
         claim_ids=claim_ids,
         user_ids=user_ids,

@@ -36,6 +36,12 @@ def test_auc_agrees_with_counting_pairs_also_under_weights() -> None:
         assert got == pytest.approx(wins / pairs)
 
 
+def test_sums_that_differ_in_their_last_bits_tie() -> None:
+    risk = np.array([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1])
+    assert risk[0] != risk[1]
+    assert ranking.auc(risk, np.array([True, False])) == 0.5
+
+
 def test_the_bootstrap_draws_whole_groups() -> None:
     weights = ranking.resample_weights(np.array([0, 0, 1, 2], np.int32), resamples=50)
     assert np.array_equal(weights[:, 0], weights[:, 1])

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streams.csvfiles import DatasetError
 from streams.evaluate import answers
-from streams.evaluate.cascades import FALSE, UnreadableSet, order_by_time, read_cascades
+from streams.evaluate.cascades import FALSE, TRUE, order_by_time
+from streams.evaluate.readers import read_cascades
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -47,17 +49,39 @@ def test_order_by_time_agrees_with_sorting_pairs() -> None:
     [
         (HEAD + "1,shout,a,e1,,u1,,\n", "claim_id,label\na,true\n", "shout"),
         ("ts,kind\n1,post\n", "claim_id,label\n", "claim_id, event_id"),
-        (HEAD + "1,post,a\n", "claim_id,label\n", "data row 1 has 3 fields"),
-        (HEAD + "1,post,a,e,,u,,\n", "claim\na\n", "claim_id, label are missing"),
+        (HEAD + "1,post,a\n", "claim_id,label\n", "row 2: 3 fields"),
+        (HEAD + "1,post,a,e,,u,,\n", "claim\na\n", "lacks the columns claim_id, label"),
+        (HEAD + "nan,post,a,e,,u,,\n", "claim_id,label\n", "data row 1 has nan"),
+        (HEAD + "1,reply,a,e,,u,supporting,\n", "claim_id,label\n", "unknown stance"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, events: str, claims: str, says: str) -> None:
-    with pytest.raises(UnreadableSet, match=says):
+    with pytest.raises(DatasetError, match=says):
         read_cascades(write(tmp_path, events, claims))
 
 
+def test_a_set_from_another_hand_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    """Other case, a byte order mark, other columns, communities, verdicts on claims without events, no groups."""
+    head = "\ufefflang,ts,kind,claim_id,event_id,parent_id,user_id,community_id\n"
+    events = head + "pt,10.0,POST,a,e1,,u1,north\npt,3,Reshare,a,e2,e1,u2,\nzh,4.0,post,b,e1,,u1,north\n"
+    data = read_cascades(write(tmp_path, events, 'claim_id,label,"text"\na, FALSE ,x\nb,True,y\nghost,true,z\n'))
+    assert data.truth.tolist() == [FALSE, TRUE]
+    assert data.start_ms.tolist() == [3000, 4000]  # the earliest event, be it a child
+    assert [data.communities[c] for c in data.community] == ["", "north", "north"]
+    assert data.group.tolist() == [0, 1]
+    assert data.left_out == {}
+
+
+def test_few_rows_that_are_no_events_are_left_out_and_counted(tmp_path: Path) -> None:
+    good = "".join(f"{i},reshare,a,e{i},,u{i},,\n" for i in range(400))
+    events = HEAD + good + "7,reshare,a,e7,,,,\n8,shout,a,e8,,u8,,\n"
+    data = read_cascades(write(tmp_path, events, "claim_id,label\na,true\n"))
+    assert len(data) == 400
+    assert data.left_out == {"no user_id": 1, "unknown kind": 1}
+
+
 def test_a_folder_without_events_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableSet, match=r"no events\.csv"):
+    with pytest.raises(DatasetError, match=r"neither events\.csv nor"):
         read_cascades(tmp_path)
 
 
