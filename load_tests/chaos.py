@@ -20,7 +20,7 @@ from pathlib import Path
 from load_tests.bench.processes import start
 from streams import topics
 from streams.broker import Broker
-from streams.dataset import Dataset
+from streams.dataset import read
 from streams.idle import wait_idle
 from streams.replay import Replay, ReplayStatus
 from streams.settings import Settings
@@ -148,7 +148,7 @@ class Chaos:
 
     Args:
         settings: with the broker filled in; a namespace without data.
-        data, lag_ms: what to replay, and when verdicts are due.
+        files, lag_ms: the data set to replay, and when its verdicts are due.
         logs: folder for what the workers print, a file each.
         broker: the broker, if faults may hit it.
         say: is told of each fault.
@@ -157,15 +157,15 @@ class Chaos:
     def __init__(
         self,
         settings: Settings,
-        data: Dataset,
+        files: Path,
         lag_ms: int,
         logs: Path,
         broker: Broker | None = None,
         say: Say = lambda sentence: None,
     ) -> None:
         # Brokers refuse sessions below 6 s.
-        self._settings = settings.replace(session_timeout_ms=6_000)
-        self._data, self._lag_ms, self._broker, self._say = data, lag_ms, broker, say
+        self._settings = settings.replace(session_timeout_ms=6_000, verdict_lag_ms=lag_ms)
+        self._files, self._data, self._broker, self._say = files, read(files), broker, say
         self._status = ReplayStatus()
         self.outcome = Outcome()
         self._crew = Crew(self._settings, logs, self.outcome)
@@ -189,14 +189,14 @@ class Chaos:
             self.outcome.seconds = time.perf_counter() - began
         finally:
             self._crew.disband()
-        self.outcome.report = await verify(self._settings)
+        self.outcome.report = await verify(self._settings, files=self._files)
         return self.outcome
 
     async def _replay(self) -> None:
         def note(status: ReplayStatus) -> None:
             self._status = status
 
-        await Replay(self._settings, self._data, self._lag_ms, on_status=note, stall_s=180.0).run()
+        await Replay(self._settings, self._data, self._settings.verdict_lag_ms, on_status=note, stall_s=180.0).run()
 
     async def _inject(self, faults: Iterable[str], rng: random.Random, replay: asyncio.Task[None]) -> None:
         planned = list(faults)

@@ -15,7 +15,6 @@ from streams import broker as embedded
 from streams.broker import BrokerError
 from streams.console import foreseen, out, print_json, say
 from streams.csvfiles import DatasetError
-from streams.dataset import read
 from streams.settings import Settings, SettingsError
 
 
@@ -48,10 +47,10 @@ def chaos(
     plan = [kinds[i % len(kinds)] for i in range(faults)]
     rng.shuffle(plan)
     with foreseen(BrokerError, SettingsError, DatasetError), tempfile.TemporaryDirectory() as folder:
-        dataset = read(data or write_world(make_world("small", seed), Path(folder) / "world"))
+        files = data or write_world(make_world("small", seed), Path(folder) / "world")
         with embedded.private(Path(folder) / "kafka", say=say) as node:
             settings = Settings.from_env(broker=node.bootstrap).replace(namespace=f"chaos-{uuid.uuid4().hex[:6]}.")
-            run = Chaos(settings, dataset, settings.verdict_lag_ms, Path(folder), node, say)
+            run = Chaos(settings, files, settings.verdict_lag_ms, Path(folder), node, say)
             outcome = asyncio.run(run.run(plan, seed, workers))
     result = {
         "faults": sum(outcome.faults.values()),

@@ -1,15 +1,18 @@
-"""The order-free quantities, counted again from the input topics by the plainest path there is.
+"""The order-free quantities, counted again from the input topics, or from a data set's files, by the plainest path.
 
-This module is the second opinion of `credence verify`: the standard library's JSON, dictionaries and loops. It imports
-nothing of the engine, the codec or the scoring core, so that a mistake there cannot hide here. What was refused is
-known from the dead letters; everything else on the input topics must have been counted, once.
+This module is the second opinion of `credence verify`: the standard library's JSON and CSV, dictionaries and loops. It
+imports nothing of the engine, the codec, the readers or the scoring core, so that a mistake there cannot hide here.
+What was refused is known from the dead letters; everything else on the input topics must have been counted, once.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import xxhash
@@ -73,6 +76,38 @@ async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_let
     )
     _settle(result, stances, verdicts)
     return result
+
+
+def recount_files(directory: Path, lag_ms: int) -> Recount:
+    """Count over `events.csv[.gz]` and `claims.csv[.gz]`, as if no Kafka had ever been between.
+
+    Args:
+        directory: a data set of which every row is a valid event.
+        lag_ms: a verdict is due this long after its claim's earliest event.
+    """
+    result = Recount()
+    seen: set[tuple[str, str, str]] = set()
+    stances: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    first_ms: dict[str, int] = {}
+    for row in _rows(directory, "events"):
+        at_ms, claim = round(float(row["ts"]) * 1000), row["claim_id"]
+        first_ms[claim] = min(at_ms, first_ms.get(claim, at_ms))
+        event = {
+            "id": row["event_id"], "source_id": row["user_id"], "claim_id": claim, "occurred_at_ms": at_ms,
+            "kind": row["kind"].strip().lower(), "stance": (row.get("stance") or "").strip().lower(),
+        }  # fmt: skip
+        _count_event(result, seen, stances, event, at_ms)
+    labels = {row["claim_id"]: STANDING.get(row["label"].strip().lower(), 0) for row in _rows(directory, "claims")}
+    verdicts = {c: (first_ms[c] + lag_ms, truth) for c, truth in labels.items() if truth and c in first_ms}
+    _settle(result, stances, verdicts)
+    return result
+
+
+def _rows(directory: Path, stem: str) -> Iterator[dict[str, str]]:
+    plain = directory / f"{stem}.csv"
+    with open(plain, "rb") if plain.exists() else gzip.open(directory / f"{stem}.csv.gz") as file:
+        csv.field_size_limit(1 << 30)
+        yield from csv.DictReader(line.decode("utf-8-sig") for line in file)
 
 
 def _count_event(

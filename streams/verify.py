@@ -3,13 +3,14 @@
 Three questions, each with its own evidence. Is every partition's state, as its changelog has it, equal to a replay of
 its log in memory? Is everything on the output topics something that the replay emits, at its version, and is nothing
 missing? Are the order-free quantities those of a plain count over the input (`streams.recount`), which shares no code
-with what it checks?
+with what it checks? Where the input came from a data set, its files are counted as well: nothing got lost on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from streams.engine.audit import recovered, replayed
 from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Replica
 from streams.engine.stage import StageSpec
-from streams.recount import Recount, recount
+from streams.recount import ClaimCount, Recount, recount, recount_files
 from streams.settings import Settings, client_kwargs
 
 Say = Callable[[str, float], None]
@@ -39,6 +40,7 @@ class Report:
         records_differing: score records on the topics that the replay does not emit at their version, or lacks.
         flags_missing, flags_extra: flag records (flag id and revision) only in the replay, or only on the topic.
         counts_differing: claims and sources whose counts differ from the plain count.
+        counts_differing_from_files: the same, counted over the data set's files; None if there are none.
         lost, duplicated: events that claims lack, and events that they have too often.
         complete: whether every log still begins at offset 0; if not, only the state from then on can be checked.
     """
@@ -50,6 +52,7 @@ class Report:
     flags_missing: int = 0
     flags_extra: int = 0
     counts_differing: int = 0
+    counts_differing_from_files: int | None = None
     lost: int = 0
     duplicated: int = 0
     complete: bool = True
@@ -60,13 +63,16 @@ class Report:
         return (
             self.complete
             and self.max_abs_diff <= 1e-9
-            and not (self.records_differing or self.flags_missing or self.flags_extra or self.counts_differing)
+            and not (self.records_differing or self.flags_missing or self.flags_extra)
+            and not (self.counts_differing or self.counts_differing_from_files)
         )
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON-able fields; an infinite difference is written as 1e308."""
         fields = asdict(self)
         fields["max_abs_diff"] = min(self.max_abs_diff, 1e308)
+        if self.counts_differing_from_files is None:
+            del fields["counts_differing_from_files"]
         return fields
 
 
@@ -92,12 +98,13 @@ def fingerprint(record: Mapping[str, Any]) -> int:
     return xxhash.xxh3_64_intdigest(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
 
 
-async def verify(settings: Settings, say: Say = lambda what, share: None) -> Report:
+async def verify(settings: Settings, say: Say = lambda what, share: None, files: Path | None = None) -> Report:
     """Check the whole installation; nothing may be running behind, so let the workers come to rest first.
 
     Args:
         settings: broker and namespace.
         say: is told what is being done, and which share of it is done (0–1).
+        files: the data set that was replayed, if nothing else was.
     """
     client = client_kwargs(settings)
     specs = stage_specs(settings)
@@ -114,8 +121,15 @@ async def verify(settings: Settings, say: Say = lambda what, share: None) -> Rep
         client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
         settings.partitions,
     )  # fmt: skip
-    report.counts_differing = _differing_claims(live["claims"], counted, report)
-    report.counts_differing += _differing_sources(live["sources"], counted, report)
+    found = _live_counts(live)
+    report.claims, report.sources = len(found.claims), len(found.sources)
+    report.counts_differing = _differing(found, counted)
+    for claim in found.claims.keys() | counted.claims.keys():
+        surplus = found.claims.get(claim, (0, 0))[0] - counted.claims.get(claim, ClaimCount()).events
+        report.duplicated += max(0, surplus)
+        report.lost += max(0, -surplus)
+    if files is not None:
+        report.counts_differing_from_files = _differing(found, recount_files(files, settings.verdict_lag_ms))
     say("done", 1.0)
     return report
 
@@ -179,35 +193,36 @@ async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Re
         report.complete &= all(first == 0 for first, _ in starts)
 
 
-def _differing_claims(live: list[Replica], counted: Recount, report: Report) -> int:
-    found: dict[str, tuple[int, int]] = {}
-    for replica in live:
+@dataclass(frozen=True)
+class Counts:
+    """What the live state has counted: claim → (events, participants), source → (events, claims, right, wrong)."""
+
+    claims: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
+    found = Counts()
+    for replica in live["claims"]:
         table = _table(replica, "claims")
         for key, row in table.items():
             if table["events"][row]:
-                found[str(key)] = (int(table["events"][row]), int(table["parts"][row]))
-    report.claims = len(found)
-    wanted = {key: (count.events, len(count.participants)) for key, count in counted.claims.items()}
-    nothing = (0, 0)
-    for key in found.keys() | wanted.keys():
-        surplus = found.get(key, nothing)[0] - wanted.get(key, nothing)[0]
-        report.duplicated += max(0, surplus)
-        report.lost += max(0, -surplus)
-    return _differing(found, wanted)
-
-
-def _differing_sources(live: list[Replica], counted: Recount, report: Report) -> int:
-    found = {}
-    for replica in live:
+                found.claims[str(key)] = (int(table["events"][row]), int(table["parts"][row]))
+    for replica in live["sources"]:
         table = _table(replica, "sources")
         for key, row in table.items():
-            found[key] = tuple(int(table[field][row]) for field in ("events", "claims", "right", "wrong"))
-    report.sources = len(found)
-    wanted = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
-    return _differing(found, wanted)
+            found.sources[str(key)] = tuple(int(table[name][row]) for name in ("events", "claims", "right", "wrong"))
+    return found
 
 
-def _differing(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> int:
+def _differing(found: Counts, counted: Recount) -> int:
+    """How many claims and sources were counted otherwise."""
+    claims = {key: (c.events, len(c.participants)) for key, c in counted.claims.items()}
+    sources = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
+    return _unequal(found.claims, claims) + _unequal(found.sources, sources)
+
+
+def _unequal(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> int:
     return sum(found.get(key) != wanted.get(key) for key in found.keys() | wanted.keys())
 
 

@@ -1,0 +1,33 @@
+"""The plain count over the files of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streams.recount import recount_files
+
+HOUR_MS = 3_600_000
+ROWS = """ts,kind,claim_id,event_id,parent_id,user_id,stance
+0,post,c,e1,,ana,
+10,reshare,c,e2,e1,ben,
+10,reshare,c,e2,e1,ben,
+20,reply,c,e3,e1,cleo,query
+30,reply,c,e4,e1,ben,deny
+3600,reply,c,e5,e1,ben,support
+40,post,d,e1,,ana,
+"""
+
+
+def test_each_event_counts_once_and_the_last_stance_before_the_verdict_is_right_or_wrong(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(ROWS)
+    (tmp_path / "claims.csv").write_text("claim_id,label\nc,False\nd,unverified\nghost,true\n")
+    counted = recount_files(tmp_path, HOUR_MS)
+    assert {c: (n.events, sorted(n.participants)) for c, n in counted.claims.items()} == {
+        "c": (5, ["ana", "ben", "cleo"]),
+        "d": (1, ["ana"]),
+    }
+    assert {s: (n.events, len(n.claims), n.right, n.wrong) for s, n in counted.sources.items()} == {
+        "ana": (2, 2, 0, 1),
+        "ben": (3, 1, 1, 0),
+        "cleo": (1, 1, 0, 0),
+    }
