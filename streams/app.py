@@ -43,7 +43,7 @@ FETCH_BYTES = 4 << 20
 # Fetched records come and go by the ten thousand, without cycles: collections as often as Python has them take a fifth
 # of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
-STATE_VERSION = 2  # of the tables of both cores: raise it when their columns or their meaning change
+STATE_VERSION = 3  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:

@@ -95,7 +95,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": "i8",  # participants at the snapshot
         "L": "f8",  # corroboration at the snapshot, nats
         "sig": ANY,  # signals of risk at the snapshot, in their order; [] in a row of tallies
-        "rw": ANY,  # [right, wrong] by stance and band as 12 counts, new minus old; [] in a snapshot
+        "rw": ANY,  # [right, wrong] by kind of stance and band, 18 counts, new minus old; [] in a snapshot
+        "w": "i8",  # written stances of the claim; 0 in a snapshot
     },
     # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
     "assign": {"s": TEXT, "cl": "u8", "com": TEXT},

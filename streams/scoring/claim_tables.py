@@ -80,8 +80,8 @@ CAMP_FIELDS = {
     "Sp2": "i8",
     "Sn": "i8",  # denying
     "Sn2": "i8",
-    "T": "i8",  # B·tanh((E⁺ − E⁻)/B)
-    "A": "i8",  # E⁺ + E⁻
+    "T": "i8",  # B·tanh((W⁺ − W⁻)/(D·B))
+    "A": "i8",  # (W⁺ + W⁻)/D
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
 SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", **{f"s{i}": "f4" for i in range(SIGNAL_COUNT)}}

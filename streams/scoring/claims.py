@@ -174,7 +174,7 @@ class ClaimsState(PartitionState):
         denies = np.where(stance > 0, stance, parts["x"][rows]) == DENY
         f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8) * np.where(denies, -1, 1)
         f = f.astype(np.int8)
-        right = (stance == 1) == (verdict == TRUE)
+        right = (stance != DENY) == (verdict == TRUE)
         y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
         stance = np.where(y != 0, stance, 0)
         differs = (y != parts["cy"][rows]) | (f != parts["cf"][rows]) | (stance != parts["cx"][rows])

@@ -1,12 +1,17 @@
 """Corroboration: what credible, independent support and denial say, as an order-free hierarchy of sums.
 
-    cluster:    n = W²/W₂ (Kish), E_g = W / (1 + max(0, n − 1)·ρ_g)          W = Σw, W₂ = Σw²
-    community:  the same over its clusters' E_g with ρ_m
-    claim:      L − logit π = Σ_m B·tanh((E_m⁺ − E_m⁻)/B),  B = 2
+    cluster:    E_g = W_g / (1 + max(0, n − 1)·ρ_g)     for each side; W_g = Σw, n = W_g²/Σw² (Kish)
+    community:  E_m = (W⁺ − W⁻) / D_m                   W± = Σ E_g of a side, D_m = 1 + max(0, n − 1)·ρ_m,
+                                                        n = (W⁺ + W⁻)² / Σ E_g² over both sides
+    claim:      L − logit π = Σ_m B·tanh(E_m/B),  B = 2
 
 A copy-cluster (accounts that act as one, or one text repeated under a claim) has ρ_g = .9; the reshares of a claim
 are one cluster with ρ = 1: spread, not evidence. A participant in no cluster is a cluster of one. n is by weight, so
 that zero-weight sybils cannot dilute an expert.
+
+Both sides of a community share one design effect: correlated voices carry the news of 1/ρ independent ones, and that
+news is in what share of them denies. Discounted each on its own, both sides of a large community saturate, and the
+rarer stance, whose single voice weighs more, wins whatever the counts.
 
 Every level keeps int64 fixed-point sums. A change takes the old contribution out and puts the new one in, so the cost
 is that of the rows that changed, whatever the size of the claim, and the result is the same in any order.
@@ -30,21 +35,19 @@ from streams.scoring.credibility import public_weight
 from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, mix_keys, to_fixed
 
 RESHARES = 1  # the cluster of a claim's reshares
-SUPPORT, DENY = 1, 2
+SUPPORT, DENY, PASSED_ON = 1, 2, 3  # the last one in credits: a support that is a reshare
 RESHARE_KIND = 1
 
 
-def pooled_weight(total: Floats, squares: Floats, rho: Any) -> Floats:
-    """E = W / (1 + max(0, n − 1)·ρ) with n = W²/W₂; 0 where there is no weight.
+def design_effect(total: Floats, squares: Floats, rho: Any) -> Floats:
+    """D = 1 + max(0, n − 1)·ρ with n = W²/W₂, how many voices of equal weight there would be.
 
-    >>> pooled_weight(np.array([4.0]), np.array([4.0]), 0.0).tolist()  # four independent of weight one
-    [4.0]
-    >>> pooled_weight(np.array([4.0]), np.array([4.0]), 1.0).tolist()  # four copies
-    [1.0]
+    >>> design_effect(np.array([4.0, 4.0]), np.array([4.0, 4.0]), np.array([0.0, 1.0])).tolist()
+    [1.0, 4.0]
     """
     n = total * total / np.maximum(squares, 1e-12)
-    pooled: Floats = np.where(total > 0, total / (1.0 + np.maximum(n - 1.0, 0.0) * rho), 0.0)
-    return pooled
+    effect: Floats = 1.0 + np.maximum(n - 1.0, 0.0) * rho
+    return effect
 
 
 @dataclass(slots=True)
@@ -145,24 +148,25 @@ def cell_weight(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Float
     """E_g of clusters."""
     cells = tables.cells
     rho = np.where(cells["spread"][rows] > 0, 1.0, config.rho_cluster)
-    return pooled_weight(from_fixed(cells["W"][rows]), from_fixed(cells["W2"][rows]), rho)
+    total = from_fixed(cells["W"][rows])
+    evidence: Floats = total / design_effect(total, from_fixed(cells["W2"][rows]), rho)
+    return evidence
 
 
-def camp_evidence(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> tuple[Floats, Floats]:
-    """E_m⁺ and E_m⁻ of communities' camps."""
+def camp_evidence(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> tuple[Floats, Floats, Floats]:
+    """Support and denial of communities' camps, W⁺ and W⁻, and the design effect D by which both are divided."""
     camps = tables.camps
     rho = np.where(camps["com"][rows] > 0, config.rho_community, config.rho_unassigned)
-    sides = [
-        pooled_weight(from_fixed(camps[s][rows]), from_fixed(camps[s2][rows]), rho)
-        for s, s2 in (("Sp", "Sp2"), ("Sn", "Sn2"))
-    ]
-    return sides[0], sides[1]
+    support, deny = from_fixed(camps["Sp"][rows]), from_fixed(camps["Sn"][rows])
+    both, squares = support + deny, from_fixed(camps["Sp2"][rows] + camps["Sn2"][rows])
+    return support, deny, design_effect(both, squares, rho)
 
 
 def _sum_camps(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> None:
     camps, claims, cap = tables.camps, tables.claims, config.community_cap
-    support, deny = camp_evidence(tables, rows, config)
-    moved, weight = to_fixed(cap * np.tanh((support - deny) / cap)), to_fixed(support + deny)
+    support, deny, shared = camp_evidence(tables, rows, config)
+    moved = to_fixed(cap * np.tanh((support - deny) / (shared * cap)))
+    weight = to_fixed((support + deny) / shared)
     owner = camps["c"][rows]
     np.add.at(claims["L"], owner, moved - camps["T"][rows])
     np.add.at(claims["A"], owner, weight - camps["A"][rows])

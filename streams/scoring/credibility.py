@@ -8,6 +8,8 @@
 
 A source is two coins, not one: what it says of true claims and what it says of false ones, shrunk (k = 4) to the coins
 of its history band. No base rate enters: where nobody ever denies, both coins are always "support" and weigh nothing.
+The coins are tossed by what people write. A reshare counts in acc and history, but is no toss: a claim's reshares are
+one voice in its evidence, so that coins which counted each of them would take every denial for a rarity.
 
 Source: Beta reputation, Jøsang & Ismail 2002; two-coin workers, Dawid & Skene 1979, in their conjugate online form.
 Range: acc in (0, 1); λ unbounded, about ±4 in practice; w in [0, 2.5].
@@ -74,7 +76,7 @@ def signed_weights(
 
     Args:
         band: history band of each source, whose two coins are its prior.
-        right, wrong: decayed counts for (supports, denials).
+        right, wrong: decayed counts for (written supports, denials).
 
     >>> ten, none = np.array([10.0]), np.zeros(1)
     >>> up, down = signed_weights(np.array([2]), (ten, none), (none, none), ScoringConfig(), Params())

@@ -9,7 +9,7 @@ from streams.columns import Table
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, decay, distinct, to_fixed
 
-DECAYED = ("rs", "es", "rd", "ed")
+DECAYED = ("rs", "es", "rd", "ed", "rp", "ep")
 
 
 def apply_credits(
@@ -79,7 +79,7 @@ def _add(
     """Add (or, with sign −1, take out) credits, each faded from its own time to the source's reference time."""
     age = np.maximum(sources["ref"][rows] - t_ms, 0)
     fade = decay(age, config.credibility_half_life_ms) * sign
-    for field, outcome, kind in (("rs", 1, 1), ("es", -1, 1), ("rd", 1, 2), ("ed", -1, 2)):
+    for field, outcome, kind in (("rs", 1, 1), ("es", -1, 1), ("rd", 1, 2), ("ed", -1, 2), ("rp", 1, 3), ("ep", -1, 3)):
         np.add.at(sources[field], rows, fade * ((y == outcome) & (stance == kind)))
     np.add.at(sources["right"], rows, sign * (y == 1).astype(np.int32))
     np.add.at(sources["wrong"], rows, sign * (y == -1).astype(np.int32))

@@ -1,9 +1,9 @@
 """Explanations that are exact: participants' contributions sum to L − logit π.
 
-    contribution_s = ± w_s / (D_g·D_m) · B·tanh(E_m/B) / E_m,      E_m = E_m⁺ − E_m⁻
+    contribution_s = ± w_s / (D_g·D_m) · B·tanh(E_m/B) / E_m,      E_m = (W⁺ − W⁻) / D_m
 
-D_g and D_m are the design effects of the participant's cluster and community on its side. Where a community's sides
-cancel exactly (E_m = 0), the factor is its limit, 1. The denial's sign is minus.
+D_g and D_m are the design effects of the participant's cluster and community. Where a community's sides cancel exactly
+(E_m = 0), the factor is its limit, 1. The denial's sign is minus.
 
 Source: linear attribution of the corroboration's own formula; nothing is approximated.
 """
@@ -32,15 +32,13 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
         return out
     camps, cells = tables.camps, tables.cells
     camp = camps.find(((put.claim << 32) | put.community).tolist())
-    support, deny = corroboration.camp_evidence(tables, camp, config)
-    net = support - deny
+    support, deny, shared = corroboration.camp_evidence(tables, camp, config)
+    net = (support - deny) / shared
     squash = np.where(
         np.abs(net) > 1e-12,
         config.community_cap * np.tanh(net / config.community_cap) / np.where(net == 0, 1, net),
         1.0,
     )
-    total = np.where(put.deny, from_fixed(camps["Sn"][camp]), from_fixed(camps["Sp"][camp]))
-    shrink_m = np.where(put.deny, deny, support) / np.maximum(total, 1e-300)
     shrink_g = np.ones(len(camp))
     clustered = np.flatnonzero(put.cluster > 0)
     if clustered.size:
@@ -48,7 +46,7 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
         evidence = corroboration.cell_weight(tables, cell, config)
         shrink_g[clustered] = evidence / np.maximum(from_fixed(cells["W"][cell]), 1e-300)
     sign = np.where(put.deny, -1.0, 1.0)
-    out[put.index] = sign * from_fixed(put.weight) * shrink_g * shrink_m * squash
+    out[put.index] = sign * from_fixed(put.weight) * shrink_g / shared * squash
     return out
 
 

@@ -39,7 +39,7 @@ RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate w
 SCORE_SD = (0.5, 0.5)  # the same for the public score, whose base rate people do want to see
 TALLY_PRIOR = 10.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
-STANCES, BANDS = 2, 3
+KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
 
 class Learner:
@@ -71,14 +71,19 @@ class Learner:
     def _learn(self, block: Block, i: int) -> None:
         age, false = int(block["h"][i]), int(block["f"][i])
         if age == 0:
-            self._tally(block["rw"][i], int(block["n"][i]))
+            self._tally(block["rw"][i], int(block["n"][i]), int(block["w"][i]))
         elif false and age in SHARE:
             self._fit(np.asarray(block["sig"][i], np.float64), float(block["L"][i]), age, false > 0)
 
-    def _tally(self, counts: list[int], participants: int) -> None:
-        """Add right and wrong stances by (stance, history band), each claim with a weight of one."""
-        table = self._vector("tally", np.zeros(STANCES * BANDS * 2))
-        self._set_vector("tally", table + np.asarray(counts, np.float64) / max(participants, 1))
+    def _tally(self, counts: list[int], participants: int, written: int) -> None:
+        """Add right and wrong stances by (stance, history band), each claim with a weight of one.
+
+        The coins are tallied over what people wrote, because reshares are one voice in a claim's evidence: counted one
+        by one here and pooled there, they would leave every denial with the weight of a rarity.
+        """
+        new = np.asarray(counts, np.float64)
+        for name, shown, n in (("tally", new, participants), ("coins", new[: STANCES * BANDS * 2], written)):
+            self._set_vector(name, self._vector(name, np.zeros(len(shown))) + shown / max(n, 1))
 
     def _fit(self, signals: Floats, corroboration: float, age: int, false: bool) -> None:
         share, y = SHARE[age], float(false)
@@ -143,24 +148,25 @@ class Learner:
         return (settled - false + TALLY_PRIOR / 2) / (settled + TALLY_PRIOR)
 
     def _precisions(self) -> dict[str, float]:
-        tally = self._vector("tally", np.zeros(STANCES * BANDS * 2)).reshape(STANCES, BANDS, 2)
+        tally = self._vector("tally", np.zeros(KINDS * BANDS * 2)).reshape(KINDS, BANDS, 2)
+        coins = self._vector("coins", np.zeros(STANCES * BANDS * 2)).reshape(STANCES, BANDS, 2)
         default = self._defaults
         out = {}
-        right, total = tally[:, :, 0], tally.sum(axis=2)
-        wrong = total - right
-        shares = [("mu", right.sum(), total.sum(), default.mu)]
+        hits, total = tally[:, :, 0], tally.sum(axis=2)
+        shares = [("mu", hits.sum(), total.sum(), default.mu)]
+        right, wrong = coins[:, :, 0], coins[:, :, 1]
         for band in range(BANDS):
             # Both coins start from how often the band supports at all: were it a fixed number, the coin of which fewer
             # claims are known would lag behind, and their ratio would follow the base rate.
-            share = (right[0, band] + wrong[0, band] + 0.5) / (total[:, band].sum() + 1.0)
+            share = (right[0, band] + wrong[0, band] + 0.5) / (coins[:, band].sum() + 1.0)
             of_true, of_false = right[0, band] + wrong[1, band], wrong[0, band] + right[1, band]
             shares += [
-                (f"mu_{band}", right[:, band].sum(), total[:, band].sum(), getattr(default, f"mu_{band}")),
+                (f"mu_{band}", hits[:, band].sum(), total[:, band].sum(), getattr(default, f"mu_{band}")),
                 (f"support_true_{band}", right[0, band], of_true, share),
                 (f"support_false_{band}", wrong[0, band], of_false, share),
             ]
-        for name, hits, n, prior in shares:
-            out[name] = float((max(hits, 0.0) + TALLY_PRIOR * prior) / (max(n, 0.0) + TALLY_PRIOR))
+        for name, seen, n, prior in shares:
+            out[name] = float((max(seen, 0.0) + TALLY_PRIOR * prior) / (max(n, 0.0) + TALLY_PRIOR))
         return out
 
     def _version(self, given: dict[str, float]) -> Block:

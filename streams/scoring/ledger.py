@@ -16,7 +16,7 @@ from streams.blocks import Block
 from streams.scoring import corroboration
 from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
+from streams.scoring.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
 from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
 
 STAMP_COLUMNS = (
@@ -24,6 +24,11 @@ STAMP_COLUMNS = (
     ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
+
+
+def said_as(stance: Any, kind: Any) -> Any:
+    """A stance as credits name it: supports that pass on another's words are apart from those people wrote."""
+    return np.where((stance == SUPPORT) & (kind == RESHARE_KIND), PASSED_ON, stance)
 
 
 class Ledger:
@@ -220,12 +225,12 @@ class Ledger:
         """What a verdict credits: each participant's last assertion before its claim's first ruling, and its q.
 
         Returns:
-            stance (1 support, 2 denial, 0 none in time) and q.
+            stance (1 support, 2 denial, 3 a support that is a reshare, 0 none in time) and q.
         """
         parts, more = self.tables.parts, self.tables.more
         x = parts["x"][rows]
         counts = (x > 0) & (x <= DENY) & (parts["t"][rows] < before_ms)
-        stance = np.where(counts, x, 0).astype(np.int64)
+        stance = np.where(counts, said_as(x, parts["kind"][rows]), 0).astype(np.int64)
         q = np.where(counts, parts["q"][rows], 0.0)
         for i in np.flatnonzero(~counts & (parts["more"][rows] > 0)).tolist():
             best: tuple[int, int] | None = None
@@ -234,6 +239,7 @@ class Ledger:
                 row = link - 1
                 rank = (int(more["t"][row]), int(more["e"][row]))
                 if rank[0] < before_ms[i] and (best is None or rank > best):
-                    best, stance[i], q[i] = rank, more["x"][row], more["q"][row]
+                    best, q[i] = rank, more["q"][row]
+                    stance[i] = said_as(more["x"][row], more["kind"][row])
                 link = int(more["next"][row])
         return stance, q

@@ -87,7 +87,7 @@ class Lessons:
         return Block("lessons", "", 0, {
             "c": ids, "h": np.asarray(ages, np.int8), "f": np.asarray(f, np.int8), "t": np.asarray(t, np.int64),
             "n": np.asarray(n, np.int64), "L": np.asarray(corroboration, np.float64), "sig": signals_of,
-            "rw": [[] for _ in out],
+            "rw": [[] for _ in out], "w": np.zeros(len(out), np.int64),
         })  # fmt: skip
 
     def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:
@@ -99,7 +99,7 @@ class Lessons:
         parts, claims = self.tables.parts, self.tables.claims
         owner, band = parts["c"][part_rows].astype(np.int64), parts["band"][part_rows].astype(np.int64)
         unique, inverse = np.unique(owner, return_inverse=True)
-        counts = np.zeros((len(unique), 12), np.int64)
+        counts = np.zeros((len(unique), 18), np.int64)
         for (y, stance), sign in ((old, -1), (new, 1)):
             said = (y != 0).nonzero()[0]
             slot = (stance[said].astype(np.int64) - 1) * 6 + band[said] * 2 + (y[said] < 0)
@@ -118,4 +118,5 @@ class Lessons:
             "L": np.zeros(len(rows)),
             "sig": [[] for _ in rows],
             "rw": counts[some].tolist(),
+            "w": (claims["n1"][rows] - claims["spread"][rows] + claims["n2"][rows]).astype(np.int64),
         })  # fmt: skip

@@ -33,6 +33,8 @@ SOURCE_FIELDS = {
     "es": "f8",
     "rd": "f8",  # denials
     "ed": "f8",
+    "rp": "f8",  # what it passed on
+    "ep": "f8",
     "f0": "i4",  # false and true claims joined, undecayed,
     "t0": "i4",
     "f30": "f8",  # and by half-life
@@ -327,8 +329,8 @@ class SourcesState(PartitionState):
         fade = decay(
             np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0), config.credibility_half_life_ms
         )
-        right = (sources["rs"][rows] + sources["rd"][rows]) * fade
-        wrong = (sources["es"][rows] + sources["ed"][rows]) * fade
+        right = (sources["rs"][rows] + sources["rd"][rows] + sources["rp"][rows]) * fade
+        wrong = (sources["es"][rows] + sources["ed"][rows] + sources["ep"][rows]) * fade
         right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]
         band = credibility.history_band(right_n + wrong_n)
         acc = credibility.accuracy(right, wrong, band, config, params)

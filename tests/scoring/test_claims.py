@@ -125,6 +125,16 @@ def test_reshares_by_weighty_sources_count_as_one_voice() -> None:
     assert state.read(["c"])["evidence"][0] <= 2.0 + 1e-6  # one voice in each of the two communities
 
 
+def test_few_denials_do_not_outweigh_many_supports_because_each_of_them_weighs_more() -> None:
+    voices = [Event(f"u{i}", "c", f"e{i}", stance=2 if i % 10 == 0 else 1, kind=2) for i in range(200)]
+    block = stamped(voices, [0.3])
+    block.columns["v"] = np.full(len(voices), 1.5)
+    block.columns["cl"] = np.zeros(len(voices), np.uint64)
+    read = fold([block]).read(["c"])
+    assert (read["supports"][0], read["denies"][0]) == (180, 20)
+    assert read["score"][0] > 0.6
+
+
 def test_a_claim_without_weight_reads_as_not_enough_evidence() -> None:
     line = Pipeline()
     line.events([Event(f"n{i}", "c", f"e{i}") for i in range(20)])

@@ -25,7 +25,8 @@ def lessons(rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | Non
         "n": np.full(n + m, 20, np.int64),
         "L": np.array([-signals[AT] for _, signals in rows] + [0.0] * m),
         "sig": [signals for _, signals in rows] + [[]] * m,
-        "rw": [[]] * n + counts,
+        "rw": [[]] * n + [row + [0] * (18 - len(row)) for row in counts],
+        "w": np.full(n + m, 20, np.int64),
     })  # fmt: skip
 
 
@@ -64,6 +65,17 @@ def test_where_nobody_denies_both_coins_are_the_same_whatever_the_base_rate() ->
     learner.apply(lessons([], true_only), 0)
     values = learner.values()
     assert values["support_true_0"] == pytest.approx(values["support_false_0"], abs=0.05)
+
+
+def test_reshares_move_no_coin_and_so_leave_a_denial_its_weight() -> None:
+    written = [[8, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0]] * 30 + [[0, 5, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0]] * 30
+    spread = [[*row, *([90, 0] if row[0] else [0, 90]), 0, 0, 0, 0] for row in written]
+    plain, shared = Learner(), Learner()
+    plain.apply(lessons([], written), 0)
+    shared.apply(lessons([], spread), 0)
+    for name in ("support_true_0", "support_false_0"):
+        assert shared.values()[name] == plain.values()[name]
+    assert shared.values()["mu_0"] != plain.values()["mu_0"]
 
 
 def test_newcomers_who_lie_have_coins_that_say_so() -> None:

@@ -109,7 +109,7 @@ def test_a_ruling_withdrawn_restores_sources_and_scores(events: list[Event], ver
         assert now[6:] == pytest.approx([v * fade for v in sums[6:]], abs=1e-9)
 
 
-SUMS = ("right", "wrong", "f0", "t0", "gain", "loss", "rs", "es", "rd", "ed")
+SUMS = ("right", "wrong", "f0", "t0", "gain", "loss", "rs", "es", "rd", "ed", "rp", "ep")
 
 
 def test_a_revised_verdict_turns_right_into_wrong() -> None:
