@@ -19,6 +19,7 @@ import orjson
 Column = Any  # npt.NDArray for numbers, list[str] for text
 
 TEXT = "text"
+ROWS_MAX = 1 << 24  # of a block: more would not fit into a record
 _HEAD = struct.Struct("<I")
 
 ANY = "json"  # lists of numbers
@@ -183,27 +184,44 @@ def concat(blocks: Sequence[Block]) -> Block:
     return Block(first.kind, first.up, first.origin, columns, first.meta)
 
 
+def _is_constant(column: Column) -> bool:
+    if not len(column):
+        return False
+    if isinstance(column, list):
+        return isinstance(column[0], str) and column.count(column[0]) == len(column)
+    # JSON has neither NaN nor infinity.
+    return bool((column == column[0]).all() and np.isfinite(column[0]))
+
+
+def _one(column: Column, dtype: str) -> Any:
+    return column[0] if dtype == TEXT else np.asarray(column[:1], dtype)[0].item()
+
+
 def encode(block: Block) -> bytes:
     """The block as the value of a Kafka record: length of a JSON head (4 bytes, little-endian), the head, the columns.
 
-    The head holds the texts and names the columns of numbers, which follow as raw little-endian values, an array of
-    origins first. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy. `credence show` prints it.
+    The head holds the texts, the one value of each column that has no other, and the names of the columns of numbers,
+    which follow as raw little-endian values, an array of origins first. Through JSON, numbers would cost 1 µs a row to
+    read; so they cost a copy. `credence show` prints it.
     """
-    numbers = {name: column for name, column in block.columns.items() if not isinstance(column, list)}
+    spec = COLUMNS[block.kind]
+    same = {name: _one(column, spec[name]) for name, column in block.columns.items() if _is_constant(column)}
+    varying = {name: column for name, column in block.columns.items() if name not in same}
+    numbers = {name: column for name, column in varying.items() if not isinstance(column, list)}
     head = {
         "k": block.kind,
         "up": block.up,
         "o": block.origin if isinstance(block.origin, int) else None,
         "n": len(block) if isinstance(block.origin, int) else len(block.origin),
         "numbers": list(numbers),
-        "texts": {name: column for name, column in block.columns.items() if isinstance(column, list)},
+        "texts": {name: column for name, column in varying.items() if isinstance(column, list)},
+        "same": same,
         "meta": block.meta,
     }
     packed = orjson.dumps(head)
     parts = [_HEAD.pack(len(packed)), packed]
     if not isinstance(block.origin, int):
         parts.append(np.asarray(block.origin, "<i8").tobytes())
-    spec = COLUMNS[block.kind]
     parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
     return b"".join(parts)
 
@@ -217,10 +235,14 @@ def decode(value: bytes) -> Block:
     head = orjson.loads(value[_HEAD.size : at])
     kind, count, origin = head["k"], head["n"], head["o"]
     spec = COLUMNS[kind]
+    if not 0 <= count <= ROWS_MAX:
+        raise ValueError(f"{count} rows are more than a block has")
     if origin is None:
         origin = np.frombuffer(value, "<i8", count, at).astype(np.int64)
         at += origin.nbytes
     found: dict[str, Column] = dict(head["texts"])
+    for name, one in head.get("same", {}).items():
+        found[name] = [one] * count if spec[name] == TEXT else np.full(count, one, spec[name])
     for name in head["numbers"]:
         raw = np.frombuffer(value, "<" + spec[name], count, at)
         at += raw.nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -34,9 +35,10 @@ def emitted(
     subject: str, scores: Mapping[str, Mapping[str, Any]], flags: Iterable[Mapping[str, Any]], refused: Iterable[str]
 ) -> None:
     """A stage publishes these score records by key (`subject`: claim or source), flags, and dead-letter codes."""
-    for record in scores.values():
-        band = metrics.band(float(record[headline(subject)]), enough_evidence(subject, record))
-        metrics.SCORES.at(subject, band).inc()
+    figure = headline(subject)
+    bands = Counter(metrics.band(record[figure], enough_evidence(subject, record)) for record in scores.values())
+    for band, count in bands.items():
+        metrics.SCORES.at(subject, band).inc(count)
     for flag in flags:
         # A raise moves the claim's score record in the same step, which knows when the claim began.
         first_event_ms = scores.get(flag["subject"]["id"], {}).get("first_event_ms")

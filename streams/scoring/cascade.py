@@ -44,12 +44,11 @@ def fold(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) 
         rows, t_ms: claim and time of each event.
     """
     after = claims["last"]
-    faded = np.exp(-((after[touched] - before_ms)[:, None] / _TAUS_MS))
-    added = np.exp(-((after[rows] - t_ms)[:, None] / _TAUS_MS))
-    for k, name in enumerate(KERNEL_FIELDS):
+    faded, age = after[touched] - before_ms, after[rows] - t_ms
+    for name, tau in zip(KERNEL_FIELDS, _TAUS_MS, strict=True):
         column = claims[name]
-        column[touched] *= faded[:, k]
-        np.add.at(column, rows, added[:, k])
+        column[touched] *= np.exp(-(faded / tau))
+        np.add.at(column, rows, np.exp(-(age / tau)))
 
 
 def fold_start(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: Ints) -> None:

@@ -18,7 +18,7 @@ from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
 from streams.scoring.ledger import Ledger
 from streams.scoring.lessons import Lessons
-from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, logit, sigmoid
+from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, logit, sigmoid
 from streams.scoring.reading import VERDICTS, Reading, evidence_level, read, records
 from streams.scoring.rulings import FALSE, TRUE, Rulings
 from streams.scoring.state import PartitionState
@@ -70,7 +70,7 @@ class ClaimsState(PartitionState):
         empty = touched[claims["events"][touched] == 0]
         claims["first"][empty] = _NEVER
         before_ms, first_ms = claims["last"][touched], claims["first"][touched]
-        np.add.at(claims["events"], claim_rows, 1)
+        add_at(claims["events"], claim_rows, 1)
         np.minimum.at(claims["first"], claim_rows, t_ms)
         np.maximum.at(claims["last"], claim_rows, t_ms)
         claims["seen"][touched] = self.now_s
@@ -93,8 +93,8 @@ class ClaimsState(PartitionState):
         """New participants: who they are, and how many the claim has."""
         parts = self.data.parts
         parts["c"][part_rows], parts["s"][part_rows] = claim_rows, name_rows
-        np.add.at(self.data.claims["parts"], parts["c"][made], 1)
-        np.add.at(self.data.names["parts"], parts["s"][made], 1)
+        add_at(self.data.claims["parts"], parts["c"][made], 1)
+        add_at(self.data.names["parts"], parts["s"][made], 1)
         self.data.names.touch(parts["s"][made].astype(np.int64))
 
     def _own_stance(self, claim_rows: Ints, stance: npt.NDArray[np.int8]) -> Floats:
@@ -339,7 +339,7 @@ class ClaimsState(PartitionState):
         ruled = data.rulings["first"][: data.rulings.size] != 0
         data.rulings.free(np.flatnonzero(ruled & marked[data.rulings["c"][: data.rulings.size]]))
         names = data.parts["s"][parts].astype(np.int64)
-        np.subtract.at(data.names["parts"], names, 1)
+        add_at(data.names["parts"], names, -1)
         data.names.touch(names)
         data.parts.free(parts)
         kept = data.snapshots.rows()

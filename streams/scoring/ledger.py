@@ -17,7 +17,7 @@ from streams.scoring import corroboration
 from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
-from streams.scoring.numeric import Floats, Ints, distinct, mix_keys, to_fixed
+from streams.scoring.numeric import Floats, Ints, add_at, distinct, mix_keys, to_fixed
 
 STAMP_COLUMNS = (
     ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("band", "band"),
@@ -53,10 +53,10 @@ class Ledger:
         """
         parts = self.tables.parts
         touched = part_rows if len(made) == len(part_rows) else distinct(part_rows)
-        old = made.size < len(touched)
-        before = corroboration.contributions(self.tables, touched, self.config) if old else None
-        if old:
-            self._pool(touched, -1)
+        held = touched[parts["z"][touched] > 0]  # who is new has nothing to be taken out
+        before = corroboration.contributions(self.tables, held, self.config) if held.size else None
+        if held.size:
+            self._pool(held, -1)
         self._stamp(block, part_rows, own, len(touched) < len(part_rows))
         self._assert(block, part_rows, named, q, len(touched) < len(part_rows))
         self._pool(touched, 1)
@@ -98,9 +98,9 @@ class Ledger:
         present = np.bincount(x, minlength=5)
         for code in (1, 2, 3, 4):
             if present[code]:
-                np.add.at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
+                add_at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
         reshares = parts["kind"][rows] == RESHARE_KIND
-        np.add.at(claims["spread"], owner[reshares & (x == SUPPORT)], sign)
+        add_at(claims["spread"], owner[reshares & (x == SUPPORT)], sign)
         written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
         if written.size:
             self._count_voices(rows[written], owner[written], x[written], sign)
@@ -108,12 +108,12 @@ class Ledger:
         if not known.size:
             return
         rows, owner, x = rows[known], owner[known], x[known]
-        np.add.at(claims["known"], owner, sign)
+        add_at(claims["known"], owner, sign)
         side = np.where(x == DENY, -sign, sign)  # a denial by those who repeat falsehoods speaks for the claim
         for total, field in POOLED:
-            np.add.at(claims[total], owner, side * to_fixed(parts[field][rows].astype(np.float64)))
+            add_at(claims[total], owner, side * to_fixed(parts[field][rows].astype(np.float64)))
         signed = np.where(x == SUPPORT, parts["w"][rows], np.where(x == DENY, -parts["v"][rows], 0.0))
-        np.add.at(claims["signed"], owner, sign * to_fixed(signed.astype(np.float64)))
+        add_at(claims["signed"], owner, sign * to_fixed(signed.astype(np.float64)))
 
     def _count_voices(self, rows: Ints, owner: Ints, x: Ints, sign: int) -> None:
         parts, claims = self.tables.parts, self.tables.claims
@@ -121,7 +121,7 @@ class Ledger:
         present = np.bincount(voice, minlength=8)
         for code, name in enumerate(VOICE_FIELDS):
             if present[code]:
-                np.add.at(claims[name], owner[voice == code], sign)
+                add_at(claims[name], owner[voice == code], sign)
         if present[6:].any():
             netted = (voice >= 6).nonzero()[0]
             self._count_rush(rows[netted], owner[netted], x[netted], sign)
@@ -131,7 +131,7 @@ class Ledger:
         parts, claims = self.tables.parts, self.tables.claims
         soon = parts["t"][rows] - claims["first"][owner] <= self.config.rush_ms
         for code, name in enumerate(RUSH_FIELDS, SUPPORT):
-            np.add.at(claims[name], owner[soon & (x == code)], sign)
+            add_at(claims[name], owner[soon & (x == code)], sign)
 
     def began_earlier(self, claim_rows: Ints) -> None:
         """Count anew who spoke soon, in claims whose first event turned out to lie further back."""

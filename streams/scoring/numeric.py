@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns import distinct as distinct
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -63,18 +65,6 @@ def trigamma(x: Floats) -> Floats:
     return result
 
 
-def distinct(rows: Ints) -> Ints:
-    """The distinct values, ascending: numpy's `unique` at a quarter of its cost for a few hundred rows."""
-    if len(rows) < 2:
-        return rows
-    ordered = np.sort(rows)
-    keep = np.empty(len(ordered), bool)
-    keep[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=keep[1:])
-    found: Ints = ordered[keep]
-    return found
-
-
 def first_seen(rows: Ints, made: Ints) -> Ints:
     """Where each of the rows that `Table.ensure` has just created appears first among the rows that it returned.
 
@@ -84,6 +74,17 @@ def first_seen(rows: Ints, made: Ints) -> Ints:
     rank[made[np.minimum(rank, len(made) - 1)] != rows] = -1
     highest = np.maximum.accumulate(rank)
     return np.flatnonzero(highest > np.append(-1, highest[:-1]))
+
+
+def add_at(column: npt.NDArray[Any], rows: Ints, amount: Any) -> None:
+    """Add to rows of a column, as often as each is named; in the column's own type, else numpy takes 40 times as long.
+
+    >>> column = np.zeros(3, np.int32)
+    >>> add_at(column, np.array([0, 2, 2]), 1)
+    >>> column.tolist()
+    [1, 0, 2]
+    """
+    np.add.at(column, rows, np.asarray(amount, column.dtype))
 
 
 def milli(x: Floats) -> Floats:

@@ -19,7 +19,7 @@ from streams.scoring.credits import apply_credits
 from streams.scoring.effects import Effects
 from streams.scoring.history import log_odds_of_false
 from streams.scoring.insight import insight_score
-from streams.scoring.numeric import Ints, decay, distinct, first_seen, from_fixed, milli, mix_keys
+from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, milli, mix_keys
 from streams.scoring.open_claims import OpenClaims
 from streams.scoring.state import PartitionState
 
@@ -124,7 +124,7 @@ class SourcesState(PartitionState):
             else:
                 kept = block
         seen = self.now_s
-        np.add.at(self.sources["events"], source_rows, 1)
+        add_at(self.sources["events"], source_rows, 1)
         self.sources["seen"][source_rows] = seen
         self.pairs["seen"][pair_rows] = seen
         self.sources.touch(source_rows)
@@ -136,8 +136,8 @@ class SourcesState(PartitionState):
         effects.blocks.append(self._stamped(kept, source_rows, pair_rows, latest))
 
     def _open(self, source_rows: Ints, claim_rows: Ints, pair_rows: Ints) -> None:
-        np.add.at(self.sources["claims"], source_rows, 1)
-        np.add.at(self.claims["pairs"], claim_rows, 1)
+        add_at(self.sources["claims"], source_rows, 1)
+        add_at(self.claims["pairs"], claim_rows, 1)
         self.claims.touch(claim_rows)
         self.open_claims.push(source_rows, pair_rows)
 
@@ -228,7 +228,7 @@ class SourcesState(PartitionState):
         claim_rows, _ = self.claims.ensure(block["c"])
         pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
         if made.size:  # forgotten meanwhile: remember the claim again, so that a revision finds what was applied
-            np.add.at(self.claims["pairs"], np.asarray(self.pairs.keys_of(made.tolist())) & 0xFFFFFFFF, 1)
+            add_at(self.claims["pairs"], np.asarray(self.pairs.keys_of(made.tolist())) & 0xFFFFFFFF, 1)
             self.claims.touch(claim_rows)
         changed = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
         self.pairs["seen"][pair_rows] = self.now_s
@@ -368,7 +368,7 @@ class SourcesState(PartitionState):
             return
         self.open_claims.remove(np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) >> 32, gone)
         claim_rows = np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) & 0xFFFFFFFF
-        np.subtract.at(self.claims["pairs"], claim_rows, 1)
+        add_at(self.claims["pairs"], claim_rows, -1)
         self.claims.touch(claim_rows)
         self.pairs.free(gone)
         emptied = np.unique(claim_rows)
