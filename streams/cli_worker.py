@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -31,8 +32,11 @@ def worker(
 def run(settings: Settings, log_level: str = "info") -> None:
     """Run the Faust worker of these settings in this process; returns when it is told to stop."""
     import faust
+    import uvloop
 
     from streams.app import build
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for the thread that fetches, too
 
     metrics.serve(settings.metrics_host, settings.metrics_port)
     app = build(settings)

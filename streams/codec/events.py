@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -50,8 +51,9 @@ _Row: Any = msgspec.defstruct(
     omit_defaults=True,
 )
 _row = msgspec.json.Decoder(_Row).decode
-_canonical = msgspec.msgpack.Encoder().encode
+_canonical_into = msgspec.msgpack.Encoder().encode_into
 _MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
+_named = attrgetter("claim_id")
 CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -96,17 +98,17 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None
     """
     values: list[Any] = [record.value for record in records]
     try:
-        rows = [_row(value) for value in values]  # None makes the decoder raise TypeError
+        rows = list(map(_row, values))  # None makes the decoder raise TypeError
         whole = b"".join(values)
         whole.decode()  # the decoder skips what it does not know
-        b"\0".join([record.key or b"" for record in records]).decode()
+        b"\0".join(filter(None, [record.key for record in records])).decode()
     except _UNREADABLE:
         return None
     occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, len(rows))
     latest = np.fromiter([record.timestamp for record in records], np.int64, len(rows)) + limits.clock_ahead_max_ms
     if occurred.min() < CLOCK_MIN_MS or (occurred > latest).any() or max(map(len, values)) > limits.value_bytes_max:
         return None
-    if None in map(_claim_of, rows):
+    if not all(map(_named, rows)) and None in map(_claim_of, rows):
         return None
     # No backslash: no control character; one brace a value: no depth.
     simple = 92 not in whole and 91 not in whole and whole.count(b"{") == len(values)
@@ -154,20 +156,31 @@ def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
     stance = np.fromiter([STANCE_CODES[row.stance] for row in rows], np.int8, n)
     occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, n)
     appended = np.fromiter([record.timestamp for record in kept], np.int64, n)
+    root = np.zeros(n, np.int8)
+    for i in np.flatnonzero(kind == KIND_CODES[Kind.POST]).tolist():
+        root[i] = _starts(rows[i])
     columns = {
         "s": [row.source_id for row in rows],
         "c": [row.claim_id or row.root_id or row.id for row in rows],
         "i": ids,
         "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
-        "h": np.fromiter([xxh3_64_intdigest(_canonical(row)) for row in rows], np.uint64, n),
+        "h": np.fromiter(_content_hashes(rows), np.uint64, n),
         "kind": kind,
         "x": _effective(kind, stance),
         "t": np.minimum(occurred, appended),
         "m": [row.community_id or "" for row in rows],
         "g": np.fromiter([copy_hash(row.text) if row.text else 0 for row in rows], np.uint64, n),
-        "r": np.fromiter([_starts(row) for row in rows], np.int8, n) & (kind == KIND_CODES[Kind.POST]),
+        "r": root,
     }
     return Block("events", f"e/{partition}", np.fromiter([record.offset for record in kept], np.int64, n), columns)
+
+
+def _content_hashes(rows: list[Any]) -> Iterator[int]:
+    """Hash of what each row says, however it was written down."""
+    canonical = bytearray()
+    for row in rows:
+        _canonical_into(row, canonical)
+        yield xxh3_64_intdigest(canonical)
 
 
 def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

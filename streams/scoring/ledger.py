@@ -72,9 +72,9 @@ class Ledger:
         """Take in new stamps of known participants."""
         touched = distinct(part_rows)
         before = corroboration.contributions(self.tables, touched, self.config)
-        self._pool(touched, -1)
+        self._pool(touched, -1, stances=False)
         self._stamp(block, part_rows, own, len(touched) < len(part_rows))
-        self._pool(touched, 1)
+        self._pool(touched, 1, stances=False)
         after = corroboration.contributions(self.tables, touched, self.config)
         corroboration.replace(self.tables, before, after, self.config)
         self.tables.parts.touch(touched)
@@ -91,16 +91,20 @@ class Ledger:
         for field, name in STAMP_COLUMNS:
             parts[field][rows] = block[name] if every else block[name][newer]
 
-    def _pool(self, rows: Ints, sign: int) -> None:
-        """Add participants to (or take them out of) their claims' counts of stances and sums of histories."""
+    def _pool(self, rows: Ints, sign: int, stances: bool = True) -> None:
+        """Add participants to (or take them out of) their claims' counts of stances and sums of histories.
+
+        Without `stances`, only what depends on their stamps.
+        """
         parts, claims = self.tables.parts, self.tables.claims
-        owner, x = parts["c"][rows], parts["x"][rows]
-        present = np.bincount(x, minlength=5)
-        for code in (1, 2, 3, 4):
-            if present[code]:
-                add_at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
+        owner, x = parts["c"][rows].astype(np.int64), parts["x"][rows]
         reshares = parts["kind"][rows] == RESHARE_KIND
-        add_at(claims["spread"], owner[reshares & (x == SUPPORT)], sign)
+        if stances:
+            present = np.bincount(x, minlength=5)
+            for code in (1, 2, 3, 4):
+                if present[code]:
+                    add_at(claims[f"n{code}"], owner if present[code] == len(x) else owner[x == code], sign)
+            add_at(claims["spread"], owner[reshares & (x == SUPPORT)], sign)
         written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
         if written.size:
             self._count_voices(rows[written], owner[written], x[written], sign)
