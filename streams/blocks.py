@@ -19,6 +19,7 @@ import orjson
 Column = Any  # npt.NDArray for numbers, list[str] for text
 
 TEXT = "text"
+WORDS_MIN_ROWS = 64  # in fewer, a list of distinct texts saves nothing
 ROWS_MAX = 1 << 24  # of a block: more would not fit into a record
 _HEAD = struct.Struct("<I")
 
@@ -193,6 +194,14 @@ def _is_constant(column: Column) -> bool:
     return bool((column == column[0]).all() and np.isfinite(column[0]))
 
 
+def _words(column: list[str]) -> dict[str, None] | None:
+    """The distinct texts of a column that says them again and again, in order; None for any other column."""
+    if len(column) < WORDS_MIN_ROWS:
+        return None
+    words = dict.fromkeys(column)
+    return words if len(words) <= min(len(column) // 4, 1 << 16) else None
+
+
 def _one(column: Column, dtype: str) -> Any:
     return column[0] if dtype == TEXT else np.asarray(column[:1], dtype)[0].item()
 
@@ -200,22 +209,26 @@ def _one(column: Column, dtype: str) -> Any:
 def encode(block: Block) -> bytes:
     """The block as the value of a Kafka record: length of a JSON head (4 bytes, little-endian), the head, the columns.
 
-    The head holds the texts, the one value of each column that has no other, and the names of the columns of numbers,
-    which follow as raw little-endian values, an array of origins first. Through JSON, numbers would cost 1 µs a row to
-    read; so they cost a copy. `credence show` prints it.
+    The head holds the texts, the one value of each column that has no other, the distinct texts of columns that repeat
+    theirs, and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns
+    of numbers, and which text each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
+    `credence show` prints it.
     """
     spec = COLUMNS[block.kind]
     same = {name: _one(column, spec[name]) for name, column in block.columns.items() if _is_constant(column)}
     varying = {name: column for name, column in block.columns.items() if name not in same}
     numbers = {name: column for name, column in varying.items() if not isinstance(column, list)}
+    texts = {name: column for name, column in varying.items() if isinstance(column, list)}
+    repeated = {name: words for name, column in texts.items() if spec[name] == TEXT and (words := _words(column))}
     head = {
         "k": block.kind,
         "up": block.up,
         "o": block.origin if isinstance(block.origin, int) else None,
         "n": len(block) if isinstance(block.origin, int) else len(block.origin),
         "numbers": list(numbers),
-        "texts": {name: column for name, column in varying.items() if isinstance(column, list)},
+        "texts": {name: column for name, column in texts.items() if name not in repeated},
         "same": same,
+        "words": {name: list(words) for name, words in repeated.items()},
         "meta": block.meta,
     }
     packed = orjson.dumps(head)
@@ -223,11 +236,14 @@ def encode(block: Block) -> bytes:
     if not isinstance(block.origin, int):
         parts.append(np.asarray(block.origin, "<i8").tobytes())
     parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
+    for name, words in repeated.items():
+        number = dict(zip(words, range(len(words)), strict=True))
+        parts.append(np.fromiter(map(number.__getitem__, texts[name]), "<u2", len(block)).tobytes())
     return b"".join(parts)
 
 
 def decode(value: bytes) -> Block:
-    """Inverse of `encode`; ValueError, KeyError or TypeError if the value is not a block."""
+    """Inverse of `encode`; ValueError, KeyError, IndexError or TypeError if the value is not a block."""
     if len(value) < _HEAD.size:
         raise ValueError("too short for a block")
     (length,) = _HEAD.unpack_from(value)
@@ -247,6 +263,10 @@ def decode(value: bytes) -> Block:
         raw = np.frombuffer(value, "<" + spec[name], count, at)
         at += raw.nbytes
         found[name] = raw.astype(spec[name])  # a copy: aligned, and free to be written to
+    for name, words in head.get("words", {}).items():
+        picked = np.frombuffer(value, "<u2", count, at)
+        at += picked.nbytes
+        found[name] = [words[i] for i in picked.tolist()]
     if at != len(value) or found.keys() - spec.keys() or {len(c) for c in found.values()} - {count}:
         raise ValueError(f"columns of the {kind} block do not fit together")
     return Block(kind, head["up"], origin, {name: found[name] for name in spec if name in found}, head["meta"])

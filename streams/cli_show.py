@@ -133,7 +133,7 @@ def _cell(cell: Any) -> str:
 def _block(value: bytes | None) -> blocks.Block | None:
     try:
         block = blocks.decode(value or b"")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError):
         return None
     lengths = {len(column) for column in block.columns.values()}
     if not isinstance(block.origin, int):

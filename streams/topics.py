@@ -219,11 +219,8 @@ def partition_of(key: str, n: int) -> int:
 
 def partitions_of(keys: Sequence[str], n: int) -> npt.NDArray[np.int64]:
     """`partition_of` of many keys at once, int64."""
-    try:
-        digests = np.fromiter(map(xxhash.xxh3_64_intdigest, keys), np.uint64, len(keys))
-    except UnicodeEncodeError:
-        return np.fromiter((partition_of(key, n) for key in keys), np.int64, len(keys))
-    return (digests % np.uint64(n)).astype(np.int64)
+    owner = {key: partition_of(key, n) for key in set(keys)}
+    return np.fromiter(map(owner.__getitem__, keys), np.int64, len(keys))
 
 
 def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:

@@ -56,6 +56,20 @@ def simple(n: int) -> Block:
     )
 
 
+def test_texts_and_numbers_that_repeat_are_sent_once() -> None:
+    n = 1_000
+    columns = {
+        name: [f"claim-{i % 7}" for i in range(n)] if name == "c" else [f"source-{i}" for i in range(n)]
+        if dtype == TEXT else [0] * n for name, dtype in COLUMNS["credits"].items()
+    }  # fmt: skip
+    block = make("credits", "c/0", 1, columns)
+    wire = encode(block)
+    assert len(wire) < n * 20
+    other = decode(wire)
+    assert {name: list(other[name]) for name in columns} == columns
+    assert all(other[name].dtype == block[name].dtype for name, dtype in COLUMNS["credits"].items() if dtype != TEXT)
+
+
 @pytest.mark.parametrize(("fence", "left"), [(9, 4), (10, 3), (12, 1), (13, 0), (99, 0)])
 def test_rows_at_or_below_the_fence_are_dropped(fence: int, left: int) -> None:
     rest = simple(4).after(fence)

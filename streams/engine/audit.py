@@ -42,7 +42,7 @@ async def replayed(
     async for record in logs.read(spec.input_topic, partition, 0, last + 1):
         try:
             block = decode(record.value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError):
             block = None
         for step in replica.step(record.offset, record.timestamp, block):
             on_step(step)

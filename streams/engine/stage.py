@@ -234,7 +234,7 @@ class StagePartition:
 def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) -> Block | None:
     try:
         return decode(record.value)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         rejected.append((record, repr(error)))
         return None
 
