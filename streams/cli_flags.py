@@ -125,7 +125,7 @@ def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None
     if as_json:
         return print_json(flag)
     style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
-    why = ", ".join(reason["code"] for reason in flag.get("reasons", [])[:3])
+    why = "; ".join(reason.get("text") or reason["code"] for reason in flag.get("reasons", [])[:3])
     out.print(
         f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<8}[/]  {flag['priority']:>3}  "
         f"{flag['severity']:<8}  {escape(flag['label'])}  {escape(flag['subject']['id'])}  [dim]{escape(why)}[/]",

@@ -13,6 +13,7 @@ from streams.api.records import Reader
 from streams.api.store import Store
 from streams.broker import BrokerError, resolve
 from streams.console import err, escape, foreseen, moment, out, print_json
+from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence, figure
 from streams.settings import Settings, SettingsError
 from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic, TopicsError
@@ -92,6 +93,7 @@ def explain(
     """
     with foreseen(*FORESEEN):
         store = _read(broker, [CLAIM_SCORES, SOURCE_SCORES, FLAGS], key=id)
+        why = asyncio.run(explanation(_settings(broker), id)) if store.claim(id) is not None else None
         known = [(s, r) for s, r in (("claim", store.claim(id)), ("source", store.source(id))) if r is not None]
         if not known:
             err.print(
@@ -102,9 +104,13 @@ def explain(
             raised = store.flags_about(id) if subject == "claim" else []
             if as_json:
                 words = {"assessment": assessment(subject, record), "enough_evidence": enough_evidence(subject, record)}
-                print_json({"subject": subject, **record, **words, "flags": raised})
+                told = {"explanation": why} if subject == "claim" and why is not None else {}
+                print_json({"subject": subject, **record, **words, "flags": raised, **told})
             else:
                 _explain(subject, record, raised)
+                if subject == "claim" and why is not None:
+                    _show_sum("corroboration: what speaks for it (+) and against it (-)", why["score"])
+                    _show_sum("risk: what makes it look false (+) or true (-)", why["risk"])
 
 
 def _settings(broker: str | None) -> Settings:
@@ -179,6 +185,25 @@ def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:
         table.add_row(
             escape(reason["code"]), f"{reason['weight']:+.2f}", escape(", ".join(ids[:EVIDENCE_SHOWN]) + more)
         )
+    out.print(table)
+
+
+def _show_sum(title: str, told: dict[str, Any]) -> None:
+    """Reasons that add up to a figure's log-odds, strongest first; the small ones in one line."""
+    reasons = told["reasons"]
+    shown = [r for r in reasons[:REASONS_SHOWN] if abs(r["weight"]) >= 0.005]
+    table = Table("why", "log-odds", "read", title=title, title_justify="left")
+    for reason in shown:
+        ids = reason["evidence_ids"]
+        more = f" and {len(ids) - EVIDENCE_SHOWN} more" if len(ids) > EVIDENCE_SHOWN else ""
+        table.add_row(
+            escape(reason["text"]), f"{reason['weight']:+.2f}", escape(", ".join(ids[:EVIDENCE_SHOWN]) + more)
+        )
+    if len(shown) < len(reasons):
+        rest = told["log_odds"] - sum(r["weight"] for r in shown)
+        table.add_row(f"{len(reasons) - len(shown)} smaller reasons", f"{rest:+.2f}", "")
+    table.add_section()
+    table.add_row(f"together, a probability of {told['value']:.2f}", f"{told['log_odds']:+.2f}", "")
     out.print(table)
 
 

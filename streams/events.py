@@ -142,6 +142,7 @@ _REASONS = Field(
     required=False,
     fields=(
         _string("code", "Name of the signal, such as `support`, `denial` or `copying`.", ID_CHARS_MAX, required=True),
+        _string("text", "The same in a person's words.", ID_CHARS_MAX * 2),
         _number("weight", "Contribution in log-odds (nats); its sign says in which direction."),
         Field(
             name="evidence_ids", json_type="array", doc="Sources or events behind it.", required=False, items="string"

@@ -129,7 +129,7 @@ FLAG_DELAY = define(
     "histogram", "credence_flag_delay_seconds", "Event time from a claim's first post to its flag.", buckets=_DELAYS_S
 )
 DEAD_LETTERS = define("counter", "credence_dead_letters_total", "Input refused, by reason.", code=tuple(DeadLetterCode))
-API_ROUTES = ("claims", "sources", "flags", "healthz", "readyz", "metrics", "other")
+API_ROUTES = ("claims", "explanations", "sources", "flags", "healthz", "readyz", "metrics", "other")
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",
     route=API_ROUTES, status=("2xx", "3xx", "4xx", "5xx"),

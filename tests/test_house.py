@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"admin", "csvfiles", "words", "settings", "columns", "blocks", "printable", "metrics", "events", "topics"},
     {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "dataset", "tail", "console"},
     {"agents", "deadletters", "idle", "evaluate"},
-    {"app", "api", "replay"},
+    {"app", "api", "explanation", "replay"},
     {"verify", "reference"},
     {"demo"},
     {"cli"},

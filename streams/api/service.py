@@ -15,6 +15,7 @@ from aiohttp import web
 from streams import metrics
 from streams.api.records import Reader
 from streams.api.store import CursorError, Store
+from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence
 from streams.settings import Settings
 from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES
@@ -48,6 +49,7 @@ class Service:
         self._reader = Reader(settings, _FOLLOWED)
         self._following: asyncio.Task[None] | None = None
         self.caught_up = False
+        self._explaining = asyncio.Semaphore(1)  # each reads a partition's whole state
 
     async def start(self) -> None:
         """Open the topics and begin to follow them. Raises TopicsError when they cannot be had."""
@@ -113,6 +115,7 @@ class Service:
         """The aiohttp application of this service; it does not start or stop the service."""
         app = web.Application(middlewares=[_measured, _problems], client_max_size=0)
         app.router.add_get("/v1/claims/{id}", self.claim, name="claims")
+        app.router.add_get("/v1/claims/{id}/explanation", self.explanation, name="explanations")
         app.router.add_get("/v1/sources/{id}", self.source, name="sources")
         app.router.add_get("/v1/flags", self.flags, name="flags")
         app.router.add_get("/healthz", self.healthz, name="healthz")
@@ -123,6 +126,15 @@ class Service:
     async def claim(self, request: web.Request) -> web.Response:
         """The newest score of a claim."""
         return self._score("claim", request.match_info["id"], self.store.claim)
+
+    async def explanation(self, request: web.Request) -> web.Response:
+        """Why a claim has its score and risk: ranked reasons in words, whose weights add up."""
+        claim_id = request.match_info["id"]
+        async with self._explaining:
+            found = await explanation(self._settings, claim_id)
+        if found is None:
+            raise Problem(404, f"the claims stage holds no claim {claim_id!r}")
+        return _json(found)
 
     async def source(self, request: web.Request) -> web.Response:
         """The newest credibility of a source."""

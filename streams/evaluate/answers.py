@@ -169,9 +169,13 @@ class CoreByScore(Core):
     """The core, judged by what a query returns: the public score, not the risk."""
 
     def __init__(self, data: CascadeSet) -> None:
-        # Few workers with very many open questions: a changed weight has to reach all of them, not the newest 64.
-        # Workers are given their questions: that two of them meet on many is no sign of coordination.
-        super().__init__(data, ScoringConfig(restamp_claims=1 << 16), coordination=False)
+        # Few workers with very many open questions: a changed weight has to reach all of them, not the newest 32.
+        # Workers are given their questions and do not see each other's answers: that two of them meet on many is no
+        # sign of coordination, and no correlation discounts what they say.
+        config = ScoringConfig(
+            restamp_claims=1 << 16, restamp_epsilon=0.1, rho_unassigned=0.0, community_cap=100.0, weight_max=3.5
+        )
+        super().__init__(data, config, coordination=False)
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Minus the public score's log-odds, and the score."""

@@ -5,11 +5,17 @@
 D_g and D_m are the design effects of the participant's cluster and community. Where a community's sides cancel exactly
 (E_m = 0), the factor is its limit, 1. The denial's sign is minus.
 
-Source: linear attribution of the corroboration's own formula; nothing is approximated.
+The score's log-odds are a start (calibration and base rate), b times these contributions, and rulings; the risk's are a
+start, each signal times its weight, and rulings. Both are told as ranked reasons in words, one object for flags, the
+query service and the command line.
+
+Source: linear attribution of the models' own formulas; nothing is approximated. Range: nats. Failure modes: of a large
+claim the strongest voices are named and the others summed, so that a crowd of small voices shows as one line.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,10 +24,45 @@ from streams.columns import Table
 from streams.scoring import corroboration
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, from_fixed, logit, mix_keys
+from streams.scoring.numeric import Floats, Ints, from_fixed, logit, mix_keys, sigmoid
 from streams.scoring.params import Params
-from streams.scoring.risk import SIGNALS, risk_parts, weights
+from streams.scoring.reading import read
+from streams.scoring.risk import SIGNALS, weights
 from streams.scoring.rulings import ruling_evidence
+
+VOICES = 20  # participants that an explanation names
+QUERY = 3
+ROOT_SIGNALS = ("root", "slow", "slow_3h")
+STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "net_rush", "net_late")
+_RULED = {True: "checkers found it true", False: "checkers found it false"}
+# Of each signal: what it says where it raises the risk, and where it lowers it.
+_HISTORY = "its participants mostly took part in {} claims before"
+SIGNAL_WORDS = {
+    "history": (_HISTORY.format("false"), _HISTORY.format("true")),
+    "history_30": (_HISTORY.format("false") + ", by the last month", _HISTORY.format("true") + ", by the last month"),
+    "history_60": (
+        _HISTORY.format("false") + ", by the last two months",
+        _HISTORY.format("true") + ", by the last two months",
+    ),
+    "history_known": ("those with a record mostly spread false claims", "those with a record mostly spread true ones"),
+    "root": ("who posted it first has spread falsehoods before", "who posted it first has spread truths before"),
+    "slow": ("it started slowly, as false claims do a little more often", "it started fast"),
+    "slow_3h": ("few spoke in its first hours", "many spoke in its first hours"),
+    "evidence": ("credible and independent voices deny it", "credible and independent voices support it"),
+    "signed": (
+        "who denies it has the better record, who supports it the worse",
+        "who supports it has the better record, who denies it the worse",
+    ),
+    "vote": ("more deny it than support it", "more support it than deny it"),
+    "denial": ("many deny it, measured by those who support it", "few deny it, measured by those who support it"),
+    "vote_unknown": (
+        "accounts without a record side as in false claims",
+        "accounts without a record side as in true ones",
+    ),
+    "net_rush": ("accounts that act as one push it from the start", "accounts that act as one are on its other side"),
+    "net_late": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
+    "query": ("many ask whether it is true", "few ask whether it is true"),
+}
 
 
 def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
@@ -53,30 +94,141 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
 def explain(
     tables: ClaimTables, claim: int, config: ScoringConfig, params: Params, communities: Table
 ) -> dict[str, Any]:
-    """The score's and the risk's parts, strongest first, with the evidence's event ids."""
-    parts = tables.parts
+    """Why a claim has its score and its risk.
+
+    Returns:
+        `score` and `risk`, each with `value` (probability), `log_odds`, and `reasons` whose weights (nats) add up to
+        the log-odds, strongest first, in words and with the ids of the events to read; and `contributions`, what each
+        participant adds to the corroboration before calibration, which sum to `corroboration`.
+    """
+    parts, claims = tables.parts, tables.claims
     rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["z"][: parts.size] > 0))
     nats = contributions_of(tables, rows, config)
     order = np.argsort(-np.abs(nats), kind="stable")
     order = order[np.abs(nats[order]) > 0]
-    signals = risk_parts(tables, np.array([claim]), config, params)
-    pushes = signals.signals[0] * weights(params)
+    reading = read(tables, np.array([claim]), config, params)
+    contributions = [_contribution(tables, int(rows[i]), float(nats[i]), communities) for i in order.tolist()]
+    ruled = float(ruling_evidence(claims["rulings"][claim : claim + 1], config)[0])
+    start = params.platt_a + params.platt_b * float(logit(params.pi))
+    score_z, risk_z = float(reading.score_z[0]), float(reading.risk_z[0])
     return {
-        "claim_id": tables.claims.key(claim),
-        "prior": float(logit(params.pi)),
-        "corroboration": float(from_fixed(tables.claims["L"][claim])),
-        "rulings": float(ruling_evidence(tables.claims["rulings"][claim : claim + 1], config)[0]),
-        "contributions": [
-            {
-                "source_id": tables.names.key(int(parts["s"][rows[i]])),
-                "stance": "deny" if parts["x"][rows[i]] == corroboration.DENY else "support",
-                "nats": float(nats[i]),
-                "community": communities.key(int(parts["com"][rows[i]] or parts["m"][rows[i]])),
-                "copied": bool(parts["cl"][rows[i]] or parts["g"][rows[i]]),
-                "reshare": bool(parts["kind"][rows[i]] == corroboration.RESHARE_KIND),
-                "evidence_ids": [e for e in (parts.texts("i")[rows[i]],) if e],
-            }
-            for i in order.tolist()
-        ],
-        "risk": {"bias": params.risk_bias, "signals": dict(zip(SIGNALS, pushes.tolist(), strict=True))},
+        "claim_id": claims.key(claim),
+        "corroboration": float(from_fixed(claims["L"][claim])),
+        "contributions": contributions,
+        "score": {
+            "value": float(sigmoid(score_z)),
+            "log_odds": score_z,
+            "reasons": _of_score(contributions, start, ruled, _ruling_ids(tables, claim), score_z, params),
+        },
+        "risk": {
+            "value": float(sigmoid(risk_z)),
+            "log_odds": risk_z,
+            "reasons": _of_risk(tables, claim, rows, reading.signals[0], ruled, config, params),
+        },
     }
+
+
+def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table) -> dict[str, Any]:
+    parts = tables.parts
+    return {
+        "source_id": tables.names.key(int(parts["s"][row])),
+        "stance": "deny" if parts["x"][row] == corroboration.DENY else "support",
+        "nats": nats,
+        "community": communities.key(int(parts["com"][row] or parts["m"][row])),
+        "copied": bool(parts["cl"][row] or parts["g"][row]),
+        "reshare": bool(parts["kind"][row] == corroboration.RESHARE_KIND),
+        "evidence_ids": [e for e in (parts.texts("i")[row],) if e],
+    }
+
+
+def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
+    table = tables.rulings
+    live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > 0)
+    return [str(i) for i in (table.texts("id")[row] for row in np.flatnonzero(live).tolist()) if i]
+
+
+def _of_score(
+    contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, params: Params
+) -> list[dict[str, Any]]:
+    reasons = [_reason("start", "what is usual among claims that were checked", start, [])]
+    if ruled:
+        reasons.append(_reason("ruling", _RULED[ruled > 0], ruled, ruling_ids))
+    for voice in contributions[:VOICES]:
+        code = "reshare" if voice["reshare"] else "denial" if voice["stance"] == "deny" else "support"
+        said = {"reshare": "passed it on", "denial": "denies it", "support": "supports it"}[code]
+        shared = ", in words that others repeat" if voice["copied"] and code != "reshare" else ""
+        text = f"{voice['source_id']} {said}{shared}"
+        reasons.append(_reason(code, text, params.platt_b * voice["nats"], voice["evidence_ids"]))
+    if len(contributions) > VOICES:
+        rest = total - math.fsum(r["weight"] for r in reasons)
+        reasons.append(_reason("others", f"{len(contributions) - VOICES:,} further voices together", rest, []))
+    return _ranked(reasons)
+
+
+def _of_risk(
+    tables: ClaimTables,
+    claim: int,
+    rows: Ints,
+    signals: Floats,
+    ruled: float,
+    config: ScoringConfig,
+    params: Params,
+) -> list[dict[str, Any]]:
+    start = params.risk_cal_a + params.risk_cal_b * params.risk_bias
+    reasons = [_reason("start", "what is usual among claims that were checked", start, [])]
+    if ruled:
+        reasons.append(_reason("ruling", _RULED[ruled > 0], -ruled, _ruling_ids(tables, claim)))
+    return _ranked(reasons + signal_reasons(tables, claim, rows, signals, config, params))
+
+
+def signal_reasons(
+    tables: ClaimTables,
+    claim: int,
+    rows: Ints,
+    signals: Floats,
+    config: ScoringConfig,
+    params: Params,
+    most: int = len(SIGNALS),
+) -> list[dict[str, Any]]:
+    """What the signals add to the calibrated log-odds of a claim's being false, the `most` strongest first.
+
+    `rows` are the claim's participants. Flags carry the first of these.
+    """
+    pushes = signals * weights(params) * params.risk_cal_b
+    order = [k for k in np.argsort(-np.abs(pushes), kind="stable").tolist() if abs(pushes[k]) > 1e-9]
+    return [
+        _reason(
+            SIGNALS[k],
+            SIGNAL_WORDS[SIGNALS[k]][int(pushes[k] < 0)],
+            float(pushes[k]),
+            evidence(tables, claim, rows, SIGNALS[k], config.reasons),
+        )
+        for k in order[:most]
+    ]
+
+
+def evidence(tables: ClaimTables, claim: int, rows: Ints, code: str, most: int) -> list[str]:
+    """Ids of the events a person should read to judge a signal: the post itself, the denials, or who has a history.
+
+    `rows` are the claim's participants; at most `most` ids.
+    """
+    parts = tables.parts
+    texts = parts.texts("i")
+    if code in ROOT_SIGNALS:
+        root = int(tables.claims["root"][claim])
+        return [i for i in (texts[root - 1],) if i] if root else []
+    if code in STANCE_SIGNALS:
+        rows = rows[(parts["x"][rows] == corroboration.DENY) | (parts["x"][rows] == QUERY)]
+        strength = -parts["t"][rows].astype(np.float64)
+    else:
+        strength = np.abs(parts["h0" if code.startswith("history") else "w"][rows]).astype(np.float64)
+    order = rows[np.argsort(-strength, kind="stable")]
+    return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
+
+
+def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> dict[str, Any]:
+    return {"code": code, "text": text, "weight": weight, "evidence_ids": evidence_ids}
+
+
+def _ranked(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(reasons, key=lambda reason: -abs(reason["weight"]))

@@ -22,17 +22,14 @@ import numpy as np
 from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.numeric import Floats, Ints, sigmoid
+from streams.scoring.explain import signal_reasons
+from streams.scoring.numeric import Floats, sigmoid
 from streams.scoring.params import Params
 from streams.scoring.reading import Reading
-from streams.scoring.risk import SIGNALS, weights
 
 RULE_ID = "risk-cascade"
 POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
-DENY, QUERY = 2, 3
-ROOT_SIGNALS = ("root", "slow", "slow_3h")
-STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "net_rush", "net_late")
 
 
 @dataclass(slots=True)
@@ -179,35 +176,11 @@ class Flags:
         }
 
     def _reasons(self, reading: Reading, i: int, row: int, context: FlagContext) -> list[dict[str, Any]]:
-        """Signals by how much they move the risk, strongest first."""
-        pushes = reading.signals[i] * weights(context.params) * context.params.risk_cal_b
-        order = np.argsort(-np.abs(pushes), kind="stable")[: context.config.reasons]
+        """The signals that move the risk most: the first reasons of the claim's explanation."""
         parts = self.tables.parts
         rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
-        return [
-            {
-                "code": SIGNALS[k],
-                "weight": round(float(pushes[k]), 6),
-                "evidence_ids": self._evidence(row, rows, SIGNALS[k], context.config.reasons),
-            }
-            for k in order.tolist()
-            if abs(pushes[k]) > 1e-9
-        ]
-
-    def _evidence(self, row: int, rows: Ints, code: str, most: int) -> list[str]:
-        """Events a person should read to judge a reason: the post itself, the denials, or who has a history.
-
-        `rows` are the claim's participants.
-        """
-        parts = self.tables.parts
-        texts = parts.texts("i")
-        if code in ROOT_SIGNALS:
-            root = int(self.tables.claims["root"][row])
-            return [i for i in (texts[root - 1],) if i] if root else []
-        if code in STANCE_SIGNALS:
-            rows = rows[(parts["x"][rows] == DENY) | (parts["x"][rows] == QUERY)]
-            strength = -parts["t"][rows].astype(np.float64)
-        else:
-            strength = np.abs(parts["h0" if code.startswith("history") else "w"][rows]).astype(np.float64)
-        order = rows[np.argsort(-strength, kind="stable")]
-        return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
+        config = context.config
+        reasons = signal_reasons(
+            self.tables, row, rows, reading.signals[i], config, context.params, most=config.reasons
+        )
+        return [{**reason, "weight": round(reason["weight"], 6)} for reason in reasons]

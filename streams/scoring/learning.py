@@ -36,8 +36,9 @@ MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
 TIGHT_SD, LOOSE_SD, FREE_SD = 0.07, 0.25, 1.0
 LOOSE = frozenset({"evidence", "signed", "vote", "denial"})
 RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
-SCORE_SD = (0.5, 0.5)  # the same for the public score, whose base rate people do want to see
+SCORE_SD = (0.25, 0.5)  # the same for the public score; its base rate is π, which the intercept only corrects
 TALLY_PRIOR = 10.0  # claims
+PI_PRIOR = 2.0  # verdicts
 PUBLISH_EVERY = 8  # settled claims between versions
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
@@ -145,7 +146,7 @@ class Learner:
     def _pi(self) -> float:
         """Share of true claims among the settled ones, with pseudo-counts."""
         settled, false = self._get("settled"), self._get("false")
-        return (settled - false + TALLY_PRIOR / 2) / (settled + TALLY_PRIOR)
+        return (settled - false + PI_PRIOR / 2) / (settled + PI_PRIOR)
 
     def _precisions(self) -> dict[str, float]:
         tally = self._vector("tally", np.zeros(KINDS * BANDS * 2)).reshape(KINDS, BANDS, 2)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from streams.blocks import Block
 from streams.scoring import ClaimsState, ScoringConfig
+from streams.scoring.explain import SIGNAL_WORDS
+from streams.scoring.risk import SIGNALS
 from tests.scoring.builders import (
     NOW_MS,
     Event,
@@ -21,6 +23,7 @@ from tests.scoring.builders import (
     events_block,
     in_pieces,
     kernels,
+    rulings_block,
 )
 
 
@@ -77,6 +80,32 @@ def test_explanations_sum_to_the_corroboration(events: list[Event], weights: lis
     for claim in {e.claim for e in events}:
         why = state.explain(claim)
         assert sum(c["nats"] for c in why["contributions"]) == pytest.approx(why["corroboration"], abs=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(event_lists(max_size=60), WEIGHTS, st.floats(-1, 1), st.floats(0.2, 2), st.sampled_from([0, 1, 2]))
+def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published(
+    events: list[Event], weights: list[float], a: float, b: float, verdict: int
+) -> None:
+    state = fold([stamped(events, weights)])
+    values = {"platt_a": a, "platt_b": b, "pi": 0.3, "risk_cal_a": -a, "risk_cal_b": b, "risk_bias": 0.7}
+    state.apply(Block("params", "p/0", 1, {}, {"version": 1, "values": values}), NOW_MS)
+    if verdict:
+        state.apply(rulings_block([Ruling(events[0].claim, verdict, events[0].t + 1)]), NOW_MS)
+    for claim in {e.claim for e in events}:
+        why, now = state.explain(claim), state.read([claim])
+        for name in ("score", "risk"):
+            told = why[name]
+            assert told["value"] == pytest.approx(now[name][0], abs=1e-12)
+            assert sum(reason["weight"] for reason in told["reasons"]) == pytest.approx(told["log_odds"], abs=1e-6)
+            sizes = [abs(reason["weight"]) for reason in told["reasons"]]
+            assert sizes == sorted(sizes, reverse=True)
+            assert all(reason["text"] for reason in told["reasons"])
+
+
+def test_every_signal_has_words_for_both_directions() -> None:
+    assert set(SIGNAL_WORDS) == set(SIGNALS)
+    assert all(up and down and up != down for up, down in SIGNAL_WORDS.values())
 
 
 @settings(deadline=None, max_examples=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from load_tests.bench.processes import running
 from streams import cli_flags, topics
 from streams.api.records import Reader
+from streams.cli import app
 from streams.idle import wait_idle
 from streams.settings import Settings, client_kwargs
 from streams.verify import verify
@@ -81,6 +83,12 @@ def switch(*arguments: str) -> None:
     assert "no worker" not in done.stderr
 
 
+def shown(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(platform: Platform) -> None:
     for n in range(LIES):
         platform.tell(f"lie-{n}")
@@ -93,6 +101,15 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     assert raised["action"] == "raise"
     assert {"history", "history_30", "history_60"} & {reason["code"] for reason in raised["reasons"]}
     assert all(reason["evidence_ids"] for reason in raised["reasons"] if reason["code"] == "history")
+
+    why = json.loads(shown("explain", "fresh", "--json").splitlines()[0])["explanation"]
+    told = {reason["code"]: reason for reason in why["risk"]["reasons"]}
+    assert all(reason["text"] == told[reason["code"]]["text"] for reason in raised["reasons"])
+    for figure in (why["score"], why["risk"]):
+        assert sum(r["weight"] for r in figure["reasons"]) == pytest.approx(figure["log_odds"], abs=1e-6)
+    table = shown("explain", "fresh")
+    for words in ("what makes it look false", "together", "fresh-0"):
+        assert words in table
 
     switch("kill", "--yes")
     platform.settle()

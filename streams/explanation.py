@@ -1,0 +1,36 @@
+"""Why a claim scores as it does, from the state of the claims stage itself: exact, with every voice that counts.
+
+Score records carry figures only, so that they stay small. Who asks for reasons gets them from the changelog of the
+claim's partition, read as a worker would recover it; no worker is asked, and none is disturbed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from streams.app import stage_specs
+from streams.engine.audit import recovered
+from streams.engine.logs import LogReader
+from streams.settings import Settings, client_kwargs
+from streams.topics import CLAIMS_CHANGELOG, partition_of, states
+
+
+async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | None:
+    """The claim's explanation as `ClaimsState.explain` makes it; None for a claim that the stage does not hold.
+
+    Reads a whole partition: seconds, where it holds millions of participants.
+    """
+    (changelog,) = await asyncio.to_thread(states, settings.broker, settings, [CLAIMS_CHANGELOG])
+    if not changelog.partitions:
+        return None
+    spec = stage_specs(settings)["claims"]
+    partition = partition_of(claim_id, settings.partitions)
+    async with LogReader(client_kwargs(settings)) as logs:
+        _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
+        core: Any = (await recovered(logs, spec, partition, end)).core
+    try:
+        found: dict[str, Any] = core.explain(claim_id)
+    except KeyError:
+        return None
+    return found
