@@ -109,8 +109,9 @@ def explain(
             else:
                 _explain(subject, record, raised)
                 if subject == "claim" and why is not None:
-                    _show_sum("corroboration: what speaks for it (+) and against it (-)", why["score"])
-                    _show_sum("risk: what makes it look false (+) or true (-)", why["risk"])
+                    enough = enough_evidence(subject, record)
+                    _show_sum("corroboration: what speaks for it (+) and against it (-)", why["score"], enough)
+                    _show_sum("risk: what makes it look false (+) or true (-)", why["risk"], True)
 
 
 def _settings(broker: str | None) -> Settings:
@@ -188,7 +189,7 @@ def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def _show_sum(title: str, told: dict[str, Any]) -> None:
+def _show_sum(title: str, told: dict[str, Any], enough: bool) -> None:
     """Reasons that add up to a figure's log-odds, strongest first; the small ones in one line."""
     reasons = told["reasons"]
     shown = [r for r in reasons[:REASONS_SHOWN] if abs(r["weight"]) >= 0.005]
@@ -201,9 +202,10 @@ def _show_sum(title: str, told: dict[str, Any]) -> None:
         )
     if len(shown) < len(reasons):
         rest = told["log_odds"] - sum(r["weight"] for r in shown)
-        table.add_row(f"{len(reasons) - len(shown)} smaller reasons", f"{rest:+.2f}", "")
+        table.add_row("smaller reasons", f"{rest:+.2f}", "")
     table.add_section()
-    table.add_row(f"together, a probability of {told['value']:.2f}", f"{told['log_odds']:+.2f}", "")
+    means = f"a probability of {told['value']:.2f}" if enough else "not enough evidence"
+    table.add_row(f"together: {means}", f"{told['log_odds']:+.2f}", "")
     out.print(table)
 
 
