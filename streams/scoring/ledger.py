@@ -155,8 +155,9 @@ class Ledger:
         spoke = x > 0
         plain = spoke & (parts["x"][part_rows] == 0)
         if repeated:
-            _, inverse, counts = np.unique(part_rows, return_inverse=True, return_counts=True)
-            plain &= counts[inverse] == 1
+            order = np.argsort(part_rows, kind="stable")
+            again = np.diff(part_rows[order]) == 0
+            plain[order[1:][again]] = plain[order[:-1][again]] = False
         at = plain.nonzero()[0]
         everyone = len(at) == len(part_rows)
         rows = part_rows if everyone else part_rows[at]
@@ -178,7 +179,7 @@ class Ledger:
         in force stays.
         """
         parts = self.tables.parts
-        held = np.unique(part_rows[at])
+        held = distinct(part_rows[at])
         held = held[parts["x"][held] > 0]
         # Candidates: what is in force now, first, then the block's rows in their order.
         part = np.concatenate([held, part_rows[at]])
