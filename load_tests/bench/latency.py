@@ -91,5 +91,5 @@ def _now() -> int:
 
 def percentiles(values: list[float]) -> dict[str, float]:
     """Median, 90th, 99th percentile and maximum, ms."""
-    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    p50, p90, p99 = np.percentile(values, [50, 90, 99]).tolist()
     return {"p50": round(p50, 1), "p90": round(p90, 1), "p99": round(p99, 1), "max": round(max(values), 1)}
