@@ -141,7 +141,16 @@ def test_ids_with_any_characters_are_found_by_their_percent_encoding(api: Api) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/claims/none", "/v1/sources/a", "/v1/claims/%00claim", "/v1/claims/junk", "/nowhere", "/v1/claims/%ff"]
+    "path",
+    [
+        "/v1/claims/none",
+        "/v1/sources/a",
+        "/v1/claims/%00claim",
+        "/v1/claims/junk",
+        "/nowhere",
+        "/v1/claims/%ff",
+        "/v1/claims/nowhere/explanation",
+    ],
 )
 def test_what_is_unknown_is_404_as_a_problem(api: Api, path: str) -> None:
     status, body, kind = api.get(path)
