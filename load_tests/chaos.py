@@ -79,17 +79,25 @@ class Crew:
         self._start(name)
         return name
 
+    def look_after_communities(self) -> None:
+        """Start the communities stage; faults meet it like any worker."""
+        self._start("communities")
+
     def _start(self, name: str) -> None:
         log = self._logs / f"{name}.log"
         self._printed[name] = log.stat().st_size if log.exists() else 0
         self._workers[name] = start(
-            self._settings, "streams.cli", "worker", "--log-level", "info", "--instance-id", name, log=log,
+            self._settings, "streams.cli", name.split("-")[0], "--log-level", "info", "--instance-id", name, log=log,
             CREDENCE_SESSION_TIMEOUT_MS=str(self._settings.session_timeout_ms),
         )  # fmt: skip
 
     def names(self) -> list[str]:
         """Workers that are not stopped."""
         return [name for name in self._workers if name not in self._frozen]
+
+    def workers(self) -> list[str]:
+        """The same without the communities stage."""
+        return [name for name in self.names() if name != "communities"]
 
     def supervise(self) -> None:
         """Start those again that have ended."""
@@ -175,6 +183,7 @@ class Chaos:
         await asyncio.to_thread(topics.create, self._settings.broker, self._settings)
         began = time.perf_counter()
         try:
+            self._crew.look_after_communities()
             for _ in range(workers):
                 self._crew.join()
             replay = asyncio.create_task(self._replay())
@@ -220,9 +229,9 @@ class Chaos:
         elif kind == "join":
             crew.join()
         elif kind == "leave":
-            if len(crew.names()) < 2:
+            if len(crew.workers()) < 2:
                 crew.join()
-            await asyncio.to_thread(crew.leave, name)
+            await asyncio.to_thread(crew.leave, rng.choice(crew.workers()))
         elif kind == "broker" and self._broker is not None:
             await asyncio.to_thread(self._broker.kill)
             await asyncio.sleep(rng.uniform(0.0, 2.0))

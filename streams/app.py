@@ -20,7 +20,7 @@ from faust.types import TP
 
 from streams import topics
 from streams.agents import monitor
-from streams.agents.emit import ParametersEmitter, StageEmitter
+from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmitter
 from streams.agents.intake import ROUTES, Intake
 from streams.broker import home
 from streams.engine.fencing import ProduceFailed
@@ -30,6 +30,7 @@ from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
+from streams.scoring.groups import GroupsState
 from streams.scoring.learning import Learner
 from streams.settings import Settings, client_kwargs
 from streams.topics import Topic
@@ -43,7 +44,12 @@ FETCH_BYTES = 4 << 20
 # Fetched records come and go by the ten thousand, without cycles: collections as often as Python has them take a fifth
 # of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
-STATE_VERSION = 3  # of the tables of both cores: raise it when their columns or their meaning change
+COMMUNITIES = "communities"  # the stage off the hot path, with processes of its own
+AGENTS = (
+    (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"), (topics.BY_CLAIM, "claims"),
+    (topics.LESSONS, "parameters"),
+)  # fmt: skip
+STATE_VERSION = 4  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:
@@ -81,6 +87,15 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         emit=ParametersEmitter(settings),
         state_version=STATE_VERSION,
     )
+    specs[COMMUNITIES] = StageSpec(
+        name=COMMUNITIES,
+        input_topic=topics.PARTICIPATION.name(settings),
+        changelog_topic=topics.COMMUNITIES_CHANGELOG.name(settings),
+        guarded_topics=(topics.COMMUNITIES.name(settings),),
+        core=lambda partition: GroupsState(config, partition),
+        emit=CommunitiesEmitter(settings),
+        state_version=STATE_VERSION,
+    )
     return specs
 
 
@@ -114,7 +129,8 @@ class CredenceApp(faust.App):
         self._meta: Mapping[str, Any] = {}
         self._taken: dict[TP, int] = {}  # next offset to take in, of input partitions
         self._tasks: list[asyncio.Task[None]] = []
-        super().__init__(settings.namespace + topics.GROUP, **kwargs)
+        group = topics.COMMUNITIES_GROUP if COMMUNITIES in specs else topics.GROUP
+        super().__init__(settings.namespace + group, **kwargs)
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -159,8 +175,9 @@ class CredenceApp(faust.App):
         if missing:
             die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
         ids = await asyncio.to_thread(
-            topics.ids, self.settings.broker, self.settings, (topics.BY_SOURCE, topics.BY_CLAIM, topics.LESSONS)
-        )
+            topics.ids, self.settings.broker, self.settings,
+            (topics.BY_SOURCE, topics.BY_CLAIM, topics.LESSONS, topics.PARTICIPATION),
+        )  # fmt: skip
         self._meta = {"partitions": self.settings.partitions, "topics": ids}
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -258,12 +275,17 @@ class CredenceApp(faust.App):
         await self._publish(stage, tp, fence.offset, batch.last_append_ms)
 
 
-def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None) -> CredenceApp:
-    """The app for these settings, with its agents; `specs` replaces the stateful stages."""
+def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, communities: bool = False) -> CredenceApp:
+    """The app for these settings, with its agents; `specs` replaces the stateful stages.
+
+    With `communities` the app of the communities stage alone, else of all the others.
+    """
+    if specs is None:
+        specs = {name: spec for name, spec in stage_specs(settings).items() if (name == COMMUNITIES) == communities}
     credentials = _credentials(settings)
     app = CredenceApp(
         settings,
-        stage_specs(settings) if specs is None else specs,
+        specs,
         broker=";".join(f"kafka://{host}" for host in settings.broker.split(",")),
         broker_credentials=credentials,
         consumer_max_fetch_size=FETCH_BYTES,
@@ -281,8 +303,7 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None) -> C
         autodiscover=False,
         datadir=str(Path(settings.data_dir or home()) / "faust"),
     )
-    for topic, name in ((topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"),
-                        (topics.BY_CLAIM, "claims"), (topics.LESSONS, "parameters")):  # fmt: skip
+    for topic, name in ((topics.PARTICIPATION, COMMUNITIES),) if communities else AGENTS:
         _add_agent(app, topic.name(settings), name)
     app.on_partitions_revoked.connect(_quiesce)
     app.on_rebalance_complete.connect(_recover)

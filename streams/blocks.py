@@ -100,6 +100,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "rw": ANY,  # [right, wrong] by kind of stance and band, 18 counts, new minus old; [] in a snapshot
         "w": "i8",  # written stances of the claim; 0 in a snapshot
     },
+    # From sources and claims to the communities stage: first assertions of sources on a claim that is not their first
+    # one, and claims with a verdict.
+    "joined": {"s": TEXT, "c": TEXT, "t": "i8", "x": "i1", "m": TEXT},
+    "settled": {"c": TEXT, "f": "i1", "t": "i8"},  # f: +1 false, −1 true, 0 no finding any more
     # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
     "assign": {"s": TEXT, "cl": "u8", "com": TEXT},
     "tick": {},  # carries "t" in `meta`

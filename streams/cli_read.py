@@ -1,4 +1,4 @@
-"""`credence claims`, `sources` and `explain`: what is known, for a person; `--json` for programs."""
+"""`credence claims`, `sources`, `health` and `explain`: what is known, for a person; `--json` for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.console import err, escape, foreseen, moment, out, print_json
 from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence, figure
 from streams.settings import Settings, SettingsError
-from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic, TopicsError
+from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic, TopicsError
 
 FORESEEN = (BrokerError, SettingsError, TopicsError)
 REASONS_SHOWN = 12
@@ -80,6 +80,33 @@ def sources(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) 
                 f"{record['insight']:.2f}",
             )
         _show(table, len(found), "sources")
+
+
+def health(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) -> None:
+    """How communities fare, the largest first: for operators, never part of a score.
+
+    Example: credence health
+    """
+    with foreseen(*FORESEEN):
+        found = list(_read(broker, [COMMUNITIES]).communities())
+        if as_json:
+            return _print_all(found, limit)
+        shares = ("accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")
+        table = Table("community", "assessment", "echo index", "members", "claims", "origins", "corrects in",
+                      *(share.replace("_", " ") for share in shares))  # fmt: skip
+        for record in found[: limit or 20]:
+            hours = record["correction_half_life_h"]
+            table.add_row(
+                escape(record["community_id"]),
+                assessment("community", record),
+                figure("community", record),
+                f"{record['members']:,}",
+                f"{record['claims']:,}",
+                f"{record['origins']:.1f}",
+                "–" if hours is None else f"{hours:.1f} h",
+                *("–" if record[share] is None else f"{record[share]:.2f}" for share in shares),
+            )
+        _show(table, len(found), "communities")
 
 
 def explain(

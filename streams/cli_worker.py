@@ -29,8 +29,8 @@ def worker(
     run(settings, log_level)
 
 
-def run(settings: Settings, log_level: str = "info") -> None:
-    """Run the Faust worker of these settings in this process; returns when it is told to stop."""
+def run(settings: Settings, log_level: str = "info", communities: bool = False) -> None:
+    """Run the Faust worker of these settings in this process, or the communities stage; returns when told to stop."""
     import faust
     import uvloop
 
@@ -39,7 +39,7 @@ def run(settings: Settings, log_level: str = "info") -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for the thread that fetches, too
 
     metrics.serve(settings.metrics_host, settings.metrics_port)
-    app = build(settings)
+    app = build(settings, communities=communities)
     worker = faust.Worker(app, loglevel=log_level.upper(), blocking_timeout=None)
     # At warning and above Faust shows a spinner, and for it sets every logger to debug: a tenth of the worker's time.
     worker.spinner = None

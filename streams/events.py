@@ -256,6 +256,34 @@ SOURCE_SCORE = Record(
     ),
 )
 
+COMMUNITY = Record(
+    "community",
+    1,
+    "How a community fares, for operators and never part of a score; the latest record of a community counts.",
+    (
+        _v(1),
+        _id("community_id", "The community: as events name it, or m01, m02… where it was found by the company kept."),
+        _PUBLISHED,
+        _CORE_VERSION,
+        _ms("as_of_ms", "Broker's time up to which the figures hold, milliseconds since 1970."),
+        _count("members", "Sources that belong to it, among those that took part in two claims or more of late."),
+        _count("claims", "Claims that they took part in."),
+        _count("settled", "Those of the claims that have a verdict."),
+        Field(name="enough_evidence", json_type="boolean", doc="Whether there is enough to go by."),
+        _share("echo_index", "Whether members err on the same claims: 1 always together, 0 independently."),
+        _share("low", "Lower end of the 90 % interval of the echo index."),
+        _share("high", "Upper end of the 90 % interval of the echo index."),
+        _share("accuracy", "Share of members' stances on settled claims that proved right.", required=False),
+        _number("insularity", "E-I index of meetings on claims: -1 among themselves, 1 with others only.", -1, 1),
+        _share("dissent", "Mean share of stances against the majority of the members on a claim."),
+        _share("hidden_dissent", "Share of denials of what most members supported that came after the verdict only."),
+        _number("correction_half_life_h", "Hours in which new support of a falsehood halves.", 0, required=False),
+        _number("origins", "Effective number of communities that its claims come from."),
+        _share("concentration", "Share of all activity by the most active tenth of the members."),
+        _share("bridging", "Mean agreement across viewpoints on what its members support.", required=False),
+    ),
+)
+
 FLAG = Record(
     "flag",
     1,
@@ -321,7 +349,7 @@ DEAD_LETTER = Record(
     ),
 )
 
-RECORDS = (EVENT, RULING, CLAIM_SCORE, SOURCE_SCORE, FLAG, DEAD_LETTER)
+RECORDS = (EVENT, RULING, CLAIM_SCORE, SOURCE_SCORE, COMMUNITY, FLAG, DEAD_LETTER)
 
 KIND_CODES: dict[str, int] = {str(kind): code for code, kind in enumerate(Kind)}
 STANCE_CODES: dict[str | None, int] = {None: 0} | {str(stance): code for code, stance in enumerate(Stance, 1)}

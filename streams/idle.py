@@ -22,7 +22,10 @@ STAGES: dict[str, topics.Topic] = {
     "sources": topics.BY_SOURCE,
     "claims": topics.BY_CLAIM,
     "parameters": topics.LESSONS,
+    "communities": topics.PARTICIPATION,
 }
+# Scores go on without it: it is waited for only where one has been seen.
+OPTIONAL = "communities"
 STALL_S = 60.0
 Ends = dict[str, dict[int, int]]
 
@@ -77,7 +80,8 @@ class Standstill:
         ends = await self.ends()
         while True:
             for stage, offsets in ends.items():
-                await self._applied(stage, offsets)
+                if stage != OPTIONAL or self.board.latest(stage):
+                    await self._applied(stage, offsets)
             now = await self.ends()
             if now == ends:
                 return now
@@ -88,6 +92,7 @@ class Standstill:
         return {
             stage: sum(max(0, end - 1 - self.board.applied(stage, p)) for p, end in offsets.items())
             for stage, offsets in ends.items()
+            if stage != OPTIONAL or self.board.latest(stage)
         }
 
     async def _applied(self, stage: str, ends: dict[int, int]) -> None:

@@ -24,9 +24,10 @@ prometheus.PlatformCollector(registry=REGISTRY)
 # The one label without a list: numbers below the partition count, which is fixed for an installation.
 PARTITION = ("0…",)
 OTHER = "other"
-STAGES = ("intake", "sources", "claims", "parameters")
+STAGES = ("intake", "sources", "claims", "parameters", "communities")
 # Intake reads two topics, each with a lag of its own.
-INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", "sources", "claims")
+INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", "sources", "claims", "communities")
+VITAL_SIGNS = ("echo_index", "accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")
 STEPS = ("apply", "changelog", "outbox", "whole")
 _SMALL_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _SIZES = (1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -128,8 +129,16 @@ FLAGS = define(
 FLAG_DELAY = define(
     "histogram", "credence_flag_delay_seconds", "Event time from a claim's first post to its flag.", buckets=_DELAYS_S
 )
+CLUSTERED = define(
+    "counter", "credence_assignments_total", "Sources told that they act as one with others, or no longer do.",
+    cluster=("joined", "left"),
+)  # fmt: skip
+VITALS = define(
+    "gauge", "credence_communities_ratio", "Communities' vital signs at the last look: mean over communities.",
+    sign=VITAL_SIGNS,
+)  # fmt: skip
 DEAD_LETTERS = define("counter", "credence_dead_letters_total", "Input refused, by reason.", code=tuple(DeadLetterCode))
-API_ROUTES = ("claims", "explanations", "sources", "flags", "healthz", "readyz", "metrics", "other")
+API_ROUTES = ("claims", "explanations", "sources", "communities", "flags", "healthz", "readyz", "metrics", "other")
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",
     route=API_ROUTES, status=("2xx", "3xx", "4xx", "5xx"),
@@ -141,7 +150,7 @@ API_RECORDS = define(
     "gauge",
     "credence_api_records",
     "Records that the query service can answer with.",
-    kind=("claims", "sources", "flags"),
+    kind=("claims", "sources", "communities", "flags"),
 )
 API_BEHIND = define(
     "gauge", "credence_api_behind_seconds", "Time since the query service last held all that Kafka held."

@@ -14,8 +14,8 @@ WIDTH_MAX = 0.6
 
 
 def headline(subject: str) -> str:
-    """The field of a score record that holds its figure: `score` of a claim, `credibility` of a source."""
-    return "score" if subject == "claim" else "credibility"
+    """The field of a record that holds its figure: `score` of a claim, `credibility` of a source, `echo_index`."""
+    return {"claim": "score", "source": "credibility", "community": "echo_index"}[subject]
 
 
 def enough_evidence(subject: str, record: Mapping[str, Any]) -> bool:
@@ -34,6 +34,7 @@ def assessment(subject: str, record: Mapping[str, Any]) -> str:
     words = {
         "claim": {Band.LOW: "poorly corroborated", Band.MIDDLE: "contested", Band.HIGH: "well corroborated"},
         "source": {Band.LOW: "mostly wrong so far", Band.MIDDLE: "mixed record", Band.HIGH: "mostly right so far"},
+        "community": {Band.LOW: "errs one by one", Band.MIDDLE: "errs together at times", Band.HIGH: "errs together"},
     }[subject]
     reading = band(float(record[headline(subject)]), enough_evidence(subject, record))
     return words.get(reading, str(reading))

@@ -83,7 +83,7 @@ BY_SOURCE = Topic(
     "source",
     DELETE,
     16 * MIB,
-    "intake, claims (credits)",
+    "intake, claims (credits), communities (clusters)",
     "sources",
     "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.",
     "log_retention_ms",
@@ -101,6 +101,11 @@ BY_CLAIM = Topic(
 LESSONS = Topic(
     "trust.lessons.v1", "none", DELETE, 16 * MIB, "claims", "parameters",
     "What was known of settled claims, for the stage that learns what spans all keys; only partition 0 is used.",
+    "log_retention_ms",
+)  # fmt: skip
+PARTICIPATION = Topic(
+    "trust.participation.v1", "none", DELETE, 16 * MIB, "sources, claims (verdicts)", "communities",
+    "Who asserts on a second claim or a later one, and which claims are settled; only partition 0 is used.",
     "log_retention_ms",
 )  # fmt: skip
 CLAIM_SCORES = Topic(
@@ -121,6 +126,10 @@ SOURCE_SCORES = Topic(
     "api, your systems",
     "The newest credibility of every source, with its interval and record.",
 )
+COMMUNITIES = Topic(
+    "trust.communities.v1", "community", COMPACT, 16 * MIB, "communities", "api, your systems",
+    "The newest vital signs of every community: for operators, never part of a score; only partition 0 is used.",
+)  # fmt: skip
 FLAGS = Topic(
     "trust.flags.v1",
     "claim",
@@ -163,6 +172,10 @@ PARAMETERS_CHANGELOG = Topic(
     "trust.parameters-changelog.v1", "state row", COMPACT, 16 * MIB, "parameters", "parameters (recovery)",
     "The state of the parameters stage: changed rows, the fence and the outbox, a batch at a time.",
 )  # fmt: skip
+COMMUNITIES_CHANGELOG = Topic(
+    "trust.communities-changelog.v1", "state row", COMPACT, 16 * MIB, "communities", "communities (recovery)",
+    "The state of the communities stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
 PROGRESS = Topic(
     "trust.progress.v1",
     "stage/partition",
@@ -179,19 +192,24 @@ ALL = (
     BY_SOURCE,
     BY_CLAIM,
     LESSONS,
+    PARTICIPATION,
     CLAIM_SCORES,
     SOURCE_SCORES,
+    COMMUNITIES,
     FLAGS,
     DEAD_LETTERS,
     SOURCES_CHANGELOG,
     CLAIMS_CHANGELOG,
     PARAMETERS_CHANGELOG,
+    COMMUNITIES_CHANGELOG,
     PROGRESS,
 )
 
 
 GROUP = "credence"
 """Consumer group of the workers, behind the namespace."""
+COMMUNITIES_GROUP = "credence-communities"
+"""The same of the communities processes."""
 
 
 @dataclass(frozen=True)
@@ -284,7 +302,8 @@ def reset(bootstrap: str, settings: Settings) -> list[str]:
     """
     computed = [topic for topic in ALL if topic not in (EVENTS, RULINGS)]
     with Admin(bootstrap, settings) as admin:
-        admin.forget_group(settings.namespace + GROUP)
+        for group in (GROUP, COMMUNITIES_GROUP):
+            admin.forget_group(settings.namespace + group)
     deleted = delete(bootstrap, settings, computed)
     with Admin(bootstrap, settings) as admin:
         admin.await_gone(deleted)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from streams.settings import Settings
-from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic, partition_of
+from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic, partition_of
 
 T0_MS = 1_764_000_000_000
 
@@ -28,6 +28,17 @@ def source(id_: str, **changes: Any) -> dict[str, Any]:
     record = {
         "v": 1, "source_id": id_, "version": 1, "core_version": "1.0+p0", "as_of_ms": T0_MS, "credibility": 0.8,
         "low": 0.6, "high": 0.9, "events": 12, "claims": 9, "right": 5, "wrong": 1, "insight": 1.5,
+    }  # fmt: skip
+    return record | changes
+
+
+def community(id_: str, **changes: Any) -> dict[str, Any]:
+    """A community's record."""
+    record = {
+        "v": 1, "community_id": id_, "version": 1, "core_version": "1.0+p0", "as_of_ms": T0_MS, "members": 240,
+        "claims": 91, "settled": 22, "enough_evidence": True, "echo_index": 0.1, "low": 0.02, "high": 0.2,
+        "accuracy": 0.63, "insularity": -0.4, "dissent": 0.2, "hidden_dissent": 0.1, "correction_half_life_h": None,
+        "origins": 3.2, "concentration": 0.41, "bridging": 0.52,
     }  # fmt: skip
     return record | changes
 
@@ -62,4 +73,6 @@ def _placed(record: dict[str, Any]) -> tuple[Topic, str, bytes]:
         return FLAGS, record["subject"]["id"], orjson.dumps(record)
     if "claim_id" in record:
         return CLAIM_SCORES, record["claim_id"], orjson.dumps(record)
+    if "community_id" in record:
+        return COMMUNITIES, record["community_id"], orjson.dumps(record)
     return SOURCE_SCORES, record["source_id"], orjson.dumps(record)

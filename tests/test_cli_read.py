@@ -11,11 +11,12 @@ from typer.testing import CliRunner, Result
 
 from streams import cli_read, topics
 from streams.settings import Settings
-from tests.scores import claim, flag, publish, source
+from tests.scores import claim, community, flag, publish, source
 
 app = typer.Typer()
 app.command()(cli_read.claims)
 app.command()(cli_read.sources)
+app.command()(cli_read.health)
 app.command()(cli_read.explain)
 
 REASONS = [{"code": "denial", "weight": -1.2, "evidence_ids": ["bo", "cy"]}, {"code": "support", "weight": 0.4}]
@@ -27,7 +28,7 @@ def filled(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CREDENCE_BROKER", broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
     monkeypatch.setenv("COLUMNS", "200")
-    topics.create(broker, settings, [topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS])
+    topics.create(broker, settings, [topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.COMMUNITIES, topics.FLAGS])
     publish(
         settings,
         [
@@ -37,6 +38,8 @@ def filled(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
             claim("whisper", score=0.5, low=0.05, high=0.95, risk=0.5),
             source("alice", events=99),
             source("bob", events=1, right=0, wrong=0),
+            community("harbour"),
+            community("town", members=900, echo_index=0.0, enough_evidence=False, accuracy=None),
             flag("f1", "rumour"),
             flag("f1", "rumour", revision=2, action="update", priority=80),
             (topics.CLAIM_SCORES, "\x00claim", b"{}"),
@@ -103,3 +106,9 @@ def test_missing_topics_are_an_error_that_names_the_command(
     failed = run("claims", "--broker", broker)
     assert failed.exit_code == 1
     assert "credence topics create" in " ".join(failed.stderr.split())
+
+
+@pytest.mark.usefixtures("filled")
+def test_communities_are_listed_largest_first() -> None:
+    assert [each["community_id"] for each in lines(run("health", "--json"))] == ["town", "harbour"]
+    assert "harbour" in run("health").stdout

@@ -21,7 +21,7 @@ def sample(name: str, **labels: str) -> float:
 def test_every_metric_is_named_with_its_unit_and_documented() -> None:
     for metric in metrics.ALL:
         assert metric.name.startswith("credence_")
-        assert metric.name.endswith(("_total", "_seconds", "_records", "_rows"))
+        assert metric.name.endswith(("_total", "_seconds", "_records", "_rows", "_ratio"))
         assert metric.name.endswith("_total") == (metric.kind == "counter")
         assert metric.doc.endswith(".")
     assert len({metric.name for metric in metrics.ALL}) == len(metrics.ALL)

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from streams import topics
 from streams.agents import monitor
 from streams.agents.routing import as_json, everyone, spread_all
+from streams.blocks import concat
 from streams.codec import dead_letter
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
@@ -52,6 +53,7 @@ class StageEmitter:
         self._scores = scores.name(settings)
         self._flags = topics.FLAGS.name(settings)
         self._lessons = topics.LESSONS.name(settings)
+        self._participation = topics.PARTICIPATION.name(settings)
         self._letters = topics.DEAD_LETTERS.name(settings)
 
     def __call__(
@@ -67,6 +69,9 @@ class StageEmitter:
         outgoing = spread_all(blocks, self._column, self._target, self._settings.partitions, up, sequence)
         lessons = [block for step in applied for block in step.effects.lessons]
         outgoing += everyone(lessons, [(self._lessons, 0)], up, sequence)
+        for kind in ("joined", "settled"):
+            told = [b for step in applied for b in step.effects.participation if b.kind == kind]
+            outgoing += everyone([concat(told)] if told else [], [(self._participation, 0)], up, sequence)
         scores = {key: score for step in applied for key, score in step.effects.scores.items()}
         outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
         for step in applied:
@@ -134,3 +139,29 @@ class ParametersEmitter:
         """Records for the versions that the steps made. What no stage of ours wrote is not learned from."""
         blocks = [block for step in applied for block in step.effects.blocks]
         return everyone(blocks, self._users, f"p/{partition}", sequence)
+
+
+class CommunitiesEmitter:
+    """Emitter of the communities stage: clusters go to their sources' partitions, vital signs to whoever asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._partitions = settings.partitions
+        self._sources = topics.BY_SOURCE.name(settings)
+        self._vitals = topics.COMMUNITIES.name(settings)
+
+    def __call__(
+        self,
+        partition: int,
+        applied: Sequence[Applied],
+        rejected: Sequence[tuple[ConsumerRecord, str]],
+        sequence: Callable[[], int],
+    ) -> list[Outgoing]:
+        """Records for what the steps found. What no stage of ours wrote is not looked at."""
+        blocks = [block for step in applied for block in step.effects.blocks]
+        for block in blocks:
+            monitor.assigned(block["cl"].tolist())
+        outgoing = spread_all(blocks, "s", self._sources, self._partitions, f"g/{partition}", sequence)
+        records = {key: record for step in applied for key, record in step.effects.scores.items()}
+        if records:
+            monitor.vitals(records.values())
+        return outgoing + [as_json(self._vitals, partition, key, record) for key, record in records.items()]

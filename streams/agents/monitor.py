@@ -47,6 +47,21 @@ def emitted(
         metrics.DEAD_LETTERS.at(code).inc()
 
 
+def assigned(clusters: Iterable[int]) -> None:
+    """Sources are told their new clusters, 0 for none."""
+    for cluster in clusters:
+        metrics.CLUSTERED.at("joined" if cluster else "left").inc()
+
+
+def vitals(records: Iterable[Mapping[str, Any]]) -> None:
+    """Vital signs of communities are published, all that one look found."""
+    found = [record for record in records if record["enough_evidence"]]
+    for sign in metrics.VITAL_SIGNS:
+        values = [record[sign] for record in found if record[sign] is not None]
+        if values:
+            metrics.VITALS.at(sign).set(sum(values) / len(values))
+
+
 def repeated(stage: str, rows: int) -> None:
     """Rows were dropped because the very same event had been seen."""
     if rows:

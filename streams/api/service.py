@@ -18,14 +18,14 @@ from streams.api.store import CursorError, Store
 from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence
 from streams.settings import Settings
-from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES
+from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAGE_MAX = 1_000
 COUNT_EVERY_S = 5.0
-_FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, FLAGS)
+_FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, COMMUNITIES, FLAGS)
 
 
 class Problem(Exception):
@@ -117,6 +117,7 @@ class Service:
         app.router.add_get("/v1/claims/{id}", self.claim, name="claims")
         app.router.add_get("/v1/claims/{id}/explanation", self.explanation, name="explanations")
         app.router.add_get("/v1/sources/{id}", self.source, name="sources")
+        app.router.add_get("/v1/communities/{id}", self.community, name="communities")
         app.router.add_get("/v1/flags", self.flags, name="flags")
         app.router.add_get("/healthz", self.healthz, name="healthz")
         app.router.add_get("/readyz", self.readyz, name="readyz")
@@ -139,6 +140,10 @@ class Service:
     async def source(self, request: web.Request) -> web.Response:
         """The newest credibility of a source."""
         return self._score("source", request.match_info["id"], self.store.source)
+
+    async def community(self, request: web.Request) -> web.Response:
+        """The newest vital signs of a community."""
+        return self._score("community", request.match_info["id"], self.store.community)
 
     def _score(self, subject: str, id_: str, find: Callable[[str], dict[str, Any] | None]) -> web.Response:
         record = find(id_)

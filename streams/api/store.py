@@ -14,20 +14,25 @@ import orjson
 
 from streams.api.records import Entry
 from streams.events import FlagAction
-from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic
+from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
 
 # No index on rank and values beside the keys, not among them: 110,000 records a CPU-second instead of 48,000, and whole
 # lists are only asked for by commands.
 _SCHEMA = """
 CREATE TABLE claims (id TEXT PRIMARY KEY, rank REAL, value BLOB);
 CREATE TABLE sources (id TEXT PRIMARY KEY, rank REAL, value BLOB);
+CREATE TABLE communities (id TEXT PRIMARY KEY, rank REAL, value BLOB);
 CREATE TABLE flags (id TEXT PRIMARY KEY, revision INTEGER, subject TEXT, open INTEGER, priority INTEGER, value BLOB)
 WITHOUT ROWID;
 CREATE INDEX flags_by_priority ON flags (open, priority DESC, id);
 CREATE INDEX flags_by_subject ON flags (subject);
 """
-# What comes first in a list: the riskiest claim, the busiest source.
-_RANKS = {CLAIM_SCORES: ("claims", "claim_id", "risk"), SOURCE_SCORES: ("sources", "source_id", "events")}
+# What comes first in a list: the riskiest claim, the busiest source, the largest community.
+_RANKS = {
+    CLAIM_SCORES: ("claims", "claim_id", "risk"),
+    SOURCE_SCORES: ("sources", "source_id", "events"),
+    COMMUNITIES: ("communities", "community_id", "members"),
+}
 _SCORE_SQL = (
     "INSERT INTO {0} VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, value = excluded.value"
 )
@@ -92,6 +97,10 @@ class Store:
         """The newest score record of a source; None if there is none."""
         return self._one("SELECT value FROM sources WHERE id = ?", id_)
 
+    def community(self, id_: str) -> dict[str, Any] | None:
+        """The newest record of a community; None if there is none."""
+        return self._one("SELECT value FROM communities WHERE id = ?", id_)
+
     def _one(self, query: str, id_: str) -> dict[str, Any] | None:
         row = self._db.execute(query, (id_,)).fetchone() if encodable(id_) else None
         return orjson.loads(row[0]) if row else None
@@ -108,6 +117,10 @@ class Store:
             orjson.loads,
             _firsts(self._db.execute("SELECT value FROM sources ORDER BY rank DESC, id LIMIT ?", (limit,))),
         )
+
+    def communities(self) -> Iterator[dict[str, Any]]:
+        """Communities, the largest first."""
+        return map(orjson.loads, _firsts(self._db.execute("SELECT value FROM communities ORDER BY rank DESC, id")))
 
     def flags_about(self, subject_id: str) -> list[dict[str, Any]]:
         """The newest record of every flag ever raised about a claim."""
@@ -131,10 +144,10 @@ class Store:
         return page, _write_cursor(*rows[limit - 1][:2]) if len(rows) > limit else None
 
     def counts(self) -> dict[str, int]:
-        """How many claims, sources and flags there are."""
+        """How many claims, sources, communities and flags there are."""
         return {
             each: self._db.execute(f"SELECT count(*) FROM {each}").fetchone()[0]
-            for each in ("claims", "sources", "flags")
+            for each in ("claims", "sources", "communities", "flags")
         }
 
 

@@ -46,6 +46,7 @@ class Ordered:
         self.sources: Any = specs["sources"].core(0)
         self.claims: Any = specs["claims"].core(0)
         self._parameters: Any = specs["parameters"].core(0)
+        self._groups: Any = specs["communities"].core(0)
         self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
         self._sequence = 0
         # The log's clock, by which claims are forgotten, stands still: live, too, a replay is appended within minutes.
@@ -75,6 +76,7 @@ class Ordered:
                     waiting.extend(effects.blocks)
                     if stage is not self._parameters:
                         waiting.extend(effects.lessons)
+                        waiting.extend(effects.participation)
                     cursor = effects.next_cursor
 
     def _readers(self, kind: str) -> tuple[Any, ...]:
@@ -82,6 +84,8 @@ class Ordered:
             return self.sources, self.claims
         if kind == "lessons":
             return (self._parameters,)
+        if kind in ("joined", "settled"):
+            return (self._groups,)
         return (self.claims,) if kind in CLAIM_KINDS else (self.sources,)
 
 

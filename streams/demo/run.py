@@ -33,6 +33,7 @@ RESTARTS = 3
 REST_S = 6.5
 # Below "warning" Faust shows no spinner, for which it would format every debug message of its clients.
 WORKER = ("worker", "--log-level", "info")
+COMMUNITIES = ("communities", "--log-level", "info")
 PARTITIONS_VARIABLE = PREFIX + "PARTITIONS"
 """Unless it is set, one partition: for one worker more would only make more and smaller steps of every verdict."""
 SESSION_MS = 45_000
@@ -148,9 +149,11 @@ class _Demo:
         began = time.perf_counter()
         with self._processes:
             worker = self._start("worker", *WORKER)
+            self._slow = self._start("communities", *COMMUNITIES)
             api = self._start("api", "api")
-            await self._ready(worker)
-            self._say(f"A worker and the query service took {time.perf_counter() - began:.1f} s to come up.")
+            await self._ready(worker, self._slow)
+            seconds = time.perf_counter() - began
+            self._say(f"A worker, the communities stage and the query service took {seconds:.1f} s to come up.")
             async with self._watch:
                 status, worker = await self._replay(worker)
                 await self._watch.caught_up()
@@ -170,8 +173,8 @@ class _Demo:
         self._processes.callback(child.terminate)
         return child
 
-    async def _ready(self, worker: Child) -> None:
-        """Wait until the worker has claimed every partition: it writes its name into each changelog when it does."""
+    async def _ready(self, *workers: Child) -> None:
+        """Wait until every partition has been claimed: the owner writes its name into each changelog when it does."""
         from aiokafka import AIOKafkaConsumer, TopicPartition
 
         from streams.settings import client_kwargs
@@ -181,14 +184,15 @@ class _Demo:
         try:
             wanted = [
                 TopicPartition(topic.name(self._settings), p)
-                for topic in (topics.SOURCES_CHANGELOG, topics.CLAIMS_CHANGELOG)
+                for topic in (topics.SOURCES_CHANGELOG, topics.CLAIMS_CHANGELOG, topics.COMMUNITIES_CHANGELOG)
                 for p in range(self._settings.partitions)
             ]
             end = time.monotonic() + READY_S
             while not all((await consumer.end_offsets(wanted)).values()):
-                self._alive(worker)
+                for child in workers:
+                    self._alive(child)
                 if time.monotonic() > end:
-                    raise DemoError(f"the worker was not ready in {READY_S:.0f} s; it says:\n{worker.tail()}")
+                    raise DemoError(f"not ready in {READY_S:.0f} s; the worker says:\n{workers[0].tail()}")
                 await asyncio.sleep(0.1)
         finally:
             await consumer.stop()
@@ -213,6 +217,14 @@ class _Demo:
                         restarts += 1
                         screen.say(f"The worker ended itself ({worker.last_words()}); another takes over.")
                         worker = self._start("worker", *WORKER)
+                    if self._slow.ended() is not None:
+                        if restarts == RESTARTS:
+                            self._alive(self._slow)
+                        restarts += 1
+                        screen.say(
+                            f"The communities stage ended itself ({self._slow.last_words()}); another takes over."
+                        )
+                        self._slow = self._start("communities", *COMMUNITIES)
                 return await running, worker
             finally:
                 running.cancel()
@@ -246,7 +258,7 @@ class _Demo:
         }
 
     async def _check(self, result: dict[str, Any], worker: Child) -> None:
-        """Verify and compare, with the worker ended or at rest."""
+        """Verify and compare, with worker and communities stage ended or at rest."""
         if not self._asked.check:
             return
         from streams.demo.compare import compare, live_scores
@@ -257,7 +269,8 @@ class _Demo:
         if self._stays():
             await self._rest()
         else:
-            await asyncio.to_thread(worker.stop)
+            for child in (worker, self._slow):
+                await asyncio.to_thread(child.stop)
         try:
             result["verify"] = (await verify(settings, say)).as_dict()
         except Exception as error:  # a check that breaks is a result too, and the report comes all the same

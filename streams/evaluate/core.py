@@ -1,4 +1,4 @@
-"""The core under test: the very two state classes that the agents run, driven in event time without a broker."""
+"""The core under test: the very state classes that the agents run, driven in event time without a broker."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
-from streams.scoring.coordination import Coordination
+from streams.scoring.groups import GroupsConfig, GroupsState
 from streams.scoring.learning import Learner
 from streams.scoring.sources import SourcesState
 
 Floats = npt.NDArray[np.float64]
+Stage = SourcesState | ClaimsState | Learner | GroupsState
 
 BLOCK_ROWS = 4096
 RATER = "evaluate"
@@ -45,7 +46,8 @@ class Core:
         self.sources = SourcesState(self.config, 0)
         self.claims = ClaimsState(self.config, 0)
         self.learner = Learner()
-        self.coordination = Coordination() if coordination else None
+        # Communities move no score: they are not looked for here.
+        self.groups = GroupsState(self.config, 0, GroupsConfig(communities=0)) if coordination else None
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -63,9 +65,6 @@ class Core:
             self._now_ms = max(self._now_ms, int(batch.of.t_ms[hi - 1]))
             block = self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo])
             self._send(block)
-            assigned = self.coordination.apply(block) if self.coordination is not None else None
-            if assigned is not None:
-                self._send(assigned)
 
     def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
         """Send the rulings to the claims stage; its credits reach the sources, their new stamps the claims."""
@@ -106,14 +105,16 @@ class Core:
             for stage in self._stages(block.kind):
                 waiting.extend(self._apply(stage, block))
 
-    def _stages(self, kind: str) -> tuple[SourcesState | ClaimsState | Learner, ...]:
+    def _stages(self, kind: str) -> tuple[Stage, ...]:
         if kind == "params":
             return self.sources, self.claims
         if kind == "lessons":
             return (self.learner,)
+        if kind in ("joined", "settled"):
+            return (self.groups,) if self.groups is not None else ()
         return (self.sources,) if kind in ("events", "credits", "assign") else (self.claims,)
 
-    def _apply(self, stage: SourcesState | ClaimsState | Learner, block: Block) -> list[Block]:
+    def _apply(self, stage: Stage, block: Block) -> list[Block]:
         """Apply a block to a stage, in as many steps as it takes; what the stage sends to others."""
         sent: list[Block] = []
         cursor: int | None = 0
@@ -122,6 +123,7 @@ class Core:
             sent += effects.blocks
             if stage is not self.learner:
                 sent += effects.lessons
+                sent += effects.participation
             for flag in effects.flags:
                 if flag["action"] == "raise":
                     code = self._code[flag["subject"]["id"]]

@@ -42,12 +42,31 @@ def bridging_score(viewpoint: Floats, supports: Ints, weight: Floats | None = No
     >>> bridging_score(both, np.ones(120, int)) > bridging_score(one, np.ones(120, int))
     True
     """
+    return float(bridging_scores(viewpoint, supports, np.zeros(len(viewpoint), np.int64), 1, weight)[0])
+
+
+def bridging_scores(
+    viewpoint: Floats, supports: Ints, claim: Ints, claims: int, weight: Floats | None = None
+) -> Floats:
+    """The same for many claims at once; a claim without ratings has the prior's score.
+
+    Args:
+        claim: of each rating, 0 ≤ claim < claims.
+
+    >>> two = bridging_scores(np.array([-0.8, 0.8, 0.8, 0.8]), np.ones(4, int), np.array([0, 0, 1, 1]), 2)
+    >>> bool(two[0] > two[1])
+    True
+    """
     w = np.ones(len(viewpoint)) if weight is None else weight
-    near = np.exp(-0.5 * ((viewpoint[:, None] - BINS) / BANDWIDTH) ** 2)
-    helped = (w * supports) @ near
-    rated = helped + DENIAL_WEIGHT * ((w * (1 - supports)) @ near)
-    ratio = np.clip((helped + PRIOR_WEIGHT * PRIOR) / (rated + PRIOR_WEIGHT), LOWEST, HIGHEST)
-    return float(np.exp(np.log(ratio).mean()))
+    total = np.zeros(claims)
+    for place in BINS:
+        near = w * np.exp(-0.5 * ((viewpoint - place) / BANDWIDTH) ** 2)
+        helped = np.bincount(claim, near * supports, minlength=claims)
+        refused = np.bincount(claim, near * (1 - supports), minlength=claims)
+        ratio = (helped + PRIOR_WEIGHT * PRIOR) / (helped + DENIAL_WEIGHT * refused + PRIOR_WEIGHT)
+        total += np.log(np.clip(ratio, LOWEST, HIGHEST))
+    scores: Floats = np.exp(total / len(BINS))
+    return scores
 
 
 @dataclass(slots=True)

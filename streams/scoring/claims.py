@@ -138,6 +138,7 @@ class ClaimsState(PartitionState):
             claims["seen"][rows] = self.now_s
             changed = self.rulings.fold(block, rows, self.seq)
             lessons = self.lessons.settled(np.asarray(changed, np.int64), self.params)
+            effects.participation += self._settled(np.asarray(changed, np.int64))
             if lessons is not None:
                 effects.lessons.append(lessons)
             touched = distinct(rows)
@@ -154,6 +155,16 @@ class ClaimsState(PartitionState):
         paid = np.flatnonzero(claims["owed"][: claims.size])
         claims["owed"][paid] = 0
         claims.touch(paid)
+
+    def _settled(self, rows: Ints) -> list[Block]:
+        """What the communities stage is told of claims whose verdict changed."""
+        if not rows.size:
+            return []
+        claims = self.data.claims
+        verdict = claims["verdict"][rows]
+        finding = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
+        columns = {"c": claims.keys_of(rows.tolist()), "f": finding, "t": claims["ruled"][rows]}
+        return [Block("settled", "", 0, columns)]
 
     def _credit_late(self, part_rows: Ints, effects: Effects) -> None:
         """Who joins, or changes, a settled claim is credited at once."""

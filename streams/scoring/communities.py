@@ -85,17 +85,28 @@ def find_communities(source: Ints, claim: Ints, sources: int, claims: int, k: in
     >>> len(set(label[:10])), len(set(label[10:])), bool(label[0] != label[10])
     (1, 1, True)
     """
+    return map_sources(source, claim, sources, claims, k, joined_min)[0]
+
+
+def map_sources(source: Ints, claim: Ints, sources: int, claims: int, k: int, joined_min: int) -> tuple[Ints, Floats]:
+    """Community of each source as in `find_communities`, and its viewpoint.
+
+    The viewpoint is its place along the strongest coordinate of the embedding, by rank from −1 to 1; 0 where unclear.
+    """
     degree = np.bincount(source, minlength=sources)
     clear = np.flatnonzero(degree >= joined_min)
-    label = np.zeros(sources, np.int64)
+    label, viewpoint = np.zeros(sources, np.int64), np.zeros(sources)
     if len(clear) < 2 * k:
-        return label
+        return label, viewpoint
     place = np.full(sources, -1)
     place[clear] = np.arange(len(clear))
     kept = place[source] >= 0
     coordinates = embed(place[source[kept]], claim[kept], len(clear), claims, dimensions=max(2, k - 1))
     label[clear] = k_means(coordinates, k) + 1
-    return label
+    rank = np.empty(len(clear))
+    rank[np.argsort(coordinates[:, 0], kind="stable")] = np.linspace(-1.0, 1.0, len(clear))
+    viewpoint[clear] = rank
+    return label, viewpoint
 
 
 def keep_names(old: Ints, new: Ints, k: int) -> Ints:

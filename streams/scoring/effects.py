@@ -20,6 +20,7 @@ class Effects:
         dead: (row of the block, reason code, detail) for rows that were refused.
         next_cursor: if not None, apply the same block again with this cursor before any later record.
         lessons: "lessons" blocks for the parameters stage.
+        participation: "joined" and "settled" blocks for the communities stage.
         repeats: rows dropped because the very same event had been seen.
     """
 
@@ -30,3 +31,4 @@ class Effects:
     next_cursor: int | None = None
     repeats: int = 0
     lessons: list[Block] = field(default_factory=list)
+    participation: list[Block] = field(default_factory=list)

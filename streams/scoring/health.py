@@ -4,8 +4,8 @@
                       (MS_b − MS_w) / (MS_b + (k̄ − 1)·MS_w)
     insularity        E–I index: (external − internal) / (external + internal) ties; −1 is closed
     dissent           share of assertions on a claim against the community's majority
-    hidden dissent    share of the members who kept silent, and denied only after the verdict, what others supported
-    correction        half-life of support for a claim after its verdict
+    hidden dissent    share of the denials of what most supported that came only after the verdict
+    correction        half-life of new support for a claim after its verdict
     diversity         exp(entropy) of where a community's claims come from: effective number of origins
     concentration     share of activity by the most active tenth
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.scoring.numeric import Floats, Ints
 
@@ -36,14 +35,22 @@ def echo_index(claim: Ints, wrong: Ints) -> float:
     >>> echo_index(np.repeat(np.arange(4), 4), np.tile([1, 0, 1, 0], 4))
     0.0
     """
-    count = np.bincount(claim).astype(np.float64)
-    groups = int((count > 0).sum())
-    n = float(count.sum())
+    return echo_of_counts(np.bincount(claim).astype(np.float64), np.bincount(claim, wrong).astype(np.float64))
+
+
+def echo_of_counts(count: Floats, errors: Floats) -> float:
+    """The echo index from each settled claim's number of stances and of wrong ones; no stances, no part in it.
+
+    >>> echo_of_counts(np.array([5.0, 5.0, 0.0]), np.array([5.0, 0.0, 0.0]))
+    1.0
+    """
+    count, errors = count[count > 0], errors[count > 0]
+    groups, n = len(count), float(count.sum())
     if groups < 2 or n <= groups:
         return 0.0
-    mean = np.bincount(claim, wrong) / np.maximum(count, 1.0)
-    between = float((count * (mean - wrong.mean()) ** 2).sum()) / (groups - 1)
-    within = float(((wrong - mean[claim]) ** 2).sum()) / (n - groups)
+    mean, overall = errors / count, float(errors.sum()) / n
+    between = float((count * (mean - overall) ** 2).sum()) / (groups - 1)
+    within = float((errors * (1.0 - mean)).sum()) / (n - groups)  # of 0 and 1: Σ (x − m)² = n·m·(1 − m)
     size = (n - float((count**2).sum()) / n) / (groups - 1)
     total = between + (size - 1.0) * within
     return max(0.0, (between - within) / total) if total > 0 else 0.0
@@ -69,27 +76,25 @@ def dissent(supports: Ints, denies: Ints) -> Floats:
     return share
 
 
-def hidden_dissent(silent_before: int, denied_after: int) -> float:
-    """Share of the members who were silent before a verdict against their majority and denied after it.
+def hidden_dissent(denied: int, only_after: int) -> float:
+    """Share of the denials of falsehoods that most of the community supported which came only after the verdict.
 
-    >>> hidden_dissent(silent_before=40, denied_after=10)
+    >>> hidden_dissent(denied=40, only_after=10)
     0.25
     """
-    return denied_after / silent_before if silent_before else 0.0
+    return only_after / denied if denied else 0.0
 
 
-def correction_half_life_h(hours: Floats, still_supporting: npt.NDArray[np.bool_]) -> float:
-    """Hours after a verdict in which support halves: ln 2 over the exponential rate's maximum-likelihood estimate.
+def correction_half_life_h(hours: Floats) -> float | None:
+    """Hours after a verdict in which new support halves: ln 2 over the exponential rate's maximum-likelihood estimate.
 
     Args:
-        hours: to each supporter's last stance on the claim after the verdict; still_supporting: it was still support
-            then (censored). Infinite if nobody has turned.
+        hours: from the verdict to each member's support of the falsehood that came after it. None without any.
 
-    >>> round(correction_half_life_h(np.array([1.0, 2.0, 3.0]), np.array([False, False, True])), 3)
-    2.079
+    >>> round(correction_half_life_h(np.array([1.0, 2.0, 3.0])), 3)
+    1.386
     """
-    turned = int((~still_supporting).sum())
-    return math.log(2.0) * float(hours.sum()) / turned if turned else math.inf
+    return math.log(2.0) * float(hours.mean()) if len(hours) else None
 
 
 def diversity(counts: Ints) -> float:

@@ -53,6 +53,7 @@ SOURCE_FIELDS = {
     "told": "i8",  # events at the last published record
 }
 DELETE = 6
+SUPPORT, DENY = 1, 2
 DELETED = np.uint64(0xDE1E7ED0DE1E7ED0)
 PAIR_FIELDS = {
     "e": "u8",  # first event: hash of its id and of its content
@@ -131,6 +132,7 @@ class SourcesState(PartitionState):
         self.pairs.touch(pair_rows)
         if new_at.size:
             self._open(source_rows[new_at], claim_rows[new_at], pair_rows[new_at])
+            self._tell_joined(kept, source_rows, new_at, effects)
         latest = max(int(kept["t"].max()), int(self.clock["latest_ms"][0]))
         self.clock["latest_ms"][0] = latest
         effects.blocks.append(self._stamped(kept, source_rows, pair_rows, latest))
@@ -140,6 +142,17 @@ class SourcesState(PartitionState):
         add_at(self.claims["pairs"], claim_rows, 1)
         self.claims.touch(claim_rows)
         self.open_claims.push(source_rows, pair_rows)
+
+    def _tell_joined(self, kept: Block, source_rows: Ints, new_at: Ints, effects: Effects) -> None:
+        """Tell the communities stage who asserts on a second claim or a later one: only they can meet again."""
+        x = kept["x"][new_at]
+        again = new_at[((x == SUPPORT) | (x == DENY)) & (self.sources["claims"][source_rows[new_at]] > 1)]
+        if again.size:
+            picked = again.tolist()
+            texts = {name: [kept[name][i] for i in picked] for name in ("s", "c", "m")}
+            effects.participation.append(
+                Block("joined", "", 0, {**texts, "t": kept["t"][again], "x": kept["x"][again]})
+            )
 
     def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
         """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""

@@ -21,9 +21,9 @@ import pytest
 from streams import broker as brokers
 from streams import topics
 from streams.settings import Settings
-from tests.scores import claim, flag, publish, source
+from tests.scores import claim, community, flag, publish, source
 
-OUTPUTS = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS)
+OUTPUTS = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.COMMUNITIES, topics.FLAGS)
 ODD = "a/b c?%ż#"
 
 
@@ -93,6 +93,7 @@ def installation(broker: str) -> Settings:
             claim("thin", score=0.5, low=0.05, high=0.95),
             claim(ODD),
             source("s"),
+            community("harbour"),
             source("new", right=0, wrong=0),
             *(flag(f"f{n}", "a", priority=n * 10) for n in range(10)),
             flag("gone", "a", revision=2, action="retract", priority=99),
@@ -117,6 +118,11 @@ def test_scores_are_answered_with_their_words(api: Api) -> None:
     assert (status, kind.split(";")[0]) == (200, "application/json")
     assert body == claim("a") | {"assessment": "poorly corroborated", "enough_evidence": True}
     assert api.get("/v1/sources/s")[1]["assessment"] == "mostly right so far"
+
+
+def test_a_community_is_answered_with_its_vital_signs(api: Api) -> None:
+    assert api.get("/v1/communities/harbour")[1] == community("harbour") | {"assessment": "errs one by one"}
+    assert api.get("/v1/communities/nowhere")[0] == 404
 
 
 def test_new_scores_and_deletions_follow_at_once(api: Api, installation: Settings) -> None:

@@ -32,7 +32,7 @@ def test_the_last_record_of_a_key_counts_and_a_deleted_key_is_gone() -> None:
     store.apply([*claims(claim("a", risk=0.1), claim("b"), claim("a", risk=0.9)), entry(CLAIM_SCORES, "b", None)])
     assert store.claim("a") == claim("a", risk=0.9)
     assert store.claim("b") is None
-    assert store.counts() == {"claims": 1, "sources": 0, "flags": 0}
+    assert store.counts() == {"claims": 1, "sources": 0, "communities": 0, "flags": 0}
 
 
 def test_claims_come_riskiest_first_and_sources_busiest_first() -> None:

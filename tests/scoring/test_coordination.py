@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from streams.blocks import Block, make
 from streams.scoring.communities import find_communities, normalised_mutual_information
-from streams.scoring.coordination import Coordination, CoordinationConfig
-from tests.scoring.builders import Event, Pipeline, events_block
+from streams.scoring.config import ScoringConfig
+from streams.scoring.groups import GroupsConfig, GroupsState
+from tests.scoring.builders import Event, Pipeline, copy_table, difference
 
 HOUR_MS = 3_600_000
 
@@ -34,39 +35,105 @@ def world(seed: int, slow: bool, net: int = 12, honest: int = 150, claims: int =
     return [Event(s, f"c{c}", f"e{n}", t, stance) for n, (t, s, c, stance) in enumerate(events)]
 
 
-def clusters(events: list[Event], config: CoordinationConfig) -> dict[str, int]:
-    detector, found = Coordination(config), {}
+def joined(events: list[Event]) -> Block:
+    columns = {
+        "s": [e.source for e in events],
+        "c": [e.claim for e in events],
+        "t": [e.t for e in events],
+        "x": [e.stance for e in events],
+        "m": [e.community for e in events],
+    }
+    return make("joined", "s/0", 1, columns)
+
+
+def once(events: list[Event]) -> list[Event]:
+    """The first word of each source on each claim, as the sources stage sends it."""
+    seen: set[tuple[str, str]] = set()
+    return [e for e in events if (e.source, e.claim) not in seen and not seen.add((e.source, e.claim))]  # type: ignore[func-returns-value]
+
+
+def assigned(state: GroupsState, events: list[Event]) -> list[dict[str, int]]:
+    """What the stage says after each block of 300: source → cluster."""
+    said = []
     for at in range(0, len(events), 300):
-        block = detector.apply(events_block(events[at : at + 300]))
-        if isinstance(block, Block):
-            found.update(zip(block["s"], block["cl"].tolist(), strict=True))
-    return {s: c for s, c in found.items() if c}
+        for block in state.apply(joined(events[at : at + 300]), at + 1).blocks:
+            said.append(dict(zip(block["s"], block["cl"].tolist(), strict=True)))
+    return said
+
+
+def state(every: int = 300, window: int = 1 << 19) -> GroupsState:
+    return GroupsState(ScoringConfig(), 0, GroupsConfig(window, every, communities=4, health_every=2))
 
 
 def test_a_net_is_found_fast_or_slow_and_honest_people_are_left_alone() -> None:
     for slow in (False, True):
-        found = clusters(world(3, slow), CoordinationConfig(every_events=500))
-        assert {s for s in found if s.startswith("bot")} == {f"bot{i}" for i in range(12)}
-        assert not [s for s in found if s.startswith("h")]
+        found = {s: c for said in assigned(state(), once(world(3, slow))) for s, c in said.items()}
+        assert {s for s, c in found.items() if c} == {f"bot{i}" for i in range(12)}
         assert len(set(found.values())) == 1
 
 
-def test_a_cluster_keeps_its_id_from_round_to_round() -> None:
-    detector = Coordination(CoordinationConfig(every_events=500))
-    seen = set()
-    events = world(4, False)
+def test_a_cluster_keeps_its_id_from_look_to_look() -> None:
+    said = assigned(state(), once(world(4, False)))
+    assert len({c for one in said for c in one.values() if c}) == 1
+
+
+def test_what_is_remembered_is_bounded_and_who_falls_silent_leaves_the_cluster() -> None:
+    stage = state(window=1000)
+    net = once(world(5, False))
+    assert any(c for one in assigned(stage, net) for c in one.values())
+    others = [Event(f"o{i % 97}", f"later{i}", f"x{i}", t=10**12 + i) for i in range(1200)]
+    last = {s: c for one in assigned(stage, others) for s, c in one.items()}
+    assert [c for s, c in last.items() if s.startswith("bot")] == [0] * 12
+    assert len(stage.window) == 1000
+    assert len(stage.members) == 97
+
+
+def test_the_state_rebuilt_from_its_tables_goes_on_identically() -> None:
+    events = once(world(6, False))
+    steady, crashing = state(window=900), state(window=900)
     for at in range(0, len(events), 300):
-        if (block := detector.apply(events_block(events[at : at + 300]))) is not None:
-            seen |= {c for c in block["cl"].tolist() if c}
-    assert len(seen) == 1
+        block = joined(events[at : at + 300])
+        one, other = steady.apply(block, at + 1), crashing.apply(block, at + 1)
+        assert [b.columns["s"] for b in one.blocks] == [b.columns["s"] for b in other.blocks]
+        assert one.scores == other.scores
+        again = state(window=900)
+        for mine, theirs in zip(crashing.tables, again.tables, strict=True):
+            copy_table(mine, theirs)
+        crashing = again
+    assert difference(steady, crashing) == 0
 
 
-def test_the_number_of_pairs_is_bounded() -> None:
-    config = CoordinationConfig(every_events=100, pairs_max=400)
-    detector = Coordination(config)
-    for at in range(0, 900, 300):
-        detector.apply(events_block(world(5, False)[at : at + 300]))
-    assert len(detector._keys) <= config.pairs_max
+def test_a_quiet_stream_is_looked_at_once_more() -> None:
+    stage = state(every=10**6)
+    assert not assigned(stage, once(world(3, False)))
+    tick = Block("tick", "t/0", 1, {}, {"flush": True})
+    assert set(stage.apply(tick, 9).blocks[0]["s"]) == {f"bot{i}" for i in range(12)}
+    assert not stage.apply(tick, 10).blocks
+
+
+def test_vital_signs_tell_a_closed_circle_from_an_open_one() -> None:
+    """The closed errs together on its own claims; the open meets others, and errs one by one."""
+    rng = np.random.default_rng(1)
+    events = []
+    for c in range(60):
+        home = ("closed", "open", "third")[c % 3]
+        herd = rng.random() < 0.4
+        for i in range(40):
+            name = home if home == "closed" else ("open", "third")[int(rng.random() < 0.5)]
+            wrong = herd if home == "closed" else rng.random() < 0.4
+            events.append(
+                Event(f"{name}{rng.integers(40)}", f"c{c}", f"e{c}.{i}", t=c, stance=1 + wrong, community=name)
+            )
+    stage = state(every=10**6)
+    stage.apply(joined(once(events)), 1)
+    stage.apply(make("settled", "c/0", 1, {"c": [f"c{c}" for c in range(60)], "f": [-1] * 60, "t": [10**6] * 60}), 2)
+    found = stage.apply(Block("tick", "t/0", 1, {}, {"flush": True}), 3).scores
+    closed, opened = found["closed"], found["open"]
+    assert closed["enough_evidence"]
+    assert opened["enough_evidence"]
+    assert closed["low"] > 0.9 > 0.2 > opened["high"]
+    assert closed["insularity"] == -1.0 < opened["insularity"]
+    assert opened["dissent"] > closed["dissent"]
 
 
 def test_communities_of_a_homophilous_world_are_recovered() -> None:
