@@ -39,6 +39,9 @@ def evaluate(
         float, typer.Option(help="Size of the attack, as a share of an attacked claim's assertions.")
     ] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of synthetic worlds, attacks and the bootstrap.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Evaluate so often, from --seed on; mean and 90 % interval of every figure.")
+    ] = 1,
     baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
     ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -70,7 +73,10 @@ def evaluate(
             baselines=_chosen(baselines, tuple(BASELINES)),
             seed=seed,
         )
-        _cascades(source, options, ablate, as_json, plot, tell)
+        if seeds > 1:
+            _seeds(source, options, seeds, as_json, tell)
+        else:
+            _cascades(source, options, ablate, as_json, plot, tell)
 
 
 def _answers(directory: Path, as_json: bool, tell: Tell) -> None:
@@ -82,6 +88,16 @@ def _answers(directory: Path, as_json: bool, tell: Tell) -> None:
         return
     for one in found.values():
         report.show_answers(one, out)
+
+
+def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate.seeds import over_seeds, table
+
+    found = over_seeds(source, options, seeds, tell)
+    if as_json:
+        print_json(found)
+    else:
+        out.print(table(found))
 
 
 def _cascades(source: str, options: Options, ablate: bool, as_json: bool, plot: Path | None, tell: Tell) -> None:
