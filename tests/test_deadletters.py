@@ -42,7 +42,7 @@ class Bench:
         """Write the dead letters of all events so far, as intake does (a second call is a repeat after a crash)."""
         for record in tail(self.settings, self.events):
             for reject in decode_events([record], record.partition, Limits())[1]:
-                self.note(of_reject(reject, "intake"))
+                self.note(of_reject(reject, record.topic, record.partition, "intake"))
 
     def note(self, letter: dict[str, Any] | bytes, partition: int = 0) -> None:
         value = letter if isinstance(letter, bytes) else orjson.dumps(letter)
