@@ -27,7 +27,7 @@ from streams.demo.screen import WORDS, LiveScreen, PlainScreen, reasons_in_words
 from streams.demo.text import print_checks, print_report
 from streams.demo.watch import Watch
 from streams.replay import ReplayStatus
-from streams.scoring.risk import SIGNALS
+from streams.scoring.signals import SIGNALS
 from streams.settings import Settings
 from streams.topics import CLAIM_SCORES, DEAD_LETTERS, FLAGS, SOURCE_SCORES
 

@@ -11,7 +11,7 @@ from streams.evaluate.core import Core
 from streams.evaluate.measures import Judge
 from streams.evaluate.protocol import Trial
 from streams.evaluate.run import Options, Progress, run_scorer
-from streams.scoring.risk import SHADOW, SIGNALS
+from streams.scoring.signals import SHADOW, SIGNALS
 
 
 def ablate(data: CascadeSet, options: Options, progress: Progress = lambda what, done, of: None) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
+from streams.scoring.signals import SIGNALS
 
 VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
 RUSH_FIELDS = ("pr", "dr")
-SIGNAL_COUNT = 16  # room for risk.SIGNALS
 CLAIM_FIELDS = {
     "seen": "u4",  # append time of the latest row, s
     "events": "i8",
@@ -24,7 +24,11 @@ CLAIM_FIELDS = {
     "hs0": "i8",  # histories of known participants, fixed point
     "hs30": "i8",
     "hs60": "i8",
-    "known": "i4",
+    "hv": "i8",  # the same of those in eight settled claims or more, and of those who wrote: no half-life
+    "hw": "i8",
+    "known": "i4",  # how many of each kind
+    "veterans": "i4",
+    "writers": "i4",
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
     # Written supports (p) and denials (d) by who speaks: none settled, 1–4 claims, more; copy-clusters apart.
     **dict.fromkeys(VOICE_FIELDS, "i4"),
@@ -62,7 +66,7 @@ PART_FIELDS = {
     "v": "f4",
     "cl": "u8",
     "com": "i4",
-    "known": "i1",
+    "known": "i1",  # record: 0 none, 1 some, 2 veteran
     "band": "i1",
     "h0": "f4",
     "h30": "f4",
@@ -84,7 +88,7 @@ CAMP_FIELDS = {
     "A": "i8",  # (W⁺ + W⁻)/D
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
-SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", **{f"s{i}": "f4" for i in range(SIGNAL_COUNT)}}
+SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
 RULING_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "first": "i8"}
 
 

@@ -37,6 +37,7 @@ class ScoringConfig:
     history_half_lives_ms: tuple[int, int, int] = (0, 30 * DAY_MS, 60 * DAY_MS)  # 0: none
     history_prior_strength: float = 3.0
     history_design_effect: float = 0.1
+    veteran_claims: int = 8  # settled claims joined, from which a record is heard apart
 
     # Copy-clusters.
     rush_ms: int = HOUR_MS  # what a net says this soon after a claim's first event is heard apart

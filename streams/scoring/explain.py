@@ -27,8 +27,9 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, from_fixed, logit, mix_keys, sigmoid
 from streams.scoring.params import Params
 from streams.scoring.reading import read
-from streams.scoring.risk import SIGNALS, weights
+from streams.scoring.risk import weights
 from streams.scoring.rulings import ruling_evidence
+from streams.scoring.signals import SIGNALS
 
 VOICES = 20  # participants that an explanation names
 QUERY = 3
@@ -45,6 +46,18 @@ SIGNAL_WORDS = {
         _HISTORY.format("true") + ", by the last two months",
     ),
     "history_known": ("those with a record mostly spread false claims", "those with a record mostly spread true ones"),
+    "history_veterans": (
+        "those with a long record mostly spread false claims",
+        "those with a long record mostly spread true ones",
+    ),
+    "history_repliers": (
+        "who answers it mostly took part in false claims",
+        "who answers it mostly took part in true claims",
+    ),
+    "crowd_known": (
+        "as many with a record take part as in false claims",
+        "as many with a record take part as in true ones",
+    ),
     "root": ("who posted it first has spread falsehoods before", "who posted it first has spread truths before"),
     "slow": ("it started slowly, as false claims do a little more often", "it started fast"),
     "slow_3h": ("few spoke in its first hours", "many spoke in its first hours"),

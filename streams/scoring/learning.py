@@ -17,8 +17,6 @@ design; a poisoned rater teaches what it says until withdrawn, and parameters do
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,15 +24,12 @@ from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, logit, sigmoid
-from streams.scoring.params import Params
-from streams.scoring.risk import EITHER_SIGN, SHADOW, SIGNALS
+from streams.scoring.params import NAMES, Params
+from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGISTRY, SHADOW, SIGNALS
 
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
-# Prior standard deviation of β: loose for stances, whose worth differs most, and free where theory gives no sign.
-TIGHT_SD, LOOSE_SD, FREE_SD = 0.07, 0.25, 1.0
-LOOSE = frozenset({"evidence", "signed", "vote", "denial"})
 RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
 SCORE_SD = (0.25, 0.5)  # the same for the public score; its base rate is π, which the intercept only corrects
 TALLY_PRIOR = 10.0  # claims
@@ -121,12 +116,8 @@ class Learner:
         self._set_vector(name + "/precision", precision.ravel())
 
     def _weights(self) -> tuple[Floats, Floats]:
-        n = len(SIGNALS)
-        prior = np.array([getattr(self._defaults, f"risk_{name}") for name in SIGNALS])
-        spread = np.array(
-            [FREE_SD if n in EITHER_SIGN else LOOSE_SD if n in LOOSE else TIGHT_SD for n in SIGNALS],
-        )
-        beta = self._vector("beta", prior)
+        n, spread = len(REGISTRY), np.array([signal.sd for signal in REGISTRY])
+        beta = self._vector("beta", np.array(PRIOR_WEIGHTS))
         return beta, self._vector("precision", np.diag(1.0 / spread**2).ravel()).reshape(n, n)
 
     # --- publishing ----------------------------------------------------------------------------------------------
@@ -134,9 +125,9 @@ class Learner:
     def values(self) -> dict[str, float]:
         """What has been learned so far, by name of parameter."""
         beta, _ = self._weights()
-        beta = np.array([self._get(f"given/risk_{name}", b) for name, b in zip(SIGNALS, beta, strict=True)])
+        beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
         used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
-        out = {f"risk_{name}": float(value) for name, value in zip(SIGNALS, used, strict=True)}
+        out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
         cal, platt = self._vector("cal", np.zeros(2)), self._vector("platt", np.zeros(2))
         out |= {"risk_cal_a": float(cal[0]), "risk_cal_b": float(np.exp(cal[1]))}
@@ -171,9 +162,8 @@ class Learner:
         return out
 
     def _version(self, given: dict[str, float]) -> Block:
-        names = {f.name for f in fields(Params)}
         for name, value in given.items():
-            if name in names and name != "version":
+            if name in NAMES and name != "version":
                 self._set("given/" + name, float(value))
         version = self._get("version") + 1
         self._set("version", version)

@@ -24,6 +24,7 @@ STAMP_COLUMNS = (
     ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
+VETERAN = 2
 
 
 def said_as(stance: Any, kind: Any) -> Any:
@@ -111,11 +112,17 @@ class Ledger:
         known = parts["known"][rows].nonzero()[0]
         if not known.size:
             return
-        rows, owner, x = rows[known], owner[known], x[known]
+        rows, owner, x, wrote = rows[known], owner[known], x[known], ~reshares[known]
         add_at(claims["known"], owner, sign)
         side = np.where(x == DENY, -sign, sign)  # a denial by those who repeat falsehoods speaks for the claim
         for total, field in POOLED:
-            add_at(claims[total], owner, side * to_fixed(parts[field][rows].astype(np.float64)))
+            history = side * to_fixed(parts[field][rows].astype(np.float64))
+            add_at(claims[total], owner, history)
+            if field == "h0":
+                veteran = (parts["known"][rows] == VETERAN).nonzero()[0]
+                for some, count, sum_ in ((veteran, "veterans", "hv"), (wrote.nonzero()[0], "writers", "hw")):
+                    add_at(claims[count], owner[some], sign)
+                    add_at(claims[sum_], owner[some], history[some])
         signed = np.where(x == SUPPORT, parts["w"][rows], np.where(x == DENY, -parts["v"][rows], 0.0))
         add_at(claims["signed"], owner, sign * to_fixed(signed.astype(np.float64)))
 

@@ -16,7 +16,8 @@ from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed
 from streams.scoring.params import Params
-from streams.scoring.risk import SIGNALS, risk_parts
+from streams.scoring.risk import risk_parts
+from streams.scoring.signals import SIGNALS
 
 Small = npt.NDArray[np.int8]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 from streams.blocks import Block
 from streams.columns import Table
+from streams.scoring.signals import PARAMETERS, PRIOR_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +42,7 @@ class Params:
     platt_b: float = 1.0
     # Risk: intercept, weights of its signals, and calibration of the sum.
     risk_bias: float = 0.0
-    risk_history: float = 0.4
-    risk_history_30: float = 0.4
-    risk_history_60: float = 0.4
-    risk_history_known: float = 0.05
-    risk_root: float = 0.05
-    risk_slow: float = 0.3
-    risk_slow_3h: float = 0.2
-    risk_evidence: float = 0.6
-    risk_signed: float = 0.1
-    risk_vote: float = 0.4
-    risk_denial: float = 0.3
-    risk_vote_unknown: float = 0.0
-    risk_net_rush: float = 0.0
-    risk_net_late: float = 0.0
-    risk_query: float = 0.0
+    risk_weights: tuple[float, ...] = PRIOR_WEIGHTS  # by `signals.SIGNALS`; each travels as "risk_" + name
     risk_cal_a: float = 0.0
     risk_cal_b: float = 1.0
     risk_sd: float = 0.6  # standard deviation of the calibration's own error, nats
@@ -64,7 +51,8 @@ class Params:
     flags_killed: float = 0.0  # retract everything and raise nothing
 
 
-NAMES = tuple(f.name for f in fields(Params))
+FIELDS = tuple(f.name for f in fields(Params) if f.name != "risk_weights")
+NAMES = FIELDS + PARAMETERS
 
 
 def params_table() -> Table:
@@ -75,7 +63,9 @@ def params_table() -> Table:
 def read_params(table: Table) -> Params:
     """The version in force: published values over defaults."""
     values = table["v"]
-    return Params(**{str(name): float(values[row]) for name, row in table.items() if name in NAMES})
+    found = {str(name): float(values[row]) for name, row in table.items() if name in NAMES}
+    weights = tuple(found.get(name, prior) for name, prior in zip(PARAMETERS, PRIOR_WEIGHTS, strict=True))
+    return Params(**{name: value for name, value in found.items() if name in FIELDS}, risk_weights=weights)
 
 
 def apply_params(table: Table, block: Block) -> Params:

@@ -224,7 +224,8 @@ class SourcesState(PartitionState):
         support, deny = credibility.signed_weights(band, right, wrong, config, params)
         out = {"w": milli(support), "v": milli(deny), "band": band}
         joined = (sources["f0"][rows], sources["t0"][rows])
-        out["known"] = joined[0] + joined[1] > 0
+        record = joined[0] + joined[1]
+        out["known"] = (record > 0).astype(np.int8) + (record >= config.veteran_claims)
         for name, half_life in zip(("0", "30", "60"), config.history_half_lives_ms, strict=True):
             faded = decay(age, half_life)
             false = np.maximum(sources["f" + name][rows] * faded, 0.0)

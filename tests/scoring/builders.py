@@ -138,7 +138,8 @@ class Pipeline:
 
 
 CLAIM_SUMS = ("events", "parts", "n1", "n2", "n3", "n4", "spread", "first", "last", "L", "A", "hs0", "hs30", "hs60",
-              "known", "signed", *VOICE_FIELDS, *RUSH_FIELDS, "verdict", "ruled", "rulings")  # fmt: skip
+              "known", "hv", "hw", "veterans", "writers", "signed", *VOICE_FIELDS, *RUSH_FIELDS, "verdict", "ruled",
+              "rulings")  # fmt: skip
 PART_VALUES = ("x", "kind", "t", "e", "g", "z", "w", "v", "cl", "known", "h0", "h30", "h60", "cy", "cf", "cx")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from streams.scoring.params import Params
-from streams.scoring.risk import SHADOW, SIGNALS
+from streams.scoring.signals import PRIOR_WEIGHTS, SHADOW, SIGNALS
 
 PAGE = Path(__file__).parents[2] / "docs" / "scoring.md"
 
@@ -18,8 +17,7 @@ def test_every_signal_is_on_the_page_with_its_prior_weight() -> None:
         signals = re.findall(r"`(\w+)`", names)
         each = [w.strip().removesuffix(" each") for w in weights.split(",")]
         told |= dict(zip(signals, each * len(signals) if len(each) == 1 else each, strict=False))
-    default = Params()
-    for name in SIGNALS:
+    for name, weight in zip(SIGNALS, PRIOR_WEIGHTS, strict=True):
         assert name in told, f"docs/scoring.md does not name the signal {name}"
         if name not in SHADOW:
-            assert float(told[name]) == getattr(default, f"risk_{name}"), name
+            assert float(told[name]) == weight, name
