@@ -15,7 +15,7 @@ from streams.console import err, foreseen, out, print_json
 from streams.settings import parse_duration_ms
 
 if TYPE_CHECKING:
-    from streams.evaluate.run import Options
+    from streams.evaluate.run import Evaluation, Options
 
 Tell = Callable[[str, int, int], None]
 
@@ -46,7 +46,7 @@ def evaluate(
     ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk over time.")
+        Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk and score over time.")
     ] = None,
 ) -> None:
     """Score a data set prequentially, without a broker, beside ten baselines.
@@ -59,13 +59,15 @@ def evaluate(
     """
     from streams.evaluate import answers, run
     from streams.evaluate.baselines import BASELINES
+    from streams.evaluate.plot import HORIZONS_MS, draw
 
     with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
         if ":" not in source and answers.found(Path(source)):
             _answers(Path(source), as_json, tell)
             return
+        asked_ms = [parse_duration_ms(horizon) for horizon in horizons.split(",")]
         options = run.Options(
-            horizons_ms=_horizons(horizons, plot),
+            horizons_ms=tuple(sorted({*asked_ms, *(HORIZONS_MS if plot else ())})),
             lag_ms=parse_duration_ms(verdict_lag),
             groups=groups,
             attack=attack,
@@ -75,8 +77,10 @@ def evaluate(
         )
         if seeds > 1:
             _seeds(source, options, seeds, as_json, tell)
-        else:
-            _cascades(source, options, ablate, as_json, plot, tell)
+            return
+        made = _cascades(source, options, ablate, as_json, tell)
+        if plot is not None and made is not None:
+            draw(made, plot, asked_ms)
 
 
 def _answers(directory: Path, as_json: bool, tell: Tell) -> None:
@@ -100,9 +104,8 @@ def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell)
         out.print(table(found))
 
 
-def _cascades(source: str, options: Options, ablate: bool, as_json: bool, plot: Path | None, tell: Tell) -> None:
+def _cascades(source: str, options: Options, ablate: bool, as_json: bool, tell: Tell) -> Evaluation | None:
     from streams.evaluate import ablation, report, run
-    from streams.evaluate.plot import draw
 
     data = run.load(source, options.seed)
     if ablate:
@@ -111,22 +114,13 @@ def _cascades(source: str, options: Options, ablate: bool, as_json: bool, plot: 
             print_json(without)
         else:
             out.print(ablation.table(without, data.name))
-        return
+        return None
     made = run.evaluate(data, options, tell)
-    if plot is not None:
-        draw(made, plot)
     if as_json:
         print_json(made.report)
     else:
         report.show(made.report, out)
-
-
-def _horizons(text: str, plot: Path | None) -> tuple[int, ...]:
-    """What was asked for; a plot adds more points in time."""
-    from streams.evaluate.plot import HORIZONS_MS
-
-    asked = tuple(parse_duration_ms(h) for h in text.split(","))
-    return asked if plot is None else tuple(sorted({*asked, *HORIZONS_MS}))
+    return made
 
 
 def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

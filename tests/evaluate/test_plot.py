@@ -1,0 +1,25 @@
+"""The picture of an evaluation, where matplotlib is installed; where it is not, how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from streams.evaluate.plot import HORIZONS_MS, draw
+from streams.evaluate.run import Options, evaluate
+from tests.evaluate.builders import HOUR_MS, cascades
+
+
+def test_a_picture_is_written_or_its_library_is_named(tmp_path: Path) -> None:
+    rows = [(c * HOUR_MS + i, "reshare", f"c{c}", f"u{i}", "") for c in range(8) for i in range(5)]
+    data = cascades(rows, {f"c{c}": "false" if c % 2 else "true" for c in range(8)})
+    made = evaluate(data, Options(horizons_ms=HORIZONS_MS, baselines=("majority",)))
+    picture = tmp_path / "picture.png"
+    if importlib.util.find_spec("matplotlib") is None:
+        with pytest.raises(RuntimeError, match="-m pip install matplotlib"):
+            draw(made, picture, [HOUR_MS])
+    else:
+        draw(made, picture, [HOUR_MS])
+        assert picture.read_bytes().startswith(b"\x89PNG")
