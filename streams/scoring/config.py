@@ -58,8 +58,8 @@ class ScoringConfig:
     reasons: int = 5
 
     # Flags.
-    flag_risk: float = 0.8
-    flag_confidence: float = 0.8
+    flag_risk: float = 0.7  # with the confidence below: risk .77, where four flags in five are right
+    flag_confidence: float = 0.7
     flag_retract_confidence: float = 0.4
     flag_update_priority: int = 10
     flag_min_participants: int = 5

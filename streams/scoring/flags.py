@@ -1,9 +1,12 @@
 """Flags: claims that people should look at, raised, updated and retracted, never acted on by themselves.
 
-    raise    when P(risk > .8) ≥ .8, with P from the calibration's own error, and there is budget
+    raise    when P(risk > .7) ≥ .7, with P from the calibration's own error, and there is budget
     update   when the priority moved by 10 or more
     retract  when P < .4 (hysteresis), the claim was settled, the flag expired, or the rule was killed
     priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h))))
+
+A risk of .7 that is held with 70 % confidence is one of .77: what is flagged there and above is false four times in
+five, since a flag is raised at the highest risk that a claim ever reaches, which promises more than it keeps.
 
 Nothing here moves a score. Failure modes: a burst of new falsehoods can exhaust the day's budget; then the first come
 are flagged and the rest wait for the next event-time day.
@@ -45,7 +48,7 @@ class FlagContext:
 def confidence(risk_z: Floats, params: Params, config: ScoringConfig) -> Floats:
     """P(risk > threshold), risk's log-odds being normal around z with the calibration's standard deviation.
 
-    >>> confidence(np.array([math.log(4.0)]), Params(), ScoringConfig()).round(3).tolist()
+    >>> confidence(np.array([math.log(7 / 3)]), Params(), ScoringConfig()).round(3).tolist()
     [0.5]
     """
     z = (risk_z - math.log(config.flag_risk / (1.0 - config.flag_risk))) / max(params.risk_sd, 1e-6)
