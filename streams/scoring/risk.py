@@ -107,7 +107,8 @@ def stance_signals(tables: ClaimTables, rows: Ints) -> dict[str, Floats]:
     rooted = claims["root"][rows].nonzero()[0]
     if rooted.size:
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
-        begins[rooted] = parts["x"][root] == SUPPORT
+        # Whoever shared the own post since stands among the reshares, not among those who wrote.
+        begins[rooted] = (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE_KIND)
         fresh[rooted] = begins[rooted] * ((parts["band"][root] == 0) & (parts["cl"][root] == 0))
     supports = claims["n1"][rows] - claims["spread"][rows] - begins
     denials, queries = claims["n2"][rows].astype(np.int64), claims["n3"][rows]

@@ -209,3 +209,12 @@ def test_answers_and_long_records_are_heard_apart_and_the_root_is_no_answer() ->
     assert read["history_repliers"] == pytest.approx(novice, abs=1e-3)
     assert read["history_veterans"] == pytest.approx(veteran, abs=1e-3)
     assert read["crowd_known"] == pytest.approx(2 / 1.1)
+
+
+def test_an_author_who_reshares_the_own_post_leaves_every_signal_finite_and_nobody_counted_below_zero() -> None:
+    pipeline = Pipeline()
+    pipeline.events([Event("ana", "c", "post", kind=0, root=1)])
+    pipeline.events([Event("ana", "c", "again", t=1_600_000_100_000, kind=1)])
+    signals = dict(zip(SIGNALS, pipeline.claims.read(["c"])["signals"][0].tolist(), strict=True))
+    assert (signals["vote"], signals["denial"], signals["vote_unknown"]) == (0.0, 0.0, 0.0)
+    assert np.isfinite(list(signals.values())).all()
