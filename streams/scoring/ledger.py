@@ -109,7 +109,8 @@ class Ledger:
         written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
         if written.size:
             self._count_voices(rows[written], owner[written], x[written], sign)
-        known = parts["known"][rows].nonzero()[0]
+        # Accounts that act as one bring no record of their own: what a net says is counted among the voices above.
+        known = ((parts["known"][rows] > 0) & (parts["cl"][rows] == 0)).nonzero()[0]
         if not known.size:
             return
         rows, owner, x, wrote = rows[known], owner[known], x[known], ~reshares[known]

@@ -3,7 +3,8 @@
     z = bias + Σ β_k · signal_k            risk = σ(a + b·z)
 
     history, _30, _60   Σ h / (1 + d·(n − 1)), d = .1: histories of the known participants by half-life (see `history`),
-                        divided by the design effect of all n participants, known or not: a claim's size says nothing
+                        divided by the design effect of all n participants, known or not: a claim's size says nothing.
+                        Known, here and below, is who is in no copy-cluster: a net brings no record of its own
     history_known       Σ h / (1 + d·(k − 1)), over the k known ones alone; _veterans over those in eight settled claims
                         or more, who are fewer and say more; _repliers over those who answered in words, the root apart
     crowd_known         k / (1 + d·(k − 1)), without histories: where their mean is not 0, k shifts the pools
@@ -93,7 +94,7 @@ def history_signals(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> d
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
         own = parts["h0"][root].astype(np.float64)
         columns["root"][rooted] = own
-        wrote = (parts["known"][root] > 0) & (parts["kind"][root] != RESHARE_KIND)
+        wrote = (parts["known"][root] > 0) & (parts["cl"][root] == 0) & (parts["kind"][root] != RESHARE_KIND)
         repliers[rooted] -= wrote
         answers[rooted] -= np.where(wrote, np.where(parts["x"][root] == DENY, -own, own), 0.0)
     columns["history_repliers"] = pooled(answers, repliers, d)

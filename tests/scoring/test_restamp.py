@@ -31,7 +31,10 @@ def test_accounts_found_to_be_one_net_lose_all_voices_but_one() -> None:
     line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * 12, "com": [""] * 12}))
     after = line.claims.read(["open"])
     assert after["evidence"][0] < before / 2
-    assert line.claims.data.claims["pc"][line.claims.data.claims.find_one("open")] == 12
+    claims, row = line.claims.data.claims, line.claims.data.claims.find_one("open")
+    assert claims["pc"][row] == 12
+    # Nor do their records speak for the claim: camouflage would buy them a say.
+    assert (claims["known"][row], claims["hs0"][row], claims["signed"][row]) == (0, 0, 0)
 
 
 def test_learned_weights_reach_recent_sources_in_steps() -> None:
