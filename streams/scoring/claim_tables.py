@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
+from streams.scoring.numeric import Ints
 from streams.scoring.signals import SIGNALS
 
 VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
@@ -108,3 +112,12 @@ class ClaimTables:
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
         return self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings, self.snapshots
+
+
+def brings_record(parts: Table, rows: Ints) -> npt.NDArray[np.bool_]:
+    """Which participants count in the pools of histories: known, and in no copy-cluster.
+
+    Accounts that act as one bring no record of their own: what a net says is counted among the voices.
+    """
+    brings: npt.NDArray[np.bool_] = (parts["known"][rows] > 0) & (parts["cl"][rows] == 0)
+    return brings

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.scoring import corroboration
-from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables
+from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables, brings_record
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, mix_keys, to_fixed
@@ -109,8 +109,7 @@ class Ledger:
         written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
         if written.size:
             self._count_voices(rows[written], owner[written], x[written], sign)
-        # Accounts that act as one bring no record of their own: what a net says is counted among the voices above.
-        known = ((parts["known"][rows] > 0) & (parts["cl"][rows] == 0)).nonzero()[0]
+        known = brings_record(parts, rows).nonzero()[0]
         if not known.size:
             return
         rows, owner, x, wrote = rows[known], owner[known], x[known], ~reshares[known]

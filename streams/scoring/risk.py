@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.claim_tables import ClaimTables, brings_record
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.history import pooled
@@ -94,7 +94,7 @@ def history_signals(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> d
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
         own = parts["h0"][root].astype(np.float64)
         columns["root"][rooted] = own
-        wrote = (parts["known"][root] > 0) & (parts["cl"][root] == 0) & (parts["kind"][root] != RESHARE_KIND)
+        wrote = brings_record(parts, root) & (parts["kind"][root] != RESHARE_KIND)
         repliers[rooted] -= wrote
         answers[rooted] -= np.where(wrote, np.where(parts["x"][root] == DENY, -own, own), 0.0)
     columns["history_repliers"] = pooled(answers, repliers, d)
