@@ -43,7 +43,8 @@ def foreseen(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        # Without a terminal nobody wraps: paths and addresses stay whole, for grep and for copying.
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=not err.is_terminal)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -154,15 +155,53 @@ def _download(partial: Path, rows: list[tuple[str, str, str, str]]) -> None:
         source.rename(jars / f"{artifact}-{version}.jar")
 
     try:
-        with ThreadPoolExecutor(8) as pool:
+        with trusting_the_system(partial / "trusted.pem"), ThreadPoolExecutor(8) as pool:
             list(pool.map(fetch, rows))
     except (requests.RequestException, RuntimeError) as error:
-        raise BrokerError(
-            f"could not download Apache Kafka from {', '.join(repositories.values())}: {error}. Check the network "
-            "(proxies: HTTPS_PROXY), name a mirror in jgo's settings file, or use your own Kafka: "
-            "CREDENCE_BROKER=host:port"
-        ) from error
+        raise BrokerError(download_failed(list(repositories.values()), error)) from error
     shutil.rmtree(partial / "maven")
+
+
+@contextmanager
+def trusting_the_system(bundle: Path) -> Iterator[None]:
+    """Trust what the operating system trusts (or SSL_CERT_FILE names) beside Python's own list, for the block.
+
+    `requests`, which jgo downloads with, knows neither: behind a company's certificate authority every other program
+    would get through, and this one not. `bundle` is the file to write both into. REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE
+    are the user's word, and stay. Raises BrokerError when they name nothing.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if given := os.environ.get(name):
+            if not Path(given).exists():
+                raise BrokerError(
+                    f"{name} names {given}, which is not there: name your certificates (PEM), or unset it"
+                )
+            yield
+            return
+    import certifi
+
+    known = [certifi.where(), ssl.get_default_verify_paths().cafile]
+    bundle.write_bytes(b"\n".join(Path(path).read_bytes() for path in known if path))
+    os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
+    try:
+        yield
+    finally:
+        del os.environ["REQUESTS_CA_BUNDLE"]
+
+
+def download_failed(repositories: list[str], error: Exception) -> str:
+    """What to do about a download that failed, in a person's words; what the library said comes last."""
+    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+        todo = (
+            "This network signs with a certificate authority of its own, which is not trusted here. Name its "
+            "certificates: SSL_CERT_FILE=/path/to/ca.pem, or REQUESTS_CA_BUNDLE"
+        )
+    else:
+        todo = "Check the network (proxies: HTTPS_PROXY), or name a mirror under [repositories] in ~/.config/jgo.conf"
+    return (
+        f"could not download Apache Kafka from {', '.join(repositories)}. {todo}; or use a Kafka that you have: "
+        f"CREDENCE_BROKER=host:port. The reason: {error}"
+    )
 
 
 def _format(partial: Path) -> None:
