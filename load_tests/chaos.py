@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import signal
 import subprocess
 import time
@@ -28,7 +29,7 @@ from streams.verify import Report, verify
 
 KINDS = ("kill", "freeze", "join", "leave", "broker")
 ENDED_ITSELF = 70
-READY = b"Worker ready"
+READY = re.compile(rb"ready with (?!no partition)")
 # A zombie must be gone this long after it wakes.
 ZOMBIE_PATIENCE_S = 30.0
 
@@ -122,7 +123,7 @@ class Crew:
         """Wait until a worker owns its partitions; TimeoutError if it never does."""
         log = self._logs / f"{name}.log"
         async with asyncio.timeout(patience_s):
-            while READY not in log.read_bytes()[self._printed[name] :]:
+            while not READY.search(log.read_bytes()[self._printed[name] :]):
                 self.supervise()
                 await asyncio.sleep(0.2)
 

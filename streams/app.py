@@ -1,7 +1,4 @@
-"""The wiring: settings, the Faust app, its agents, the engine and the pure core. The only place that knows them all.
-
-`faust -A streams.app worker` and `credence worker` start the same app.
-"""
+"""The wiring: settings, the Faust app, its agents, the engine and the pure core. The only place that knows them all."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -28,11 +24,11 @@ from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Core, Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
-from streams.engine.watchdog import Watchdog
+from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.scoring.groups import GroupsState
 from streams.scoring.learning import Learner
-from streams.settings import Settings, client_kwargs
+from streams.settings import Settings, client_kwargs, faust_credentials
 from streams.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -107,7 +103,6 @@ def intake_stage(route: Topic) -> str:
 def die(reason: str) -> None:
     """End this process at once, and say why. What is durable is in the changelog; a supervisor starts another."""
     log.critical("worker ends itself: %s", reason)
-    print(f"credence worker: {reason}", file=sys.stderr, flush=True)
     logging.shutdown()
     os._exit(70)
 
@@ -184,7 +179,9 @@ class CredenceApp(faust.App):
         await self.intake.start()
         await self.progress.start()
         watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
-        self._tasks = [asyncio.create_task(watchdog.run()), asyncio.create_task(self._tick())]
+        session_s = self.settings.session_timeout_ms / 1000
+        running = (watchdog.run(), end_if_stopped(session_s, die), self._tick())
+        self._tasks = [asyncio.create_task(each) for each in running]
 
     async def disconnect(self) -> None:
         """Stop writing."""
@@ -209,10 +206,17 @@ class CredenceApp(faust.App):
         for tp in set(self._partitions) - wanted:
             await self._partitions.pop(tp).release()
             monitor.lost(self._stage_of[tp.topic].name, tp.partition)
-        await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted)))
+        began = time.perf_counter()
+        rows = sum(await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted))))
         self._owned = wanted
+        owned: dict[str, list[str]] = {}
+        for tp in sorted(wanted):
+            owned.setdefault(self._stage_of[tp.topic].name, []).append(str(tp.partition))
+        told = "; ".join(f"{stage} {','.join(partitions)}" for stage, partitions in owned.items()) or "no partition"
+        log.info("ready with %s: %d rows of state read in %.1f s", told, rows, time.perf_counter() - began)
 
-    async def _acquire(self, tp: TP) -> None:
+    async def _acquire(self, tp: TP) -> int:
+        """Rows of state that had to be read."""
         spec = self._stage_of[tp.topic]
         if tp not in self._partitions:
             self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
@@ -220,16 +224,12 @@ class CredenceApp(faust.App):
         rows = await self._partitions[tp].acquire()
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
         await self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
+        return rows
 
     async def _tick(self) -> None:
-        """Give each owned partition its ticks, and notice when this process was stopped for longer than a session."""
-        session_s = self.settings.session_timeout_ms / 1000
-        woke = time.monotonic()
+        """Give each owned partition its ticks."""
         while True:
             await asyncio.sleep(0.25)
-            woke, before = time.monotonic(), woke
-            if woke - before > session_s:
-                die(f"stood still for {woke - before:.0f} s, longer than a session: the partitions have another owner")
             for tp in list(self._owned):
                 async with self._lock(tp):
                     if tp in self._owned:
@@ -282,12 +282,11 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, comm
     """
     if specs is None:
         specs = {name: spec for name, spec in stage_specs(settings).items() if (name == COMMUNITIES) == communities}
-    credentials = _credentials(settings)
     app = CredenceApp(
         settings,
         specs,
         broker=";".join(f"kafka://{host}" for host in settings.broker.split(",")),
-        broker_credentials=credentials,
+        broker_credentials=faust_credentials(settings),
         consumer_max_fetch_size=FETCH_BYTES,
         broker_session_timeout=settings.session_timeout_ms / 1000,
         broker_heartbeat_interval=settings.session_timeout_ms / 4000,
@@ -348,17 +347,3 @@ async def _recover(app: CredenceApp, **_: Any) -> None:
 
 async def _shut_down(app: CredenceApp, **_: Any) -> None:
     await app.disconnect()
-
-
-def _credentials(settings: Settings) -> Any:
-    kwargs = client_kwargs(settings)
-    if settings.security_protocol == "PLAINTEXT":
-        return None
-    if settings.security_protocol == "SSL":
-        return faust.SSLCredentials(kwargs["ssl_context"])
-    return faust.SASLCredentials(
-        username=settings.sasl_username,
-        password=settings.sasl_password,
-        mechanism=settings.sasl_mechanism,
-        ssl_context=kwargs["ssl_context"],
-    )

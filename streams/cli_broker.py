@@ -13,7 +13,9 @@ from streams.broker import BrokerError, Status
 from streams.console import foreseen, out, print_json, say
 
 app = typer.Typer(
-    help="The embedded Apache Kafka: one node on this machine, data kept between starts.", no_args_is_help=True
+    help="The embedded Apache Kafka: one node on this machine, data kept between starts.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 Name = Annotated[str, typer.Option("--name", help="Which broker; each name has its own data.")]

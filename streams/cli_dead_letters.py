@@ -16,14 +16,14 @@ from rich.table import Table
 
 from streams import deadletters
 from streams.broker import BrokerError, resolve
-from streams.console import err, escape, foreseen, out, print_json
+from streams.console import err, escape, foreseen, out, print_json, table_of
 from streams.deadletters import Filter, Letter
 from streams.events import DeadLetterCode
 from streams.printable import printable
 from streams.settings import Settings, SettingsError, parse_duration_ms
 from streams.topics import TopicsError
 
-app = typer.Typer(help="Input that was refused: list, show, redrive.", no_args_is_help=True)
+app = typer.Typer(help="Input that was refused: list, show, redrive.", no_args_is_help=True, add_completion=False)
 
 SHOWN_CHARS = 4_000
 
@@ -158,11 +158,11 @@ def _print_counts(found: deadletters.Summary) -> None:
 def _print_newest(letters: list[Letter]) -> None:
     if not letters:
         return
-    table = Table("received (UTC)", "origin", "stage", "code", "detail", "bytes", "redriven")
+    table = table_of("origin", "received (UTC)", "stage", "code", "detail", "bytes", "redriven")
     for letter in reversed(letters):
         table.add_row(
-            _moment(letter.append_ms),
             escape(printable(letter.origin)),
+            _moment(letter.append_ms),
             escape(printable(letter.stage)),
             escape(printable(letter.code)),
             escape(printable(letter.detail)),

@@ -13,12 +13,9 @@ from rich.console import Console
 
 from streams.broker import BrokerError
 from streams.cli_replay import Kafka, Lag, parse_lag, parse_speed
-from streams.console import foreseen, print_json
+from streams.console import PLAIN_WIDTH, foreseen, print_json
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
-
-PLAIN_WIDTH = 110
-"""Columns of the report where nobody says how wide the paper is."""
 
 Data = Annotated[
     Path | None,
@@ -45,11 +42,14 @@ def demo(
 
     Example: credence demo --data ~/data/rumours --once
     """
+    from load_tests.world import SIZES
     from streams.csvfiles import DatasetError
     from streams.demo.run import Asked, DemoError, run
     from streams.idle import StalledError
     from streams.replay import PublishError
 
+    if size not in SIZES:
+        raise typer.BadParameter(f"{size!r}: sizes are {', '.join(SIZES)}", param_hint="--size")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     console = Console(stderr=as_json)

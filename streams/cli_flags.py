@@ -15,12 +15,15 @@ from streams.blocks import Block, encode
 from streams.broker import BrokerError, resolve
 from streams.console import BROKER_OPTION, JSON_OPTION, err, escape, foreseen, moment, out, print_json, say
 from streams.engine.progress import ProgressBoard
+from streams.events import FlagAction
+from streams.reading import why_flagged, why_retracted
 from streams.settings import Settings, SettingsError, client_kwargs
 from streams.topics import FLAGS, TopicsError
 
 FORESEEN = (BrokerError, SettingsError, TopicsError)
 PARAMETERS_PARTITION = 0
 SWITCH_WAIT_S = 10.0
+EVIDENCE_SHOWN = 5
 # What an operator says → (values of the parameters, what it means).
 SWITCHES = {
     "pause": ({"flags_paused": 1.0}, "no new flag is raised; those that stand are updated and retracted as before"),
@@ -28,7 +31,7 @@ SWITCHES = {
     "resume": ({"flags_paused": 0.0, "flags_killed": 0.0}, "flags are raised again, a claim's at its next event"),
 }
 
-app = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True)
+app = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -44,7 +47,11 @@ def tail(
     follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Show flags as they are raised, updated and retracted; a record that was written twice is shown once."""
+    """Show flags as they are raised, updated and retracted; a record that was written twice is shown once.
+
+    A flag asks a person to look at a claim. `credence explain CLAIM` has all reasons; a ruling on the claim, sent to
+    trust.rulings.v1, retracts the flag.
+    """
     with foreseen(*FORESEEN):
         settings = resolve(Settings.from_env(broker=broker))
         asyncio.run(_tail(settings, None if everything else last, follow, as_json))
@@ -110,6 +117,8 @@ async def _send(settings: Settings, values: dict[str, float]) -> bool:
 
 async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: bool) -> None:
     shown: set[tuple[str, int]] = set()
+    if follow and not as_json:
+        say("Flags as they come; `credence explain CLAIM` has all reasons. Ctrl-C ends.")
     async with Reader(settings, [FLAGS], newest=newest) as reader:
         async for entries in reader.on() if follow else reader.to_end():
             # Partitions are fetched one after the other; within a batch people want the order of time.
@@ -125,10 +134,12 @@ def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None
     if as_json:
         return print_json(flag)
     style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
-    why = "; ".join(reason.get("text") or reason["code"] for reason in flag.get("reasons", [])[:3])
-    out.print(
-        f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<8}[/]  {flag['priority']:>3}  "
-        f"{flag['severity']:<8}  {escape(flag['label'])}  {escape(flag['subject']['id'])}  [dim]{escape(why)}[/]",
-        highlight=False,
-        soft_wrap=True,
-    )
+    line = f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<7}[/]  {escape(flag['subject']['id'])}"
+    if flag["action"] == FlagAction.RETRACT:
+        return out.print(f"{line}  {escape(', '.join(why_retracted(flag)))}", highlight=False, soft_wrap=True)
+    false, true, events = why_flagged(flag)
+    told = [f"{line}  {flag['severity']} priority ({flag['priority']}), risk {flag['score']:.2f}"]
+    told += [f"    {name} [dim]{escape(text)}[/]" for name, text in (
+        ("because", "; ".join(false)), ("although", "; ".join(true)), ("read   ", ", ".join(events[:EVIDENCE_SHOWN])),
+    ) if text]  # fmt: skip
+    out.print("\n".join(told), highlight=False, soft_wrap=True)

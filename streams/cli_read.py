@@ -12,9 +12,9 @@ from rich.table import Table
 from streams.api.records import Reader
 from streams.api.store import Store
 from streams.broker import BrokerError, resolve
-from streams.console import err, escape, foreseen, moment, out, print_json
+from streams.console import err, escape, foreseen, moment, out, print_json, table_of
 from streams.explanation import explanation
-from streams.reading import assessment, enough_evidence, figure
+from streams.reading import assessment, enough_evidence, figure, why_retracted
 from streams.settings import Settings, SettingsError
 from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic, TopicsError
 
@@ -45,14 +45,15 @@ def claims(
         found = [record for record in store.claims() if record.get("flagged") or not flagged]
         if as_json:
             return _print_all(found, limit)
-        table = Table("claim", "assessment", "score", "risk", "events", "people", "for / against", "last event", "flag")
+        if not found:
+            return _nothing("no flag stands" if flagged else "no claims are known yet")
+        table = table_of("claim", "assessment", "score", "risk", "people", "for / against", "last event", "flag")
         for record in found[: limit or 20]:
             table.add_row(
                 escape(record["claim_id"]),
                 assessment("claim", record),
                 figure("claim", record),
                 f"{record['risk']:.2f}",
-                f"{record['events']:,}",
                 f"{record['participants']:,}",
                 f"{record['supports']:,} / {record['denies']:,}",
                 _day(record["last_event_ms"]),
@@ -70,7 +71,9 @@ def sources(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) 
         found = list(_read(broker, [SOURCE_SCORES]).sources())
         if as_json:
             return _print_all(found, limit)
-        table = Table("source", "assessment", "credibility", "events", "claims", "right", "wrong", "insight")
+        if not found:
+            return _nothing("no sources are known yet")
+        table = table_of("source", "assessment", "credibility", "events", "claims", "right", "wrong", "insight")
         for record in found[: limit or 20]:
             table.add_row(
                 escape(record["source_id"]),
@@ -85,15 +88,20 @@ def sources(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) 
 def health(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) -> None:
     """How communities fare, the largest first: for operators, never part of a score.
 
+    Dissent is the share of stances against the majority; hidden is what of the denials of a shared falsehood came after
+    the verdict only. --json has all signs.
+
     Example: credence health
     """
     with foreseen(*FORESEEN):
         found = list(_read(broker, [COMMUNITIES]).communities())
         if as_json:
             return _print_all(found, limit)
-        shares = ("accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")
-        table = Table("community", "assessment", "echo index", "members", "claims", "origins", "corrects in",
-                      *(share.replace("_", " ") for share in shares))  # fmt: skip
+        if not found:
+            return _nothing("no communities are known yet: they need `credence communities` and some settled claims")
+        shares = ("accuracy", "dissent", "hidden_dissent", "insularity")
+        names = (share.replace("_", " ") for share in shares)
+        table = table_of("community", "assessment", "echo index", "members", "claims", "corrects in", *names)
         for record in found[: limit or 20]:
             hours = record["correction_half_life_h"]
             table.add_row(
@@ -102,7 +110,6 @@ def health(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) -
                 figure("community", record),
                 f"{record['members']:,}",
                 f"{record['claims']:,}",
-                f"{record['origins']:.1f}",
                 "–" if hours is None else f"{hours:.1f} h",
                 *("–" if record[share] is None else f"{record[share]:.2f}" for share in shares),
             )
@@ -112,7 +119,9 @@ def health(broker: Kafka = None, limit: Limit = None, as_json: AsJson = False) -
 def explain(
     id: Annotated[str, typer.Argument(help="A claim's id, or a source's.")],
     broker: Kafka = None,
-    as_json: AsJson = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object: a claim's, a source's, or a line for each.")
+    ] = False,
 ) -> None:
     """Why a claim or a source has its score: evidence, reasons and flags.
 
@@ -159,6 +168,11 @@ def _read(broker: str | None, followed: Sequence[Topic], key: str | None = None)
     return asyncio.run(read())
 
 
+def _nothing(what: str) -> None:
+    """Say that there is nothing to show, instead of an empty table."""
+    err.print(f"{what}. Does a worker run (`credence worker`), and do events come in (`credence topics list`)?")
+
+
 def _print_all(found: Sequence[dict[str, Any]], limit: int | None) -> None:
     for record in found[:limit]:
         print_json(record)
@@ -197,10 +211,14 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
     out.print(grid)
     _show_reasons(record.get("reasons") or [])
     for flag in raised:
-        standing = "retracted" if flag["action"] == "retract" else "stands"
+        gone = flag["action"] == "retract"
+        standing = f"retracted ({', '.join(why_retracted(flag))})" if gone else "stands"
         out.print(
-            f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {moment(flag['event_time_ms'])}"
+            f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {moment(flag['event_time_ms'])}",
+            highlight=False,
         )
+        if not gone:
+            out.print("  [dim]a person should read what the reasons name; a ruling on the claim retracts the flag[/]")
 
 
 def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:

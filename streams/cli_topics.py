@@ -10,11 +10,13 @@ from rich.table import Table
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.console import escape, foreseen, out, print_json
+from streams.console import escape, foreseen, out, print_json, say
 from streams.settings import Settings, SettingsError
 from streams.topics import ALL, TopicsError
 
-app = typer.Typer(help="The topics that events, scores and flags travel on.", no_args_is_help=True)
+app = typer.Typer(
+    help="The topics that events, scores and flags travel on.", no_args_is_help=True, add_completion=False
+)
 
 Kafka = Annotated[
     str | None,
@@ -42,6 +44,8 @@ def create(
             typer.echo(
                 f"{'created' if state.created else 'as it should be':<16}{state.name} ({state.partitions} partitions)"
             )
+    if Settings.from_env().partitions != settings.partitions:
+        say(f"Every process must know: export CREDENCE_PARTITIONS={settings.partitions}")
 
 
 @app.command("list", epilog="Example: credence topics list --json")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streams import topics
 from streams.broker import BrokerError, resolve
+from streams.cli_replay import parse_lag
 from streams.console import err, foreseen, out, print_json
-from streams.settings import Settings, SettingsError, parse_duration_ms
+from streams.csvfiles import DatasetError
+from streams.settings import Settings, SettingsError
+from streams.topics import TopicsError
+
+if TYPE_CHECKING:
+    from streams.verify import Report
 
 
 def verify(
@@ -34,10 +41,11 @@ def verify(
 
     Example: credence verify --json
     """
-    with foreseen(BrokerError, SettingsError):
+    with foreseen(BrokerError, SettingsError, TopicsError, DatasetError):
         settings = resolve(Settings.from_env(broker=broker))
         if verdict_lag is not None:
-            settings = settings.replace(verdict_lag_ms=parse_duration_ms(verdict_lag))
+            settings = settings.replace(verdict_lag_ms=parse_lag(verdict_lag))
+        topics.check(settings.broker, settings)  # of fewer partitions than there are all might agree
         from streams.verify import verify as check
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -48,9 +56,27 @@ def verify(
     if as_json:
         print_json(report.as_dict())
     else:
-        table = Table("check", "result", title="Everything agrees" if report.passed else "There are differences")
-        for name, value in report.as_dict().items():
-            table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:g}")
-        out.print(table)
+        out.print(_table(report))
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _table(report: Report) -> Table:
+    """The findings, with a verdict above."""
+    if not report.complete:
+        title = "The logs no longer begin at their beginning: not everything could be checked"
+    elif not report.passed:
+        title = "There are differences"
+    else:
+        title = "Everything agrees" if report.claims or report.sources else "Nothing has come in yet"
+    table = Table("check", "result", title=title, title_justify="left")
+    for name, value in report.as_dict().items():
+        said = (
+            ("yes" if value else "no")
+            if isinstance(value, bool)
+            else f"{value:,}"
+            if value == int(value)
+            else f"{value:g}"
+        )
+        table.add_row(name.replace("_", " "), said)
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,27 @@ from typing import Any
 
 import orjson
 import typer
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleDimensions
+from rich.table import Column, Table
 
-out = Console()
-err = Console(stderr=True)
+PLAIN_WIDTH = 110
+"""Columns of what is printed where nobody says how wide the paper is: into a pipe, a file, a log."""
+
+
+class _Console(Console):
+    """A console that is as wide as PLAIN_WIDTH, where there is no terminal and COLUMNS does not say otherwise."""
+
+    @property  # type: ignore[misc]  # rich's own has a setter, which we do not use
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        found = super().size
+        plain = not self.is_terminal and "COLUMNS" not in os.environ
+        return ConsoleDimensions(PLAIN_WIDTH, found.height) if plain else found
+
+
+out = _Console()
+err = _Console(stderr=True)
 
 BROKER_OPTION = typer.Option(
     None, "--broker", metavar="HOST:PORT", help="Kafka to use instead of the embedded one; also CREDENCE_BROKER."
@@ -58,3 +76,15 @@ def escape(text: str) -> str:
     from rich.markup import escape as rich_escape
 
     return rich_escape(text)
+
+
+def table_of(id_: str, *columns: str) -> Table:
+    """A table whose first column is an id: on a narrow terminal it is folded, never cut, for it is copied from here."""
+    return Table(
+        Column(id_, overflow="fold"),
+        *(Column(name, overflow="fold") for name in columns),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )

@@ -26,7 +26,7 @@ PARTITION = ("0…",)
 OTHER = "other"
 STAGES = ("intake", "sources", "claims", "parameters", "communities")
 # Intake reads two topics, each with a lag of its own.
-INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", "sources", "claims", "communities")
+INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", *STAGES[1:])
 VITAL_SIGNS = ("echo_index", "accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")
 STEPS = ("apply", "changelog", "outbox", "whole")
 _SMALL_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)

@@ -9,6 +9,14 @@ from streams.metrics import Band, band
 
 # Settled claims from which a source's credibility says something about it, rather than about newcomers at large.
 SETTLED_ENOUGH = 3
+# Codes of reasons that say of another span of time what the one before says.
+_SAME = {"history_30": "history", "history_60": "history"}
+_RETRACTED = {
+    "settled": "a verdict has come",
+    "risk-fell": "the risk has fallen",
+    "expired": "nothing new has come",
+    "killed": "an operator stopped all flags",
+}
 # A record of an older core does not say whether it rests on enough; an interval this wide does not.
 WIDTH_MAX = 0.6
 
@@ -45,3 +53,23 @@ def figure(subject: str, record: Mapping[str, Any]) -> str:
     if not enough_evidence(subject, record):
         return str(Band.UNKNOWN)
     return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
+
+
+def why_flagged(flag: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """A flag's reasons for a person: what makes the claim look false, what speaks against that, and the events to read.
+
+    Each said once, strongest first: the same over another span of time is left out.
+    """
+    told: dict[str, Mapping[str, Any]] = {}
+    for reason in flag.get("reasons") or ():
+        told.setdefault(_SAME.get(reason["code"], reason["code"]), reason)
+    words = {code: str(reason.get("text") or reason["code"]) for code, reason in told.items()}
+    false = [words[code] for code, reason in told.items() if reason["weight"] > 0]
+    true = [words[code] for code, reason in told.items() if reason["weight"] < 0]
+    events = dict.fromkeys(id_ for r in told.values() if r["weight"] > 0 for id_ in r.get("evidence_ids") or ())
+    return false, true, list(events)
+
+
+def why_retracted(flag: Mapping[str, Any]) -> list[str]:
+    """Why a flag was taken back, in words."""
+    return [_RETRACTED.get(reason["code"], str(reason["code"])) for reason in flag.get("reasons") or ()]

@@ -259,17 +259,35 @@ def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
             if not admin.partitions([topic.name(settings)])
         }
         created = admin.create(missing)
-        found = states(bootstrap, settings, only)
+    found = check(bootstrap, settings, only)
+    return [TopicState(state.name, state.partitions, state.config, state.name in created) for state in found]
+
+
+def check(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
+    """The topics as they are, in the order given. Raises TopicsError where one is missing or not as declared."""
+    only = tuple(only)
+    found = states(bootstrap, settings, only)
+    if missing := [state.name for state in found if not state.partitions]:
+        more = f" and {len(missing) - 2} more" if len(missing) > 3 else ""
+        names = ", ".join(missing[:2] if more else missing)
+        raise TopicsError(f"{names}{more} not there: run `credence topics create`, or check CREDENCE_NAMESPACE")
     problems = [
         problem for topic, state in zip(only, found, strict=True) for problem in _mismatches(topic, state, settings)
     ]
+    if other := sorted({state.partitions for state in found} - {settings.partitions}):
+        there = " or ".join(map(str, other))
+        problems.insert(
+            0,
+            f"The topics have {there} partitions, and CREDENCE_PARTITIONS is {settings.partitions}: keys would change "
+            f"places. Where {there} is right: export CREDENCE_PARTITIONS={other[0]} for every process.",
+        )
     if problems:
         raise TopicsError(
             "\n".join(problems)
-            + "\nStop the workers and delete these topics (their data goes too), set CREDENCE_PARTITIONS to what is "
-            "there, or choose another CREDENCE_NAMESPACE; then run `credence topics create` again."
+            + "\nElse stop the workers and delete the topics (their data goes too), or choose another "
+            "CREDENCE_NAMESPACE; then run `credence topics create` again."
         )
-    return [TopicState(state.name, state.partitions, state.config, state.name in created) for state in found]
+    return found
 
 
 def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
@@ -313,10 +331,6 @@ def reset(bootstrap: str, settings: Settings) -> list[str]:
 
 def _mismatches(topic: Topic, state: TopicState, settings: Settings) -> list[str]:
     problems = []
-    if state.partitions != settings.partitions:
-        problems.append(
-            f"{state.name} has {state.partitions} partitions, not {settings.partitions}: keys would change places."
-        )
     for key in ("message.timestamp.type", "cleanup.policy"):
         if state.config.get(key) != (wanted := topic.config(settings)[key]):
             problems.append(f"{state.name} has {key}={state.config.get(key)}, not {wanted}.")

@@ -44,12 +44,13 @@ def test_topics_are_created_and_listed(broker: str, settings: Settings, monkeypa
     assert {row["partitions"] for row in before} == {0}
     created = run(cli_topics.app, ["create", "--partitions", "2"])
     assert created.exit_code == 0, created.output
+    assert "export CREDENCE_PARTITIONS=2" in created.stderr
     after = [json.loads(line) for line in run(cli_topics.app, ["list", "--json"]).stdout.splitlines()]
     assert [row["name"] for row in after] == [topic.name(settings) for topic in topics.ALL]
     assert {row["partitions"] for row in after} == {2}
     refused = run(cli_topics.app, ["create", "--partitions", "3"])
     assert refused.exit_code == 1
-    assert "has 2 partitions, not 3" in refused.stderr
+    assert "have 2 partitions, and CREDENCE_PARTITIONS is 3" in " ".join(refused.stderr.split())
     assert "for ever" in run(cli_topics.app, ["list"]).stdout.replace("\n", " ")
 
 

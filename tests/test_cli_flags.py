@@ -41,6 +41,25 @@ def test_tail_shows_each_revision_once() -> None:
     assert "rumour" in run("tail", "--no-follow").stdout
 
 
+def test_a_flag_is_told_with_what_speaks_for_and_against_it_each_once_and_with_what_to_read(
+    installation: Settings,
+) -> None:
+    reasons = [
+        {"code": "history", "text": "they spread lies", "weight": 2.0, "evidence_ids": ["e1", "e2"]},
+        {"code": "history_60", "text": "they spread lies, of late", "weight": 1.5, "evidence_ids": ["e1", "e3"]},
+        {"code": "slow", "text": "it started fast", "weight": -0.5, "evidence_ids": ["e9"]},
+    ]
+    gone = [{"code": "settled", "weight": 0.0, "evidence_ids": []}]
+    raised = flag("f2", "tale", score=0.93, reasons=reasons)
+    publish(installation, [raised, flag("f2", "tale", revision=2, action="retract", reasons=gone)])
+    lines = [line.strip() for line in run("tail", "--no-follow").stdout.splitlines()]
+    at = next(i for i, line in enumerate(lines) if "tale" in line)
+    assert lines[at].endswith("raise    tale  high priority (70), risk 0.93")
+    told = ["because they spread lies", "although it started fast", "read    e1, e2"]
+    assert lines[at + 1 : at + 4] == told
+    assert lines[at + 4].endswith("retract  tale  a verdict has come")
+
+
 @pytest.mark.usefixtures("installation")
 def test_a_switch_without_topics_is_an_error_that_names_the_command() -> None:
     refused = run("pause")

@@ -111,3 +111,23 @@ def test_missing_topics_are_an_error_that_names_the_command(
 @pytest.mark.usefixtures("filled")
 def test_communities_are_listed_largest_first() -> None:
     assert [each["community_id"] for each in lines(run("health", "--json"))] == ["town", "harbour"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_ids_are_never_cut_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    shown = run("claims").stdout
+    folded = "".join(line.split(" ")[0] for line in shown.splitlines())
+    assert all(name in folded for name in ("rumour", "whisper", "old-news"))
+    assert "…" not in shown
+
+
+def test_where_nothing_is_known_yet_one_line_says_what_to_look_at(
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
+    topics.create(broker, settings, [topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.COMMUNITIES])
+    for command in ("claims", "sources", "health"):
+        told = run(command, "--broker", broker)
+        assert (told.exit_code, told.stdout) == (0, "")
+        assert "credence worker" in told.stderr

@@ -9,8 +9,11 @@ import pytest
 
 from streams import metrics
 from streams.agents import monitor
+from streams.agents.intake import ROUTES
+from streams.app import intake_stage, stage_specs
 from streams.engine.stage import BatchReport
 from streams.events import DeadLetterCode
+from streams.settings import Settings
 
 
 def sample(name: str, **labels: str) -> float:
@@ -33,6 +36,11 @@ def test_a_label_value_outside_the_closed_set_counts_as_other() -> None:
     metrics.LAG_RECORDS.at("claims", "../etc").set(7)
     assert sample("credence_lag_records", stage="claims", partition="other") == 7.0
     metrics.LAG_RECORDS.forget("claims", "../etc")
+
+
+def test_every_stage_reports_its_lag_under_its_own_name() -> None:
+    reported = [*stage_specs(Settings(broker="none:1")), *(intake_stage(route) for route in ROUTES)]
+    assert sorted(reported) == sorted(metrics.INPUTS)
 
 
 @pytest.mark.parametrize(

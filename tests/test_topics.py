@@ -64,8 +64,15 @@ def test_another_partition_count_is_refused_by_name_and_says_what_to_do(broker: 
     with pytest.raises(topics.TopicsError) as refused:
         topics.create(broker, settings.replace(partitions=3), [topics.FLAGS, topics.EVENTS])
     message = str(refused.value)
-    assert f"{settings.namespace}trust.flags.v1 has 4 partitions, not 3" in message
-    assert "CREDENCE_PARTITIONS" in message
+    assert "have 4 partitions, and CREDENCE_PARTITIONS is 3" in message
+    assert "export CREDENCE_PARTITIONS=4" in message
+
+
+def test_topics_that_are_missing_are_named_and_how_to_make_them(broker: str, settings: Settings) -> None:
+    with pytest.raises(topics.TopicsError, match=r"trust\.flags\.v1 not there: run `credence topics create`"):
+        topics.check(broker, settings, [topics.FLAGS])
+    with pytest.raises(topics.TopicsError, match=f"and {len(topics.ALL) - 2} more not there"):
+        topics.check(broker, settings)
 
 
 def test_a_topic_with_producer_time_stamps_is_refused(broker: str, settings: Settings) -> None:

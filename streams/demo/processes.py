@@ -70,7 +70,7 @@ class Child:
 
     def last_words(self) -> str:
         """The last line of its output without time stamp and such."""
-        return (self.tail(1) or "no reason given").rsplit("] ", 1)[-1].removeprefix("credence worker: ").strip()
+        return (self.tail(1) or "no reason given").rsplit("] ", 1)[-1].removeprefix("worker ends itself: ").strip()
 
     def terminate(self) -> None:
         """Ask it to end; `stop` waits for it."""

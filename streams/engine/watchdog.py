@@ -72,3 +72,15 @@ class Watchdog:
             time.sleep(self._stall_s / 12)
             if time.monotonic() - self._beat > 2 * self._stall_s:
                 self._die(f"the event loop has been blocked for {2 * self._stall_s:.0f} s")
+
+
+async def end_if_stopped(session_s: float, die: Callable[[str], None], every_s: float = 0.25) -> None:
+    """Notice that this process stood still, as a whole, for longer than a session, and end it: others own its work now.
+
+    A task of its own that does nothing but sleep: time that other work spends waiting for Kafka must not count.
+    """
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(every_s)
+        if (stood_s := time.monotonic() - before) > session_s:
+            die(f"stood still for {stood_s:.0f} s, longer than a session: the partitions have another owner")

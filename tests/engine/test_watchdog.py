@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from streams.engine.watchdog import Watchdog
+from streams.engine.watchdog import Watchdog, end_if_stopped
 
 
 class Ended(BaseException):
@@ -65,3 +66,18 @@ async def test_a_broker_that_does_not_answer_ends_the_process() -> None:
     with pytest.raises(Ended, match="the broker has not answered"):
         async with asyncio.timeout(10):
             await dog.run()
+
+
+async def test_a_process_that_stood_still_for_longer_than_a_session_ends() -> None:
+    watching = asyncio.create_task(end_if_stopped(0.3, ends, every_s=0.01))
+    await asyncio.sleep(0.05)
+    time.sleep(0.5)  # as SIGSTOP does it, nothing in this process goes on
+    with pytest.raises(Ended, match="longer than a session"):
+        await watching
+
+
+async def test_waiting_for_kafka_for_longer_than_a_session_is_no_standing_still() -> None:
+    watching = asyncio.create_task(end_if_stopped(0.3, ends, every_s=0.01))
+    await asyncio.sleep(0.6)
+    assert not watching.done()
+    watching.cancel()
