@@ -147,8 +147,11 @@ class CredenceApp(faust.App):
     def _work_positions(self) -> dict[TP, int]:
         """For each partition that this worker should be making progress on, the offset it stands at."""
         held = self.held_partitions()
+        # Of what this worker has fetched nothing of yet, an earlier one may have taken in all.
         taken = {
-            tp: self._taken.get(tp, 0) for tp in self.consumer.assignment() - held if tp.topic in self._input_topics
+            tp: self._taken.get(tp, self._reported(tp))
+            for tp in self.consumer.assignment() - held
+            if tp.topic in self._input_topics
         }
         return {**taken, **self.state_positions()}
 

@@ -143,6 +143,20 @@ async def test_publishing_again_changes_nothing(live: Settings, world: Dataset) 
     assert report.claims == len(world.labels)
 
 
+async def test_a_worker_started_again_where_nothing_is_left_to_do_stays(live: Settings, tmp_path: Path) -> None:
+    await wait_idle(live)
+    hasty = live.replace(stall_ms=8_000, metrics_port=0)
+    again = Child("worker", ["worker", "--instance-id", "again"], hasty, tmp_path / "again.log")
+    try:
+        end = time.monotonic() + 60
+        while "ready with" not in again.tail() and time.monotonic() < end:
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(18)  # more than twice what it may stand still with work to do
+        assert again.ended() is None, again.tail()
+    finally:
+        again.stop()
+
+
 async def test_a_paced_replay_takes_its_time(live: Settings, tmp_path: Path) -> None:
     rows = "".join(f"{1400000000 + 60 * i},post,p{i},p{i},,u{i}\n" for i in range(4))
     (tmp_path / "events.csv").write_text("ts,kind,claim_id,event_id,parent_id,user_id\n" + rows)
