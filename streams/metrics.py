@@ -138,7 +138,10 @@ VITALS = define(
     sign=VITAL_SIGNS,
 )  # fmt: skip
 DEAD_LETTERS = define("counter", "credence_dead_letters_total", "Input refused, by reason.", code=tuple(DeadLetterCode))
-API_ROUTES = ("claims", "explanations", "sources", "communities", "flags", "healthz", "readyz", "metrics", "other")
+API_ROUTES = (
+    "claims", "claims-batch", "explanations", "sources", "sources-batch", "communities", "flags", "healthz", "readyz",
+    "metrics", "other",
+)  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",
     route=API_ROUTES, status=("2xx", "3xx", "4xx", "5xx"),

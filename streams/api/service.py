@@ -13,9 +13,9 @@ import orjson
 from aiohttp import web
 
 from streams import metrics
+from streams.api.reasons import BusyError, Explainer
 from streams.api.records import Reader
 from streams.api.store import CursorError, Store
-from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence
 from streams.settings import Settings
 from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES
@@ -23,7 +23,10 @@ from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Find = Callable[[str], dict[str, Any] | None]
 PAGE_MAX = 1_000
+BATCH_MAX = 1_000
+BODY_MAX = 2 * 1024 * 1024  # a thousand ids of the longest kind, escaped
 COUNT_EVERY_S = 5.0
 _FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, COMMUNITIES, FLAGS)
 
@@ -49,7 +52,7 @@ class Service:
         self._reader = Reader(settings, _FOLLOWED)
         self._following: asyncio.Task[None] | None = None
         self.caught_up = False
-        self._explaining = asyncio.Semaphore(1)  # each reads a partition's whole state
+        self._explainer = Explainer(settings)
 
     async def start(self) -> None:
         """Open the topics and begin to follow them. Raises TopicsError when they cannot be had."""
@@ -113,10 +116,12 @@ class Service:
 
     def app(self) -> web.Application:
         """The aiohttp application of this service; it does not start or stop the service."""
-        app = web.Application(middlewares=[_measured, _problems], client_max_size=0)
+        app = web.Application(middlewares=[_measured, _problems], client_max_size=BODY_MAX)
         app.router.add_get("/v1/claims/{id}", self.claim, name="claims")
         app.router.add_get("/v1/claims/{id}/explanation", self.explanation, name="explanations")
+        app.router.add_post("/v1/claims:batchGet", self.claims, name="claims-batch")
         app.router.add_get("/v1/sources/{id}", self.source, name="sources")
+        app.router.add_post("/v1/sources:batchGet", self.sources, name="sources-batch")
         app.router.add_get("/v1/communities/{id}", self.community, name="communities")
         app.router.add_get("/v1/flags", self.flags, name="flags")
         app.router.add_get("/healthz", self.healthz, name="healthz")
@@ -131,11 +136,23 @@ class Service:
     async def explanation(self, request: web.Request) -> web.Response:
         """Why a claim has its score and risk: ranked reasons in words, whose weights add up."""
         claim_id = request.match_info["id"]
-        async with self._explaining:
-            found = await explanation(self._settings, claim_id)
+        # What has no score is not looked for in the state: unknown ids must cost nothing.
+        version = self._known("claim", claim_id, self.store.claim).get("version", 0)
+        try:
+            found = await self._explainer.of(claim_id, version)
+        except BusyError:
+            raise Problem(503, "too many explanations are being made; ask again soon", {"Retry-After": "5"}) from None
         if found is None:
             raise Problem(404, f"the claims stage holds no claim {claim_id!r}")
         return _json(found)
+
+    async def claims(self, request: web.Request) -> web.Response:
+        """The newest scores of many claims."""
+        return await self._scores("claim", request, self.store.claim)
+
+    async def sources(self, request: web.Request) -> web.Response:
+        """The newest credibilities of many sources."""
+        return await self._scores("source", request, self.store.source)
 
     async def source(self, request: web.Request) -> web.Response:
         """The newest credibility of a source."""
@@ -145,16 +162,30 @@ class Service:
         """The newest vital signs of a community."""
         return self._score("community", request.match_info["id"], self.store.community)
 
-    def _score(self, subject: str, id_: str, find: Callable[[str], dict[str, Any] | None]) -> web.Response:
+    def _score(self, subject: str, id_: str, find: Find) -> web.Response:
+        return _json(_worded(subject, self._known(subject, id_, find)))
+
+    async def _scores(self, subject: str, request: web.Request, find: Find) -> web.Response:
+        """Each asked id once, in the order asked: found, or among the unknown."""
+        ids = _ids(await request.read())
+        records = {id_: find(id_) for id_ in ids}
+        unknown = [id_ for id_, record in records.items() if record is None]
+        if unknown:
+            self._must_know_all()
+        found = [_worded(subject, record) for record in records.values() if record is not None]
+        return _json({f"{subject}s": found, "unknown": unknown})
+
+    def _known(self, subject: str, id_: str, find: Find) -> dict[str, Any]:
         record = find(id_)
         if record is None:
-            if not self.caught_up:
-                # It may be among what has not been read yet: "unknown" would be a guess.
-                raise Problem(503, "the scores are still being read; ask again soon", {"Retry-After": "1"})
+            self._must_know_all()
             raise Problem(404, f"no {subject} {id_!r} is known")
-        record["enough_evidence"] = enough_evidence(subject, record)
-        record["assessment"] = assessment(subject, record)
-        return _json(record)
+        return record
+
+    def _must_know_all(self) -> None:
+        """Before something is called unknown: it may be among what has not been read yet."""
+        if not self.caught_up:
+            raise Problem(503, "the scores are still being read; ask again soon", {"Retry-After": "1"})
 
     async def flags(self, request: web.Request) -> web.Response:
         """Flags that stand, the most pressing first."""
@@ -196,6 +227,26 @@ def _json(value: Any, status: int = 200, content_type: str = "application/json")
     )
 
 
+def _worded(subject: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The record as a person reads it, too."""
+    record["enough_evidence"] = enough_evidence(subject, record)
+    record["assessment"] = assessment(subject, record)
+    return record
+
+
+def _ids(body: bytes) -> list[str]:
+    """The ids of a batch. Raises Problem unless the body is {"ids": […]} with up to BATCH_MAX strings."""
+    try:
+        ids = orjson.loads(body)["ids"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        ids = None
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise Problem(400, 'the body is a JSON object {"ids": ["…", …]}')
+    if len(ids) > BATCH_MAX:
+        raise Problem(400, f"{BATCH_MAX:,} ids at most, and these are {len(ids):,}")
+    return ids
+
+
 @web.middleware
 async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
@@ -206,6 +257,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         if error.status < 400:
             raise
         status, detail = error.status, f"{request.method} {request.path} is not served"
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = f"a request holds {BODY_MAX:,} bytes at most"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     except Exception:
         log.exception("%s %s failed", request.method, request.path)

@@ -165,6 +165,44 @@ def test_what_is_unknown_is_404_as_a_problem(api: Api, path: str) -> None:
     assert body["detail"]
 
 
+def post(api: Api, path: str, body: bytes) -> tuple[int, Any, str]:
+    request = urllib.request.Request(api.url + path, method="POST", data=body)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read()), answer.headers["Content-Type"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read()), error.headers["Content-Type"]
+
+
+def test_many_are_answered_at_once_in_the_order_asked_and_the_unknown_are_named(api: Api) -> None:
+    status, body, _ = post(api, "/v1/claims:batchGet", json.dumps({"ids": ["thin", "nobody", "a", "thin"]}).encode())
+    assert status == 200
+    assert [each["claim_id"] for each in body["claims"]] == ["thin", "a"]
+    assert body["claims"][1] == api.get("/v1/claims/a")[1]
+    assert body["unknown"] == ["nobody"]
+    sources = post(api, "/v1/sources:batchGet", b'{"ids": ["nobody", "s"]}')[1]
+    assert sources["sources"][0]["assessment"] == "mostly right so far"
+    assert post(api, "/v1/sources:batchGet", b'{"ids": []}')[1] == {"sources": [], "unknown": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"no json", 400, "ids"),
+        (b'["a"]', 400, "ids"),
+        (b'{"ids": "a"}', 400, "ids"),
+        (b'{"ids": [1]}', 400, "ids"),
+        (json.dumps({"ids": ["a"] * 1_001}).encode(), 400, "1,000 ids at most"),
+        (b" " * (2 * 1024 * 1024 + 1), 413, "bytes at most"),
+    ],
+    ids=["no json", "a list", "no list", "numbers", "too many", "too large"],
+)
+def test_a_batch_that_makes_no_sense_is_refused_as_a_problem(api: Api, body: bytes, status: int, said: str) -> None:
+    refused, problem, kind = post(api, "/v1/claims:batchGet", body)
+    assert (refused, problem["status"], kind.split(";")[0]) == (status, status, "application/problem+json")
+    assert said in problem["detail"]
+
+
 def test_open_flags_come_in_pages_by_priority(api: Api) -> None:
     first = api.get("/v1/flags?min_priority=20&limit=5")[1]
     second = api.get(f"/v1/flags?min_priority=20&limit=5&cursor={first['next_cursor']}")[1]

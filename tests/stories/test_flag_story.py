@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import orjson
 import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from load_tests.bench.processes import running
-from streams import cli_flags, topics
+from streams import cli_flags, schemas, topics
 from streams.api.records import Reader
 from streams.cli import app
 from streams.idle import wait_idle
 from streams.settings import Settings, client_kwargs
 from streams.verify import verify
+from tests.api.test_service import Api
 
 DAY_MS = 86_400_000
 LIARS, LIES = 12, 8
@@ -89,6 +91,28 @@ def shown(*arguments: str) -> str:
     return done.stdout
 
 
+def downstream(settings: Settings, raised: dict[str, Any], why: dict[str, Any]) -> None:
+    """Another service asks about the flagged claim over HTTP; what it gets is what the published schemas say."""
+    api = Api(settings, CREDENCE_API_STALENESS_MS="60s")
+    try:
+        api.becomes("/readyz", lambda status, _: status == 200)
+        flags = api.becomes("/v1/flags", lambda _, body: bool(body.get("flags")))["flags"]
+        newest = next(flag for flag in flags if flag["flag_id"] == raised["flag_id"])
+        claim = api.get(newest["subject"]["uri"])[1]
+        assert claim["flagged"]
+        source = api.get("/v1/sources/liar-0")[1]
+        assert source["wrong"] == LIES
+        for schema, record in (("flag", newest), ("claim-score", claim), ("source-score", source)):
+            jsonschema_rs.validate(json.loads((schemas.FOLDER / f"{schema}.v1.schema.json").read_text()), record)
+        status, told, kind = api.get(newest["subject"]["uri"] + "/explanation")
+        assert (status, kind.split(";")[0]) == (200, "application/json")
+        later = ("version", "as_of_ms")  # a tick may have published the same figures once more
+        assert {k: v for k, v in told.items() if k not in later} == {k: v for k, v in why.items() if k not in later}
+        assert api.get("/v1/claims/nobody/explanation")[0] == 404
+    finally:
+        assert api.end() == 0
+
+
 def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(platform: Platform) -> None:
     for n in range(LIES):
         platform.tell(f"lie-{n}")
@@ -110,6 +134,8 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     table = shown("explain", "fresh")
     for words in ("what makes it look false", "together", "fresh-"):
         assert words in table
+
+    downstream(platform.settings, raised, why)
 
     switch("kill", "--yes")
     platform.settle()
