@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from streams import metrics, settings, topics
+from streams.api.service import ROUTES
 from streams.settings import Settings
 
 PATH = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -44,6 +45,14 @@ def markdown() -> str:
                 )
                 for topic in topics.ALL
             ),
+        ),
+        "Keys that begin with a zero byte are marks of the engine (who owns a partition, and fences): skip them.\n",
+        "## The query service\n\nJSON. "
+        "What is not to be had is problem+json: 404 what is unknown, 400 what makes no sense, "
+        "503 with `Retry-After` what is still being read or too much at once. Ids are percent-encoded.\n",
+        _table(
+            ("request", "answer"),
+            ((f"`{method} {path}`", (handler.__doc__ or "").splitlines()[0]) for method, path, _, handler in ROUTES),
         ),
         "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
         f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
