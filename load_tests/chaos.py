@@ -30,10 +30,18 @@ from streams.verify import Report, verify
 KINDS = ("kill", "freeze", "join", "leave", "broker")
 ENDED_ITSELF = 70
 READY = re.compile(rb"ready with (?!no partition)")
+# A starved machine takes its time; a replay gives up later than this.
+READY_PATIENCE_S = 120.0
+# A fault hits within this share of the events behind its moment: what lies further on is held back until it has.
+SLACK = 0.05
 # A zombie must be gone this long after it wakes.
 ZOMBIE_PATIENCE_S = 30.0
 
 Say = Callable[[str], None]
+
+
+class ChaosError(RuntimeError):
+    """A run that could not be brought to its end. The message says why, and what to look at."""
 
 
 @dataclass
@@ -45,6 +53,7 @@ class Outcome:
         zombies: stopped workers that woke up, and ended themselves.
         survivors: stopped workers that woke up, and did not; must be 0.
         restarts: workers that the supervisor had to start again.
+        late: faults that found every event published already; must be 0.
         seconds: of the whole replay.
         report: what `verify` found afterwards.
     """
@@ -53,12 +62,13 @@ class Outcome:
     zombies: int = 0
     survivors: int = 0
     restarts: int = 0
+    late: int = 0
     seconds: float = 0.0
     report: Report = field(default_factory=Report)
 
     def passed(self) -> bool:
-        """Whether nothing was lost or counted twice, and no zombie went on."""
-        return self.report.passed and not self.survivors
+        """Whether nothing was lost or counted twice, no zombie went on, and every fault came while there was work."""
+        return self.report.passed and not self.survivors and not self.late
 
 
 class Crew:
@@ -88,9 +98,8 @@ class Crew:
         log = self._logs / f"{name}.log"
         self._printed[name] = log.stat().st_size if log.exists() else 0
         self._workers[name] = start(
-            self._settings, "streams.cli", name.split("-")[0], "--log-level", "info", "--instance-id", name, log=log,
-            CREDENCE_SESSION_TIMEOUT_MS=str(self._settings.session_timeout_ms),
-        )  # fmt: skip
+            self._settings, "streams.cli", name.split("-")[0], "--log-level", "info", "--instance-id", name, log=log
+        )
 
     def names(self) -> list[str]:
         """Workers that are not stopped."""
@@ -119,17 +128,22 @@ class Crew:
         worker.terminate()
         worker.wait(60)
 
-    async def ready(self, name: str, patience_s: float = 60.0) -> None:
-        """Wait until a worker owns its partitions; TimeoutError if it never does."""
+    async def ready(self, name: str, patience_s: float = READY_PATIENCE_S) -> None:
+        """Wait until a worker owns partitions. Raises ChaosError, with what it said last, if it never does."""
         log = self._logs / f"{name}.log"
-        async with asyncio.timeout(patience_s):
-            while not READY.search(log.read_bytes()[self._printed[name] :]):
-                self.supervise()
-                await asyncio.sleep(0.2)
+        end = time.monotonic() + patience_s
+        while not READY.search(said := log.read_bytes()[self._printed.get(name, 0) :]):
+            if time.monotonic() > end:
+                last = "\n".join(said.decode(errors="replace").splitlines()[-5:]) or "nothing"
+                raise ChaosError(
+                    f"{name} owned no partition within {patience_s:.0f} s. Either the machine is too busy (try again "
+                    f"when it is not) or it cannot start; it said:\n{last}"
+                )
+            self.supervise()
+            await asyncio.sleep(0.2)
 
     async def freeze(self, name: str, seconds: float) -> None:
         """Stop it for longer than its session lasts, wake it up, and see whether it ends itself."""
-        await self.ready(name)
         worker = self._workers[name]
         self._frozen.add(name)
         worker.send_signal(signal.SIGSTOP)
@@ -178,9 +192,13 @@ class Chaos:
         self._status = ReplayStatus()
         self.outcome = Outcome()
         self._crew = Crew(self._settings, logs, self.outcome)
+        self._allowed = len(self._data)
 
     async def run(self, faults: Sequence[str], seed: int = 0, workers: int = 1) -> Outcome:
-        """Replay with these faults at random moments, spread over the whole of it; then verify."""
+        """Replay with these faults at random moments, each while events are still to come; then verify.
+
+        Raises ChaosError when a worker does not come up.
+        """
         await asyncio.to_thread(topics.create, self._settings.broker, self._settings)
         began = time.perf_counter()
         try:
@@ -206,23 +224,35 @@ class Chaos:
         def note(status: ReplayStatus) -> None:
             self._status = status
 
-        await Replay(self._settings, self._data, self._settings.verdict_lag_ms, on_status=note, stall_s=180.0).run()
+        await Replay(
+            self._settings, self._data, self._settings.verdict_lag_ms, on_status=note, stall_s=180.0,
+            allowed=lambda: self._allowed,
+        ).run()  # fmt: skip
 
     async def _inject(self, faults: Iterable[str], rng: random.Random, replay: asyncio.Task[None]) -> None:
         planned = list(faults)
-        moments = sorted(rng.uniform(0.02, 0.9) for _ in planned)
-        for kind, moment in zip(planned, moments, strict=True):
-            while not replay.done() and self._status.events < moment * len(self._data):
+        moments = [*sorted(rng.uniform(0.02, 0.9) for _ in planned), 1.0]
+        self._hold(moments[0])
+        for kind, moment, following in zip(planned, moments[:-1], moments[1:], strict=True):
+            while not replay.done() and self._status.events < int(moment * len(self._data)):
                 self._crew.supervise()
                 await asyncio.sleep(0.02)
             await asyncio.sleep(rng.uniform(0.0, 1.0))
-            self._say(f"{kind} after {self._status.events:,} events")
+            self._say(f"{kind} after {self._status.events:,} of {len(self._data):,} events")
             self.outcome.faults[kind] += 1
-            await self._fault(kind, rng)
+            self.outcome.late += self._status.events >= len(self._data)
+            victim = rng.choice(self._crew.names())
+            if kind == "freeze":
+                await self._crew.ready(victim)
+            self._hold(following)  # what goes on meanwhile, up to the next fault, is what the fault may disturb
+            await self._fault(kind, victim, rng)
 
-    async def _fault(self, kind: str, rng: random.Random) -> None:
+    def _hold(self, moment: float) -> None:
+        """Let no more be published than what a fault at this moment may come too late for."""
+        self._allowed = max(1, int(min(1.0, moment + SLACK) * len(self._data)))
+
+    async def _fault(self, kind: str, name: str, rng: random.Random) -> None:
         crew = self._crew
-        name = rng.choice(crew.names())
         if kind == "kill":
             crew.kill(name)
         elif kind == "freeze":

@@ -37,16 +37,21 @@ def chaos(
 
     Example: credence chaos --faults 10 --only kill --json
     """
-    from load_tests.chaos import KINDS, Chaos
+    from load_tests.chaos import KINDS, Chaos, ChaosError
     from load_tests.world import make_world, write_world
+    from streams.idle import StalledError
+    from streams.replay import PublishError
 
     kinds = [kind for kind in only.split(",") if kind]
+    if not kinds:
+        raise typer.BadParameter(f"no kind: kinds are {', '.join(KINDS)}", param_hint="--only")
     if unknown := set(kinds) - set(KINDS):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: kinds are {', '.join(KINDS)}", param_hint="--only")
     rng = random.Random(seed)
     plan = [kinds[i % len(kinds)] for i in range(faults)]
     rng.shuffle(plan)
-    with foreseen(BrokerError, SettingsError, DatasetError), tempfile.TemporaryDirectory() as folder:
+    foreseeable = (BrokerError, SettingsError, DatasetError, ChaosError, StalledError, PublishError)
+    with foreseen(*foreseeable), tempfile.TemporaryDirectory() as folder:
         files = data or write_world(make_world("small", seed), Path(folder) / "world")
         with embedded.private(Path(folder) / "kafka", say=say) as node:
             settings = Settings.from_env(broker=node.bootstrap).replace(namespace=f"chaos-{uuid.uuid4().hex[:6]}.")
@@ -58,6 +63,7 @@ def chaos(
         "restarts": outcome.restarts,
         "zombies_ended": outcome.zombies,
         "zombies_surviving": outcome.survivors,
+        "faults_after_the_last_event": outcome.late,
         "seconds": round(outcome.seconds, 1),
         **outcome.report.as_dict(),
     }

@@ -27,6 +27,7 @@ BATCH_BYTES = 512 << 10
 SLICE_ROWS = 4_000
 PACE_S = 0.1
 """A paced replay publishes what is due this often."""
+HELD_S = 0.02
 
 
 class PublishError(RuntimeError):
@@ -108,6 +109,7 @@ class Replay:
         speed: event time by wall time (60: an hour a minute); None: as fast as the stages learn.
         on_status: called with a ReplayStatus whenever it changed, at most every few thousand events.
         stall_s: see Standstill.
+        allowed: how many events may be published by now; asked again and again where that is less than all.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class Replay:
         speed: float | None = None,
         on_status: Callable[[ReplayStatus], None] = lambda status: None,
         stall_s: float = STALL_S,
+        allowed: Callable[[], int] | None = None,
     ) -> None:
         self._settings, self._data, self._speed, self._on_status = settings, data, speed, on_status
+        self._allowed = allowed or (lambda: len(data))
         self._standstill = Standstill(settings, stall_s)
         self._clock = data.clock_ms
         self._releases = data.releases(lag_ms)
@@ -170,6 +174,9 @@ class Replay:
             stop = min(end, start + SLICE_ROWS)
             if self._speed is not None:
                 stop = min(stop, await self._pace(start))
+            while (allowed := self._allowed()) <= start:
+                await asyncio.sleep(HELD_S)
+            stop = min(stop, allowed)
             await publisher.publish(self._data.records(start, stop))
             start = stop
             self._tell(events=stop, event_ms=int(self._clock[stop - 1]))

@@ -166,6 +166,22 @@ async def test_a_paced_replay_takes_its_time(live: Settings, tmp_path: Path) -> 
     assert time.perf_counter() - began >= 180 / 120
 
 
+async def test_a_replay_goes_as_far_as_it_is_allowed_to(live: Settings, tmp_path: Path) -> None:
+    rows = "".join(f"{1500000000 + i},post,h{i},h{i},,u{i}\n" for i in range(5))
+    (tmp_path / "events.csv").write_text("ts,kind,claim_id,event_id,parent_id,user_id\n" + rows)
+    (tmp_path / "claims.csv").write_text("claim_id,label\n")
+    allowed, seen = 3, []
+    note = lambda status: seen.append(status.events)  # noqa: E731
+    replay = Replay(live, dataset.read(tmp_path), DAY_MS, on_status=note, allowed=lambda: allowed)
+    running = asyncio.create_task(replay.run())
+    while 3 not in seen:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    assert seen[-1] == 3
+    allowed = 5
+    assert (await running).events == 5
+
+
 async def test_publishing_is_not_what_takes_the_time(settings: Settings, world: Dataset) -> None:
     """Far below what it does alone, so that a busy machine passes: about 100,000 events/s on one free core."""
     topics.create(settings.broker, settings, [topics.EVENTS])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,20 +11,13 @@ from pathlib import Path
 
 import orjson
 
-from streams.demo.processes import dies_with_parent
+from streams.demo.processes import dies_with_parent, environment
 from streams.settings import Settings
 
 
-def environment(settings: Settings, **more: str) -> dict[str, str]:
-    """The environment in which a child sees these settings."""
-    return {
-        **os.environ,
-        "CREDENCE_BROKER": settings.broker,
-        "CREDENCE_NAMESPACE": settings.namespace,
-        "CREDENCE_PARTITIONS": str(settings.partitions),
-        "CREDENCE_METRICS_PORT": "0",
-        **more,
-    }
+def _environment(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment in which a child sees these settings; several of them run at once, each on any port."""
+    return environment(settings.replace(metrics_port=0)) | more
 
 
 def start(settings: Settings, module: str, *arguments: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
@@ -33,7 +25,7 @@ def start(settings: Settings, module: str, *arguments: str, log: Path, **more: s
     with log.open("ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=environment(settings, **more),
+            env=_environment(settings, **more),
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
@@ -60,7 +52,7 @@ def measured(settings: Settings, module: str, timeout_s: float, **more: str) -> 
     """Run a module that prints MEASURED, a count and seconds; both."""
     done = subprocess.run(
         [sys.executable, "-m", module],
-        env=environment(settings, **more),
+        env=_environment(settings, **more),
         stdout=subprocess.PIPE,
         timeout=timeout_s,
         check=False,
@@ -75,7 +67,7 @@ def answered(settings: Settings, module: str, timeout_s: float, **more: str) -> 
     """Run a module that prints RESULT and a JSON object; the object."""
     command = [sys.executable, "-m", module]
     done = subprocess.run(
-        command, env=environment(settings, **more), stdout=subprocess.PIPE, timeout=timeout_s, check=False
+        command, env=_environment(settings, **more), stdout=subprocess.PIPE, timeout=timeout_s, check=False
     )
     found = re.search(rb"RESULT (.+)", done.stdout)
     if found is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from load_tests.chaos import Chaos, Outcome
+from load_tests.chaos import Chaos, ChaosError, Crew, Outcome
 from load_tests.world import make_world, write_world
 from streams import broker as embedded
 from streams.broker import Broker
@@ -48,7 +48,14 @@ def assert_exact(outcome: Outcome) -> None:
     assert (report.records_differing, report.flags_missing, report.flags_extra) == (0, 0, 0)
     assert (report.counts_differing, report.lost, report.duplicated) == (0, 0, 0)
     assert report.counts_differing_from_files == 0  # the CSV files themselves, counted by the standard library
-    assert outcome.survivors == 0
+    assert (outcome.survivors, outcome.late) == (0, 0)
+
+
+async def test_a_worker_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "worker-1.log").write_text("ready with no partition: 0 rows\nno room\n")
+    crew = Crew(Settings(broker="none:1"), tmp_path, Outcome())
+    with pytest.raises(ChaosError, match=r"worker-1 owned no partition within 0 s[\s\S]*no room"):
+        await crew.ready("worker-1", patience_s=0.0)
 
 
 def test_ten_kills_of_the_worker_lose_and_double_nothing(
