@@ -10,15 +10,13 @@ from typing import Annotated
 import typer
 
 from streams.broker import BrokerError, resolve
-from streams.console import foreseen, say
+from streams.console import Kafka, foreseen, say
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
 
 
 def api(
-    broker: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one.")
-    ] = None,
+    broker: Kafka = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; also CREDENCE_API_HOST.")] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any; also CREDENCE_API_PORT.")

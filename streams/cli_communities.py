@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streams.cli_worker import Instance, Kafka, Level, LogLevel, run
+from streams.cli_worker import Instance, Level, LogLevel, run
+from streams.console import Kafka
 
 
 def communities(broker: Kafka = None, instance_id: Instance = None, log_level: Level = LogLevel.INFO) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from streams import deadletters
 from streams.broker import BrokerError, resolve
-from streams.console import err, escape, foreseen, out, print_json, table_of
+from streams.console import Kafka, err, escape, foreseen, out, print_json, table_of
 from streams.deadletters import Filter, Letter
 from streams.events import DeadLetterCode
 from streams.printable import printable
@@ -27,10 +27,6 @@ app = typer.Typer(help="Input that was refused: list, show, redrive.", no_args_i
 
 SHOWN_CHARS = 4_000
 
-Kafka = Annotated[
-    str | None,
-    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Codes = Annotated[
     list[DeadLetterCode] | None, typer.Option("--code", help="Only letters with this code; may be repeated.")

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from streams.broker import BrokerError
-from streams.cli_replay import Kafka, Lag, parse_lag, parse_speed
-from streams.console import PLAIN_WIDTH, foreseen, print_json
+from streams.cli_replay import Lag, parse_lag, parse_speed
+from streams.console import PLAIN_WIDTH, Kafka, foreseen, print_json
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
 

@@ -13,7 +13,7 @@ from streams import topics
 from streams.api.records import Entry, Reader
 from streams.blocks import Block, encode
 from streams.broker import BrokerError, resolve
-from streams.console import BROKER_OPTION, JSON_OPTION, err, escape, foreseen, moment, out, print_json, say
+from streams.console import Kafka, err, escape, foreseen, moment, out, print_json, say
 from streams.engine.progress import ProgressBoard
 from streams.events import FlagAction
 from streams.reading import why_flagged, why_retracted
@@ -41,11 +41,11 @@ def _flags() -> None:
 
 @app.command(epilog="Example: credence flags tail --last 20 --no-follow --json")
 def tail(
-    broker: str | None = BROKER_OPTION,
+    broker: Kafka = None,
     last: Annotated[int, typer.Option(min=0, help="Begin with this many past records of each partition.")] = 10,
     everything: Annotated[bool, typer.Option("--all", help="Begin with the first record that is kept.")] = False,
     follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
-    as_json: bool = JSON_OPTION,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show flags as they are raised, updated and retracted; a record that was written twice is shown once.
 
@@ -58,15 +58,13 @@ def tail(
 
 
 @app.command(epilog="Example: credence flags pause")
-def pause(broker: str | None = BROKER_OPTION) -> None:
+def pause(broker: Kafka = None) -> None:
     """Raise no new flag until `resume`; what was raised is still updated and retracted."""
     _switch("pause", broker)
 
 
 @app.command(epilog="Example: credence flags kill --yes")
-def kill(
-    broker: str | None = BROKER_OPTION, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-) -> None:
+def kill(broker: Kafka = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Retract every flag now, and raise none until `resume`."""
     if not yes:
         typer.confirm("Retract every flag that stands, and raise no more?", abort=True)
@@ -74,7 +72,7 @@ def kill(
 
 
 @app.command(epilog="Example: credence flags resume")
-def resume(broker: str | None = BROKER_OPTION) -> None:
+def resume(broker: Kafka = None) -> None:
     """Take back `pause` and `kill`."""
     _switch("resume", broker)
 

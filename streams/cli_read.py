@@ -12,7 +12,7 @@ from rich.table import Table
 from streams.api.records import Reader
 from streams.api.store import Store
 from streams.broker import BrokerError, resolve
-from streams.console import err, escape, foreseen, moment, out, print_json, table_of
+from streams.console import Kafka, err, escape, foreseen, moment, out, print_json, table_of
 from streams.explanation import explanation
 from streams.reading import assessment, enough_evidence, figure, why_retracted
 from streams.settings import Settings, SettingsError
@@ -22,10 +22,6 @@ FORESEEN = (BrokerError, SettingsError, TopicsError)
 REASONS_SHOWN = 12
 EVIDENCE_SHOWN = 3
 
-Kafka = Annotated[
-    str | None,
-    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, all of them unless --limit is given.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="How many to show; in a table 20.")]
 

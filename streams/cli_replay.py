@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.console import err, foreseen, print_json
+from streams.console import Kafka, err, foreseen, print_json
 from streams.settings import Settings, SettingsError, parse_duration_ms
 from streams.topics import TopicsError
 
@@ -52,10 +52,6 @@ Lag = Annotated[
         show_default="24h, or CREDENCE_VERDICT_LAG_MS",
     ),
 ]  # fmt: skip
-Kafka = Annotated[
-    str | None,
-    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
-]
 
 
 def replay(

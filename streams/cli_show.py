@@ -12,7 +12,7 @@ import typer
 
 from streams import blocks, topics
 from streams.broker import BrokerError, resolve
-from streams.console import foreseen, print_json
+from streams.console import Kafka, foreseen, print_json
 from streams.events import Kind, Stance
 from streams.printable import printable
 from streams.settings import Settings, SettingsError
@@ -36,12 +36,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 
 def show(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="As in `credence topics list`, with or without .v1.")],
-    broker: Annotated[
-        str | None,
-        typer.Option(
-            "--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."
-        ),
-    ] = None,
+    broker: Kafka = None,
     partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
     offset: Annotated[int | None, typer.Option(min=0, help="Begin at this offset; else with the last records.")] = None,
     last: Annotated[int, typer.Option(min=0, help="Begin so many records before the end of each partition.")] = 10,

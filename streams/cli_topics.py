@@ -10,7 +10,7 @@ from rich.table import Table
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.console import escape, foreseen, out, print_json, say
+from streams.console import Kafka, escape, foreseen, out, print_json, say
 from streams.settings import Settings, SettingsError
 from streams.topics import ALL, TopicsError
 
@@ -18,10 +18,6 @@ app = typer.Typer(
     help="The topics that events, scores and flags travel on.", no_args_is_help=True, add_completion=False
 )
 
-Kafka = Annotated[
-    str | None,
-    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from streams import topics
 from streams.broker import BrokerError, resolve
 from streams.cli_replay import parse_lag
-from streams.console import err, foreseen, out, print_json
+from streams.console import Kafka, err, foreseen, out, print_json
 from streams.csvfiles import DatasetError
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    broker: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one.")
-    ] = None,
+    broker: Kafka = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", file_okay=False, help="Data set that was replayed: count over its files, too."),

@@ -11,7 +11,7 @@ import typer
 
 from streams import metrics, topics
 from streams.broker import BrokerError, resolve
-from streams.console import foreseen
+from streams.console import Kafka, foreseen
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
 
@@ -31,10 +31,6 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-Kafka = Annotated[
-    str | None,
-    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
-]
 Instance = Annotated[
     str | None,
     typer.Option(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -33,10 +33,10 @@ class _Console(Console):
 out = _Console()
 err = _Console(stderr=True)
 
-BROKER_OPTION = typer.Option(
-    None, "--broker", metavar="HOST:PORT", help="Kafka to use instead of the embedded one; also CREDENCE_BROKER."
-)
-JSON_OPTION = typer.Option(False, "--json", help="Print JSON, for programs.")
+Kafka = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to use; also CREDENCE_BROKER. Else the embedded one."),
+]
 
 
 def say(sentence: str) -> None:
