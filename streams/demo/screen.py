@@ -46,6 +46,7 @@ WORDS = {
     "net_rush": "pushed in its first hour by accounts that act together",
     "net_late": "pushed later by accounts that act together",
     "query": "questioned in replies",
+    "infectious": "spreading fast",
 }
 
 

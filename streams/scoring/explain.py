@@ -33,7 +33,7 @@ from streams.scoring.signals import SIGNALS
 
 VOICES = 20  # participants that an explanation names
 QUERY = 3
-ROOT_SIGNALS = ("root", "slow", "slow_3h")
+ROOT_SIGNALS = ("root", "slow", "slow_3h", "infectious")
 STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "net_rush", "net_late")
 _RULED = {True: "checkers found it true", False: "checkers found it false"}
 # Of each signal: what it says where it raises the risk, and where it lowers it.
@@ -75,6 +75,7 @@ SIGNAL_WORDS = {
     "net_rush": ("accounts that act as one push it from the start", "accounts that act as one are on its other side"),
     "net_late": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
     "query": ("many ask whether it is true", "few ask whether it is true"),
+    "infectious": ("it spreads fast", "it hardly spreads"),
 }
 
 

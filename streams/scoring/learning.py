@@ -34,6 +34,7 @@ RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate w
 SCORE_SD = (0.25, 0.5)  # the same for the public score; its base rate is π, which the intercept only corrects
 TALLY_PRIOR = 10.0  # claims
 PI_PRIOR = 2.0  # verdicts
+IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
 PUBLISH_EVERY = 8  # settled claims between versions
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
@@ -86,10 +87,10 @@ class Learner:
         base = self._get("recent", 0.5)
         centre, seen = self._vector("mean", np.zeros(len(SIGNALS))), self._get("seen")
         beta, precision = self._weights()
-        z = float((signals - centre) @ beta)
+        x = (signals - centre) * IN_USE
+        z = float(x @ beta)
         self._calibrate("cal", z, y, share, RISK_SD)
         self._calibrate("platt", logit(self._pi()) + corroboration, 1.0 - y, share, SCORE_SD)
-        x = signals - centre
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)

@@ -20,6 +20,8 @@
                         what a net does to a first impression is learned apart from the company it keeps. All three may
                         take either sign, and start at 0
     query               share of queries among written stances; in shadow: its sign changes with the platform
+    infectious          ln(1 + p̂), p̂ as in `cascade`: how fast it spreads at its latest event; in shadow: what spreads
+                        fast is looked at first (the priority of flags), which does not make it false
 
 A ruling in force adds its evidence. Nothing here moves the public score. β are learned from settled claims around the
 prior weights in `signals` (see `learning`); a and b are learned apart, so that calibration cannot touch the ranking.
@@ -34,6 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables, brings_record
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
@@ -69,6 +72,8 @@ def signal_matrix(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Flo
     columns["evidence"] = -from_fixed(claims["L"][rows])
     columns["signed"] = -pooled(from_fixed(claims["signed"][rows]), claims["known"][rows], SIGNED_DESIGN_EFFECT)
     columns |= stance_signals(tables, rows)
+    since_s = (claims["last"][rows] - claims["first"][rows]) / 1000.0
+    columns["infectious"] = np.log1p(cascade.infectiousness(cascade.kernel_matrix(claims, rows), since_s)[0])
     return np.stack([columns[name] for name in SIGNALS], axis=1)
 
 

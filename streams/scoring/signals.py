@@ -54,6 +54,7 @@ REGISTRY = (
     Signal("net_rush", 0.0, FREE, "the vote of copy-clusters in a claim's first hour", either=True),
     Signal("net_late", 0.0, FREE, "their vote later", either=True),
     Signal("query", 0.0, TIGHT, "share of questions among written stances", shadow=True),
+    Signal("infectious", 0.0, TIGHT, "how fast it spreads at its latest event", shadow=True),
 )
 SIGNALS = tuple(s.name for s in REGISTRY)
 SHADOW = frozenset(s.name for s in REGISTRY if s.shadow)

@@ -58,6 +58,16 @@ def test_a_signal_that_tells_gains_weight_and_one_that_misleads_goes_to_zero_not
     assert all(told.values()[f"risk_{name}"] == 0.0 for name in SHADOW)
 
 
+def test_a_signal_in_shadow_moves_nothing_that_is_learned() -> None:
+    dark = [SIGNALS.index(name) for name in SHADOW]
+    rows = drawn(0, 100, 2.0)
+    other = [(false, [0.0 if i in dark else s for i, s in enumerate(signals)]) for false, signals in rows]
+    lit, blind = Learner(), Learner()
+    lit.apply(lessons(rows), 0)
+    blind.apply(lessons(other), 0)
+    assert lit.values() == blind.values()
+
+
 def test_where_nobody_denies_both_coins_are_the_same_whatever_the_base_rate() -> None:
     learner = Learner()
     true_only = [
