@@ -89,6 +89,9 @@ class Core:
         now = self.claims.read([self._columns.claims[c] for c in claims.tolist()], rulings=False)
         return np.asarray(now["risk_z"], np.float64), np.asarray(now["score"], np.float64)
 
+    def aside(self, withheld: Codes) -> None:
+        """None: what one verdict teaches reaches every score, so that a world without it must be run."""
+
     def flags(self) -> Sequence[Flag]:
         """First flag of each claim."""
         return list(self._flags.values())

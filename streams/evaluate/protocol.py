@@ -3,7 +3,9 @@
 A claim's prediction at horizon h is made at t₀ + h from events strictly before that moment and from rulings released
 strictly before it. Where moments tie, predictions come first, then releases, then events. Rulings on the claim itself
 and on claims of its group never count: at the first such release that precedes one of the group's predictions, the
-world forks, and the fork lives on without the group's rulings until the group's last prediction.
+world forks, and the fork lives on without the group's rulings until the group's last prediction. A scorer that can
+tell by itself what it would say without some rulings (`Scorer.aside`) is asked; any other is forked as a process, which
+is always right and costs all the events in between once more for every group.
 """
 
 from __future__ import annotations
@@ -44,7 +46,17 @@ class Flag:
     t_ms: int
 
 
-class Scorer(Protocol):
+class Predictor(Protocol):
+    """What can be asked."""
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """(log-odds of false in nats, score) of the claims as known at `at_ms`; score is public corroboration, 0 to 1.
+
+        Log-odds, because a probability in floating point cannot rank what lies beyond 1 − 1e-16.
+        """
+
+
+class Scorer(Predictor, Protocol):
     """What is put to the test. Calls come in order of event time; nothing of the future is ever passed.
 
     Attributes:
@@ -62,10 +74,11 @@ class Scorer(Protocol):
     def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
         """Take verdicts (1 true, 2 false) released at `at_ms`."""
 
-    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
-        """(log-odds of false in nats, score) of the claims as known at `at_ms`; score is public corroboration, 0 to 1.
+    def aside(self, withheld: Codes) -> Predictor | None:
+        """This scorer as it goes on without rulings on the withheld claims, none of which has been released yet.
 
-        Log-odds, because a probability in floating point cannot rank what lies beyond 1 − 1e-16.
+        It hears of events and of all other rulings through the scorer itself, and predicts exactly as a copy of it
+        would that had been fed and ruled apart. None: the scorer has no such way, and is copied.
         """
 
     def flags(self) -> Sequence[Flag]:
@@ -147,12 +160,15 @@ class Trial:
         moments = Moments(times, cut, asked, released)
         return cls(data, claims, rulings, tuple(horizons_ms), group, moments, data.asserted)
 
+    def groups_asked(self, at: int) -> set[int]:
+        """Groups of the claims that are predicted at moment `at`."""
+        return {int(self.withhold_group[self.claims[row]]) for row, _ in self.moments.asked[at]}
+
     def last_asked(self) -> dict[int, int]:
         """Group → index of the last moment at which one of its claims is predicted."""
         last: dict[int, int] = {}
-        for at, pairs in enumerate(self.moments.asked):
-            for row, _ in pairs:
-                last[int(self.withhold_group[self.claims[row]])] = at
+        for at in range(len(self.moments.times)):
+            last.update(dict.fromkeys(self.groups_asked(at), at))
         return last
 
 
@@ -170,14 +186,23 @@ def run(trial: Trial, scorer: Scorer, tick: Callable[[int], None] = lambda event
     line = _Line(trial, scorer, made)
     forks: Forks[_ForkResult] = Forks(jobs)
     last_asked = trial.last_asked()
-    forked: dict[int, int] = {}
+    forked: set[int] = set()
+    asides: dict[int, Predictor] = {}
     for at in range(len(trial.moments.times)):
         tick(line.advance(at))
         line.predict(at, lambda group: group not in forked)
+        for group in trial.groups_asked(at) & asides.keys():
+            line.predict(at, group.__eq__, asides[group])
+            if last_asked[group] == at:
+                del asides[group]
         for group in line.groups_released(at):
             if group not in forked and last_asked.get(group, -1) > at:
-                forked[group] = at
-                forks.start(_fork(trial, scorer, group, at, last_asked[group]))
+                forked.add(group)
+                aside = scorer.aside(np.flatnonzero(trial.withhold_group == group).astype(np.int32))
+                if aside is not None:
+                    asides[group] = aside
+                else:
+                    forks.start(_fork(trial, scorer, group, at, last_asked[group]))
         line.release(at, lambda group: True)
     tick(line.advance(None))
     made.seconds = line.seconds
@@ -235,14 +260,14 @@ class _Line:
             self.position = hi
         return hi - lo
 
-    def predict(self, at: int, wanted: Callable[[int], bool]) -> list[tuple[int, int]]:
+    def predict(self, at: int, wanted: Callable[[int], bool], aside: Predictor | None = None) -> list[tuple[int, int]]:
         """Ask for the moment's predictions of the wanted groups; the (row, column) pairs that were answered."""
         trial = self.trial
         pairs = [p for p in trial.moments.asked[at] if wanted(int(trial.withhold_group[trial.claims[p[0]]]))]
         if pairs:
             claims = trial.claims[[row for row, _ in pairs]]
             began = time.perf_counter()
-            odds, score = self.scorer.predict(claims, int(trial.moments.times[at]))
+            odds, score = (aside or self.scorer).predict(claims, int(trial.moments.times[at]))
             self.seconds += time.perf_counter() - began
             if not (np.isfinite(odds).all() and np.isfinite(score).all()):
                 raise ArithmeticError(f"{self.scorer.name} gave a risk or score that is not finite")

@@ -38,8 +38,22 @@ class Witness:
     def predict(self, claims: np.ndarray, at_ms: int) -> tuple[np.ndarray, np.ndarray]:
         return np.full(len(claims), float(self.events)), np.full(len(claims), float(len(self.verdicts)))
 
+    def aside(self, withheld: np.ndarray) -> None:
+        return None
+
     def flags(self) -> list[Flag]:
         return []
+
+
+class Copied:
+    """A scorer that cannot tell what it would say without some rulings, so that the world is forked as a process."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.name, self.probabilistic = scorer.name, scorer.probabilistic
+        self.feed, self.rule, self.predict, self.flags = scorer.feed, scorer.rule, scorer.predict, scorer.flags
+
+    def aside(self, withheld: np.ndarray) -> None:
+        return None
 
 
 def told(data: CascadeSet, horizons: tuple[int, ...], lag: int, groups: str = "withheld") -> tuple[list, list]:
@@ -131,6 +145,21 @@ def test_a_fork_leaves_no_trace_of_the_withheld_ruling(name: str) -> None:
     assert same.any()
     assert np.array_equal(one.log_odds[same], other.log_odds[same])
     assert not np.array_equal(one.log_odds, other.log_odds)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("stories", [3, 20])
+def test_a_baseline_set_aside_says_what_a_forked_one_says_to_the_last_digit(name: str, stories: int) -> None:
+    data = small_world()
+    group = np.random.default_rng(stories).integers(0, stories, len(data.claim_ids))  # many groups under way at once
+    data = replace(data, group=group.astype(np.int32), own_rulings=None)
+    trial = Trial.of_set(data, (HOUR_MS, 24 * HOUR_MS, 96 * HOUR_MS), 24 * HOUR_MS)
+    fast, plain = run(trial, BASELINES[name](data)), run(trial, Copied(BASELINES[name](data)))
+    assert np.array_equal(fast.log_odds, plain.log_odds)
+    assert np.array_equal(fast.score, plain.score)
+    if name not in ("majority", "size"):
+        released = run(Trial.of_set(data, trial.horizons_ms, 24 * HOUR_MS, "released"), BASELINES[name](data))
+        assert not np.array_equal(fast.log_odds, released.log_odds)  # the test would notice
 
 
 @pytest.mark.parametrize("name", ATTACKS)

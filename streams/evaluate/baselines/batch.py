@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from streams.evaluate.baselines.ledger import Floats, Ledger, Signs
 from streams.evaluate.cascades import FALSE, TRUE, CascadeSet, Codes, Small
-from streams.evaluate.protocol import Batch
+from streams.evaluate.protocol import Batch, Predictor
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,29 @@ class Batched(Ledger):
 
     def __init__(self, data: CascadeSet) -> None:
         super().__init__(data)
-        self._assertions = self._verdicts = 0
+        self.assertions_seen = 0
         self._fitted = (-1, -1)  # assertions and verdicts at the last fit
         self._row_of_user = np.full(self.n_users, -1)
 
     def feed(self, batch: Batch) -> None:
         """Remember the batch and count what it asserts."""
         super().feed(batch)
-        self._assertions += int(np.count_nonzero(batch.asserted))
+        self.assertions_seen += int(np.count_nonzero(batch.asserted))
 
-    def learn(self, claim: int, verdict: int) -> None:
-        """Count the verdict."""
-        self._verdicts += 1
+    def aside(self, withheld: Codes) -> Predictor:
+        """The same sources from here on without those verdicts: fitted apart as it is asked, on the same events."""
+        return _Apart(self, withheld)
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
         """Fit again if enough has come, then judge."""
         assertions, verdicts = self._fitted
+        released = int(np.count_nonzero(self.truth))
         if (
-            self._assertions > (1 + self.growth) * assertions + 20
-            or self._verdicts > (1 + self.growth) * verdicts + 2
-            or self._verdicts < verdicts
+            self.assertions_seen > (1 + self.growth) * assertions + 20
+            or released > (1 + self.growth) * verdicts + 2
+            or released < verdicts
         ):
-            self._fitted = (self._assertions, self._verdicts)
+            self._fitted = (self.assertions_seen, released)
             matrix = self._matrix()
             if len(matrix.user):
                 self.fit(matrix)
@@ -117,3 +119,22 @@ class Batched(Ledger):
         if not len(fitted):
             return np.full(len(rows), fallback)
         return np.where(rows >= 0, fitted[np.maximum(rows, 0)], fallback)
+
+
+class _Apart:
+    """A batched baseline that goes its own way from now on: its verdicts and its fits are its own, the events are not.
+
+    A fit replaces what was fitted and never writes into it, so a shallow copy is enough.
+    """
+
+    def __init__(self, whole: Batched, withheld: Codes) -> None:
+        self.whole = whole
+        self.apart = copy.copy(whole)
+        self.withheld = withheld
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """From all events so far and the other verdicts, fitted again if enough has come since the last time."""
+        self.apart.truth = self.whole.truth.copy()
+        self.apart.truth[self.withheld] = 0
+        self.apart.assertions_seen = self.whole.assertions_seen
+        return self.apart.predict(claims, at_ms)

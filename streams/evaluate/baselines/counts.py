@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import islice
 
 import numpy as np
 
@@ -37,17 +37,11 @@ class RecentVerdictRate(Ledger):
 
     name = "recent_verdict_rate"
 
-    def __init__(self, data: CascadeSet) -> None:
-        super().__init__(data)
-        self.recent: deque[int] = deque(maxlen=20)
-
-    def learn(self, claim: int, verdict: int) -> None:
-        """Remember the verdict."""
-        self.recent.append(verdict)
-
     def log_odds_of(self, claim: int) -> float:
         """Logit of (false + ½) / (verdicts + 1), the same for every claim."""
-        return logit((sum(v == FALSE for v in self.recent) + 0.5) / (len(self.recent) + 1))
+        latest = (verdict for c, (_, verdict) in reversed(self.settled.items()) if c not in self.withheld)
+        recent = list(islice(latest, 20))
+        return logit((sum(v == FALSE for v in recent) + 0.5) / (len(recent) + 1))
 
 
 class UserHistory(Ledger):
@@ -60,10 +54,11 @@ class UserHistory(Ledger):
         self.false = np.zeros(self.n_users)
         self.true = np.zeros(self.n_users)
 
-    def learn(self, claim: int, verdict: int) -> None:
+    def count(self, claim: int, sign: int) -> None:
         """Count the verdict for everyone who took part before it."""
+        batches, verdict = self.settled[claim]
         counts = self.false if verdict == FALSE else self.true
-        counts[self.participants(claim)] += 1
+        counts[self.participants(claim, batches)] += sign
 
     def log_odds_of(self, claim: int) -> float:
         """The sum; a participant without history adds nothing."""
@@ -85,12 +80,13 @@ class SignedBetaNaiveBayes(Ledger):
         self.right = np.zeros(self.n_users)
         self.wrong = np.zeros(self.n_users)
 
-    def learn(self, claim: int, verdict: int) -> None:
+    def count(self, claim: int, sign: int) -> None:
         """Count who was right and who was wrong before the verdict."""
-        users, sign = self.assertions(claim)
-        was_right = (sign > 0) != (verdict == FALSE)
-        self.right[users[was_right]] += 1
-        self.wrong[users[~was_right]] += 1
+        batches, verdict = self.settled[claim]
+        users, stance = self.assertions(claim, batches)
+        was_right = (stance > 0) != (verdict == FALSE)
+        self.right[users[was_right]] += sign
+        self.wrong[users[~was_right]] += sign
 
     def log_odds_of(self, claim: int) -> float:
         """−Σ x·logit(acc)."""

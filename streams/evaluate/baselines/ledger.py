@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.evaluate.cascades import DENY, CascadeSet, Codes, Small
-from streams.evaluate.protocol import Batch, Flag
+from streams.evaluate.protocol import Batch, Flag, Predictor
 
 Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int8]
@@ -27,6 +27,8 @@ class Ledger:
         self.n_claims = len(data.claim_ids)
         self.n_users = len(data.user_ids)
         self.truth = np.zeros(self.n_claims, np.int8)  # released verdicts
+        self.settled: dict[int, tuple[int, int]] = {}  # claim → batches of it before its first verdict, and that one
+        self.withheld: frozenset[int] = frozenset()  # claims whose verdicts do not count just now
         self._users: list[list[Codes]] = [[] for _ in range(self.n_claims)]
         self._signs: list[list[Signs]] = [[] for _ in range(self.n_claims)]
 
@@ -42,30 +44,35 @@ class Ledger:
             self._users[c].append(user[lo:hi])
             self._signs[c].append(sign[lo:hi])
 
-    def participants(self, claim: int) -> Codes:
-        """Distinct users of the claim so far."""
-        parts = self._users[claim]
+    def participants(self, claim: int, batches: int | None = None) -> Codes:
+        """Distinct users of the claim so far, or in its first batches."""
+        parts = self._users[claim][:batches]
         return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
 
-    def assertions(self, claim: int) -> tuple[Codes, Signs]:
-        """Users who support or deny the claim, each once, with the sign of their last assertion."""
-        if not self._users[claim]:
+    def assertions(self, claim: int, batches: int | None = None) -> tuple[Codes, Signs]:
+        """Users who support or deny the claim, each once, with the sign of their last assertion; as `participants`."""
+        users, signs = self._users[claim][:batches], self._signs[claim][:batches]
+        if not users:
             return np.zeros(0, np.int32), np.zeros(0, np.int8)
-        user, sign = np.concatenate(self._users[claim]), np.concatenate(self._signs[claim])
+        user, sign = np.concatenate(users), np.concatenate(signs)
         user, sign = user[sign != 0][::-1], sign[sign != 0][::-1]
-        users, last = np.unique(user, return_index=True)
-        return users, sign[last]
+        each, last = np.unique(user, return_index=True)
+        return each, sign[last]
 
     def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
-        """Settle claims; `learn` is called for each that was open."""
+        """Settle claims; `count` is called for each that was open."""
         for claim, verdict in zip(claims.tolist(), verdicts.tolist(), strict=True):
-            first = self.truth[claim] == 0
             self.truth[claim] = verdict
-            if first:
-                self.learn(claim, verdict)
+            if claim not in self.settled:
+                self.settled[claim] = (len(self._users[claim]), verdict)
+                self.count(claim, 1)
 
-    def learn(self, claim: int, verdict: int) -> None:
-        """What a baseline does with a first verdict; nothing by default."""
+    def count(self, claim: int, sign: int) -> None:
+        """Add (1) what the verdict in `settled` says, or take exactly that back (−1); by default nothing is counted."""
+
+    def aside(self, withheld: Codes) -> Predictor:
+        """The ledger without what verdicts on these claims say: taken out for a moment, whenever it is asked."""
+        return _Without(self, frozenset(withheld.tolist()))
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
         """Log-odds of false of each claim, and P(true) as its score."""
@@ -79,6 +86,27 @@ class Ledger:
     def flags(self) -> Sequence[Flag]:
         """Baselines raise no flags."""
         return ()
+
+
+class _Without:
+    """A ledger whose counts are rid of some verdicts while it predicts."""
+
+    def __init__(self, ledger: Ledger, withheld: frozenset[int]) -> None:
+        self.ledger = ledger
+        self.withheld = withheld
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
+        """As the ledger would have, had the verdicts not come: counts are whole numbers, so they come back exactly."""
+        settled = self.withheld & self.ledger.settled.keys()
+        self.ledger.withheld = self.withheld
+        for claim in settled:
+            self.ledger.count(claim, -1)
+        try:
+            return self.ledger.predict(claims, at_ms)
+        finally:
+            self.ledger.withheld = frozenset()
+            for claim in settled:
+                self.ledger.count(claim, 1)
 
 
 def logit(p: float) -> float:
