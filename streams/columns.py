@@ -141,6 +141,8 @@ class Table:
 
     def free(self, rows: Rows) -> None:
         """Forget these live rows: their keys, and (as zeros) their content."""
+        if not rows.size:
+            return
         for row in rows.tolist():
             del self._row_of[self.key(row)]
             self._keys[row] = None
@@ -151,8 +153,7 @@ class Table:
         self._free.extend(rows.tolist())
         self._free.sort()
         self.touch(rows)
-        if rows.size:
-            self._rekeyed.append(rows)
+        self._rekeyed.append(rows)
 
     def _grow(self, keys: Sequence[Key | None]) -> None:
         """Append rows with these keys beyond the high-water mark."""
@@ -180,9 +181,13 @@ class Table:
             return b""
         rows = distinct(np.concatenate(self._touched))
         payload = self._encode(rows, distinct(np.concatenate([*self._rekeyed, _NO_ROWS])))
+        self.disregard()
+        return payload
+
+    def disregard(self) -> None:
+        """Say that nobody will ask what changed so far: of a state that is not kept, the list would only grow."""
         self._touched.clear()
         self._rekeyed.clear()
-        return payload
 
     def segments(self) -> int:
         """How many segments of SEGMENT_ROWS rows the table has now."""
@@ -264,8 +269,7 @@ class Table:
         self._free = []
         if self._row_of.pop(None, None) is not None:  # type: ignore[call-overload]
             self._free = [r for r, k in enumerate(self._keys) if k is None]
-        self._touched.clear()
-        self._rekeyed.clear()
+        self.disregard()
 
     # --- inspection --------------------------------------------------------------------------------------------
 

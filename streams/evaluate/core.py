@@ -17,6 +17,8 @@ from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.groups import GroupsConfig, GroupsState
 from streams.scoring.learning import Learner
+from streams.scoring.numeric import Ints
+from streams.scoring.reading import Reading
 from streams.scoring.sources import SourcesState
 
 Floats = npt.NDArray[np.float64]
@@ -43,8 +45,8 @@ class Core:
         self, data: CascadeSet, config: ScoringConfig | None = None, coordination: bool = True, without: str = ""
     ) -> None:
         self.config = config or ScoringConfig()
-        self.sources = SourcesState(self.config, 0)
-        self.claims = ClaimsState(self.config, 0)
+        self.sources = _Sources(self.config, 0)
+        self.claims = _Claims(self.config, 0)
         self.learner = Learner()
         # Communities move no score: they are not looked for here.
         self.groups = GroupsState(self.config, 0, GroupsConfig(communities=0)) if coordination else None
@@ -107,6 +109,8 @@ class Core:
             block = waiting.popleft()
             for stage in self._stages(block.kind):
                 waiting.extend(self._apply(stage, block))
+                for table in stage.tables:
+                    table.disregard()
 
     def _stages(self, kind: str) -> tuple[Stage, ...]:
         if kind == "params":
@@ -133,6 +137,22 @@ class Core:
                     self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time_ms"])))
             cursor = effects.next_cursor
         return sent
+
+
+class _Sources(SourcesState):
+    """The sources stage without its score records, which nobody reads here; no state depends on them."""
+
+    def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
+        """None."""
+        return {}
+
+
+class _Claims(ClaimsState):
+    """The claims stage without its score records, the same way."""
+
+    def records(self, reading: Reading) -> dict[str, dict[str, Any]]:
+        """None."""
+        return {}
 
 
 class _Names:

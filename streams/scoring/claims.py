@@ -243,7 +243,11 @@ class ClaimsState(PartitionState):
         claims["told"][rows] = claims["events"][rows]
         claims["told_score"][rows], claims["told_risk"][rows] = reading.score_z, reading.risk_z
         claims.touch(rows)
-        effects.scores.update(records(self.data, reading, self.config, self._common()))
+        effects.scores.update(self.records(reading))
+
+    def records(self, reading: Reading) -> dict[str, dict[str, Any]]:
+        """Score records of read claims, by claim id; changes no state."""
+        return records(self.data, reading, self.config, self._common())
 
     def _common(self) -> dict[str, Any]:
         return {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}

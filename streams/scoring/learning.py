@@ -17,6 +17,9 @@ design; a poisoned rater teaches what it says until withdrawn, and parameters do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -183,13 +186,19 @@ class Learner:
         self._put([name], np.array([value]))
 
     def _vector(self, name: str, default: Floats) -> Floats:
-        rows = self.state.find([f"{name}/{i}" for i in range(len(default))])
+        rows = self.state.find(_numbered(name, len(default)))
         return default if rows[0] < 0 else self.state["v"][rows]
 
     def _set_vector(self, name: str, values: Floats) -> None:
-        self._put([f"{name}/{i}" for i in range(len(values))], values)
+        self._put(_numbered(name, len(values)), values)
 
-    def _put(self, names: list[str], values: npt.NDArray[np.float64]) -> None:
+    def _put(self, names: Sequence[str], values: npt.NDArray[np.float64]) -> None:
         rows, _ = self.state.ensure(names)
         self.state["v"][rows] = values
         self.state.touch(rows)
+
+
+@lru_cache(maxsize=64)
+def _numbered(name: str, n: int) -> tuple[str, ...]:
+    """Keys of a vector's elements; of the 26 × 26 precision, making them anew took half of a lesson's time."""
+    return tuple(f"{name}/{i}" for i in range(n))
