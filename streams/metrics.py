@@ -140,7 +140,7 @@ VITALS = define(
 DEAD_LETTERS = define("counter", "credence_dead_letters_total", "Input refused, by reason.", code=tuple(DeadLetterCode))
 API_ROUTES = (
     "claims", "claims-batch", "explanations", "sources", "sources-batch", "communities", "flags", "healthz", "readyz",
-    "metrics", "other",
+    "metrics", "openapi", "other",
 )  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from streams import metrics, settings, topics
-from streams.api.service import ROUTES
+from streams.api.service import documented
 from streams.settings import Settings
 
 PATH = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -52,7 +52,7 @@ def markdown() -> str:
         "503 with `Retry-After` what is still being read or too much at once. Ids are percent-encoded.\n",
         _table(
             ("request", "answer"),
-            ((f"`{method} {path}`", (handler.__doc__ or "").splitlines()[0]) for method, path, _, handler in ROUTES),
+            ((f"`{method} {path}`", sentence) for method, path, _, sentence in documented()),
         ),
         "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
         f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",

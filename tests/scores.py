@@ -27,7 +27,7 @@ def source(id_: str, **changes: Any) -> dict[str, Any]:
     """A source's score record."""
     record = {
         "v": 1, "source_id": id_, "version": 1, "core_version": "1.0+p0", "as_of_ms": T0_MS, "credibility": 0.8,
-        "low": 0.6, "high": 0.9, "events": 12, "claims": 9, "right": 5, "wrong": 1, "insight": 1.5,
+        "low": 0.6, "high": 0.9, "events": 12, "claims": 9, "right": 5, "wrong": 1, "insight": 0.5,
     }  # fmt: skip
     return record | changes
 

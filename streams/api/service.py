@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from streams import metrics
+from streams.api import openapi
 from streams.api.reasons import BusyError, Explainer
 from streams.api.records import Reader
 from streams.api.store import CursorError, Store
@@ -206,6 +207,10 @@ class Service:
             raise Problem(503, reason, {"Retry-After": "1"})
         return _json({"status": "ready", "behind_s": round(self.behind_s(), 3), **self.store.counts()})
 
+    async def openapi(self, _: web.Request) -> web.Response:
+        """This list, for programs: an OpenAPI 3.1 document."""
+        return _json(openapi.document(documented()))
+
     async def metrics(self, _: web.Request) -> web.Response:
         """The metrics of this process."""
         return web.Response(
@@ -284,4 +289,10 @@ ROUTES: tuple[tuple[str, str, str, Callable[..., Awaitable[web.Response]]], ...]
     ("GET", "/healthz", "healthz", Service.healthz),
     ("GET", "/readyz", "readyz", Service.readyz),
     ("GET", "/metrics", "metrics", Service.metrics),
+    ("GET", "/openapi.json", "openapi", Service.openapi),
 )
+
+
+def documented() -> list[tuple[str, str, str, str]]:
+    """Method, path, name and sentence of every route."""
+    return [(method, path, name, (answer.__doc__ or "").splitlines()[0]) for method, path, name, answer in ROUTES]

@@ -106,6 +106,9 @@ def downstream(settings: Settings, raised: dict[str, Any], why: dict[str, Any]) 
             jsonschema_rs.validate(json.loads((schemas.FOLDER / f"{schema}.v1.schema.json").read_text()), record)
         status, told, kind = api.get(newest["subject"]["uri"] + "/explanation")
         assert (status, kind.split(";")[0]) == (200, "application/json")
+        document = api.get("/openapi.json")[1]
+        for name, answer in (("Claim", claim), ("Source", source), ("Flag", newest), ("Explanation", told)):
+            jsonschema_rs.validate(document["components"]["schemas"][name], answer)
         later = ("version", "as_of_ms")  # a tick may have published the same figures once more
         assert {k: v for k, v in told.items() if k not in later} == {k: v for k, v in why.items() if k not in later}
         assert api.get("/v1/claims/nobody/explanation")[0] == 404
