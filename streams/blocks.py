@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -16,21 +17,24 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-Column = Any  # npt.NDArray for numbers, list[str] for text
+from streams.categorical import Categorical
 
+Column = Any  # npt.NDArray for numbers, Categorical for words, list[str] for other text
+
+WORD = "word"  # texts that repeat: names of sources, claims, communities
 TEXT = "text"
-WORDS_MIN_ROWS = 64  # in fewer, a list of distinct texts saves nothing
 ROWS_MAX = 1 << 24  # of a block: more would not fit into a record
 _HEAD = struct.Struct("<I")
 
 ANY = "json"  # lists of numbers
+_CODES = (("<u1", 1 << 8), ("<u2", 1 << 16), ("<u4", 1 << 32))  # type of codes, below so many words
 
 _STAMP = {
     "w": "f8",  # signed weight of the source's support, nats; public corroboration floors it at 0
     "v": "f8",  # the same of its denial
     "z": "i8",  # stamp sequence of the source: the highest wins
     "cl": "u8",  # copy-cluster of the source, 0 = none
-    "com": TEXT,  # community of the source, "" = unassigned
+    "com": WORD,  # community of the source, "" = unassigned
     "band": "i1",  # history band: 0 none, 1 few, 2 many settled claims
     "hist0": "f8",  # history of the source, log-odds of taking part in falsehoods, nats: undecayed,
     "hist30": "f8",  # with a half-life of 30 days,
@@ -40,21 +44,21 @@ _STAMP = {
 
 COLUMNS: dict[str, dict[str, str]] = {
     "events": {
-        "s": TEXT,  # source id
-        "c": TEXT,  # claim id
+        "s": WORD,  # source id
+        "c": WORD,  # claim id
         "i": TEXT,  # event id
         "e": "u8",  # 64-bit hash of the event id
         "h": "u8",  # 64-bit hash of the content
         "kind": "i1",
         "x": "i1",  # effective stance
         "t": "i8",  # occurred_at_ms
-        "m": TEXT,  # community named by the event, "" = none
+        "m": WORD,  # community named by the event, "" = none
         "g": "u8",  # 64-bit hash of the normalised text, 0 = none
         "r": "i1",  # 1 for the claim's root post
     },
     "credits": {
-        "s": TEXT,
-        "c": TEXT,
+        "s": WORD,
+        "c": WORD,
         "ver": "i8",  # settlement version of the claim: the highest wins
         "y": "i1",  # +1 right, −1 wrong, 0 none
         "stance": "i1",  # stance that was credited
@@ -63,21 +67,21 @@ COLUMNS: dict[str, dict[str, str]] = {
         "t": "i8",  # time of the first ruling, ms
     },
     "stamped": {
-        "s": TEXT,
-        "c": TEXT,
+        "s": WORD,
+        "c": WORD,
         "i": TEXT,
         "e": "u8",
         "kind": "i1",
         "x": "i1",
         "t": "i8",
-        "m": TEXT,
+        "m": WORD,
         "g": "u8",
         "r": "i1",
         **_STAMP,
     },
-    "restamp": {"s": TEXT, "c": TEXT, **_STAMP},
+    "restamp": {"s": WORD, "c": WORD, **_STAMP},
     "rulings": {
-        "c": TEXT,
+        "c": WORD,
         "id": TEXT,
         "ver": "i8",
         "verdict": "i1",  # 0 withdrawn, 1 true, 2 false, 3 mixed
@@ -90,7 +94,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     # From claims to the parameters stage, when a verdict settles a claim: what was known of it at set ages, and how
     # its sources' stances turned out.
     "lessons": {
-        "c": TEXT,
+        "c": WORD,
         "h": "i1",  # age of the snapshot in hours; 0 for a row of tallies
         "f": "i1",  # +1 the claim was false, −1 true
         "t": "i8",
@@ -102,10 +106,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     # From sources and claims to the communities stage: first assertions of sources on a claim that is not their first
     # one, and claims with a verdict.
-    "joined": {"s": TEXT, "c": TEXT, "t": "i8", "x": "i1", "m": TEXT},
-    "settled": {"c": TEXT, "f": "i1", "t": "i8"},  # f: +1 false, −1 true, 0 no finding any more
+    "joined": {"s": WORD, "c": WORD, "t": "i8", "x": "i1", "m": WORD},
+    "settled": {"c": WORD, "f": "i1", "t": "i8"},  # f: +1 false, −1 true, 0 no finding any more
     # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
-    "assign": {"s": TEXT, "cl": "u8", "com": TEXT},
+    "assign": {"s": WORD, "cl": "u8", "com": WORD},
     "tick": {},  # carries "t" in `meta`
     "params": {},  # carries the parameter version in `meta`
 }
@@ -172,6 +176,8 @@ def make(kind: str, up: str, origin: int | Sequence[int], columns: dict[str, Seq
 
 
 def _typed(dtype: str, values: Sequence[Any]) -> Column:
+    if dtype == WORD:
+        return Categorical.of(values)
     return list(values) if dtype in (TEXT, ANY) else np.asarray(values, dtype)
 
 
@@ -180,13 +186,14 @@ def concat(blocks: Sequence[Block]) -> Block:
     first = blocks[0]
     if len(blocks) == 1:
         return Block(first.kind, first.up, first.origin, first.columns, first.meta)
-    columns: dict[str, Column] = {
-        name: [v for b in blocks for v in b.columns[name]]
-        if isinstance(column, list)
-        else np.concatenate([b.columns[name] for b in blocks])
-        for name, column in first.columns.items()
-    }
+    columns = {name: _joined([block.columns[name] for block in blocks]) for name in first.columns}
     return Block(first.kind, first.up, first.origin, columns, first.meta)
+
+
+def _joined(columns: list[Column]) -> Column:
+    if isinstance(columns[0], Categorical):
+        return Categorical.concat(columns)
+    return list(chain.from_iterable(columns)) if isinstance(columns[0], list) else np.concatenate(columns)
 
 
 def _is_constant(column: Column) -> bool:
@@ -198,14 +205,6 @@ def _is_constant(column: Column) -> bool:
     return bool((column == column[0]).all() and np.isfinite(column[0]))
 
 
-def _words(column: list[str]) -> dict[str, None] | None:
-    """The distinct texts of a column that says them again and again, in order; None for any other column."""
-    if len(column) < WORDS_MIN_ROWS:
-        return None
-    words = dict.fromkeys(column)
-    return words if len(words) <= min(len(column) // 4, 1 << 16) else None
-
-
 def _one(column: Column, dtype: str) -> Any:
     return column[0] if dtype == TEXT else np.asarray(column[:1], dtype)[0].item()
 
@@ -213,26 +212,26 @@ def _one(column: Column, dtype: str) -> Any:
 def encode(block: Block) -> bytes:
     """The block as the value of a Kafka record: length of a JSON head (4 bytes, little-endian), the head, the columns.
 
-    The head holds the texts, the one value of each column that has no other, the distinct texts of columns that repeat
-    theirs, and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns
-    of numbers, and which text each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
+    The head holds the texts, the one value of each column that has no other, the distinct texts of columns of words,
+    and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns of
+    numbers, and which word each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
     `credence show` prints it.
     """
     spec = COLUMNS[block.kind]
-    same = {name: _one(column, spec[name]) for name, column in block.columns.items() if _is_constant(column)}
-    varying = {name: column for name, column in block.columns.items() if name not in same}
+    words = {name: column.used() for name, column in block.columns.items() if spec[name] == WORD}
+    others = {name: column for name, column in block.columns.items() if name not in words}
+    same = {name: _one(column, spec[name]) for name, column in others.items() if _is_constant(column)}
+    varying = {name: column for name, column in others.items() if name not in same}
     numbers = {name: column for name, column in varying.items() if not isinstance(column, list)}
-    texts = {name: column for name, column in varying.items() if isinstance(column, list)}
-    repeated = {name: words for name, column in texts.items() if spec[name] == TEXT and (words := _words(column))}
     head = {
         "k": block.kind,
         "up": block.up,
         "o": block.origin if isinstance(block.origin, int) else None,
         "n": len(block) if isinstance(block.origin, int) else len(block.origin),
         "numbers": list(numbers),
-        "texts": {name: column for name, column in texts.items() if name not in repeated},
+        "texts": {name: column for name, column in varying.items() if isinstance(column, list)},
         "same": same,
-        "words": {name: list(words) for name, words in repeated.items()},
+        "words": {name: column.categories for name, column in words.items()},
         "meta": block.meta,
     }
     packed = orjson.dumps(head)
@@ -240,10 +239,13 @@ def encode(block: Block) -> bytes:
     if not isinstance(block.origin, int):
         parts.append(np.asarray(block.origin, "<i8").tobytes())
     parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
-    for name, words in repeated.items():
-        number = dict(zip(words, range(len(words)), strict=True))
-        parts.append(np.fromiter(map(number.__getitem__, texts[name]), "<u2", len(block)).tobytes())
+    parts.extend(c.codes.astype(_code_type(c.categories)).tobytes() for c in words.values() if len(c.categories) > 1)
     return b"".join(parts)
+
+
+def _code_type(categories: Sequence[str]) -> str:
+    """The smallest type of numbers that tells so many words apart."""
+    return next(dtype for dtype, most in _CODES if len(categories) <= most)
 
 
 def decode(value: bytes) -> Block:
@@ -261,16 +263,21 @@ def decode(value: bytes) -> Block:
         origin = np.frombuffer(value, "<i8", count, at).astype(np.int64)
         at += origin.nbytes
     found: dict[str, Column] = dict(head["texts"])
-    for name, one in head.get("same", {}).items():
+    for name, one in head["same"].items():
         found[name] = [one] * count if spec[name] == TEXT else np.full(count, one, spec[name])
     for name in head["numbers"]:
         raw = np.frombuffer(value, "<" + spec[name], count, at)
         at += raw.nbytes
         found[name] = raw.astype(spec[name])  # a copy: aligned, and free to be written to
-    for name, words in head.get("words", {}).items():
-        picked = np.frombuffer(value, "<u2", count, at)
-        at += picked.nbytes
-        found[name] = [words[i] for i in picked.tolist()]
+    for name, categories in head["words"].items():
+        codes = np.zeros(count, np.int64)
+        if len(categories) > 1:
+            raw = np.frombuffer(value, _code_type(categories), count, at)
+            at += raw.nbytes
+            codes = raw.astype(np.int64)
+        if count and codes.max() >= len(categories):
+            raise ValueError(f"a row of the {kind} block has no {name}")
+        found[name] = Categorical(categories, codes)
     if at != len(value) or found.keys() - spec.keys() or {len(c) for c in found.values()} - {count}:
         raise ValueError(f"columns of the {kind} block do not fit together")
     return Block(kind, head["up"], origin, {name: found[name] for name in spec if name in found}, head["meta"])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
 
+import numpy as np
 import orjson
 import typer
 
@@ -93,7 +94,7 @@ def rows_of(record: Any) -> Iterator[dict[str, Any]]:
         return
     words = _WORDS.get(block.kind, {})
     columns = {
-        name: _worded(column if isinstance(column, list) else column.tolist(), words.get(name))
+        name: _worded(column.tolist() if isinstance(column, np.ndarray) else list(column), words.get(name))
         for name, column in block.columns.items()
     }
     for row, cells in enumerate(zip(*columns.values(), strict=True)):

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from streams.categorical import Categorical
+
 Key = str | int
 Rows = npt.NDArray[np.int64]
 
@@ -98,8 +100,16 @@ class Table:
             return np.arange(self.size)
         return np.fromiter((r for r, k in enumerate(self._keys) if k is not None), np.int64)
 
+    def categorical(self, rows: Rows) -> Categorical:
+        """Keys of live rows, in order, for a table whose keys are texts."""
+        some, codes = np.unique(rows, return_inverse=True)
+        return Categorical(self.keys_of(some.tolist()), codes)
+
     def find(self, keys: Sequence[Key]) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""
+        if isinstance(keys, Categorical):
+            keys = keys.used()
+            return self.find(keys.categories)[keys.codes]
         return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
 
     def find_one(self, key: Key) -> int:
@@ -109,8 +119,13 @@ class Table:
     def ensure(self, keys: Sequence[Key]) -> tuple[Rows, Rows]:
         """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance.
 
-        New keys take free rows first, lowest first, then rows beyond the high-water mark.
+        New keys take free rows first, lowest first, then rows beyond the high-water mark. Of a categorical column each
+        text is looked up once, in the order of its categories.
         """
+        if isinstance(keys, Categorical):
+            keys = keys.used()
+            rows, made = self.ensure(keys.categories)
+            return rows[keys.codes], made
         row_of, free = self._row_of, self._free
         before = len(row_of)
         # The dictionary itself hands out rows: one pass in C for known and new keys alike.

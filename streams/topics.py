@@ -5,11 +5,9 @@ Records are placed by xxh3 of the key, so that any language with that hash finds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import xxhash
 
 from streams.admin import Admin
@@ -233,12 +231,6 @@ def partition_of(key: str, n: int) -> int:
     A lone surrogate, which a JSON escape can smuggle in, is hashed as its three bytes rather than refused.
     """
     return xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % n
-
-
-def partitions_of(keys: Sequence[str], n: int) -> npt.NDArray[np.int64]:
-    """`partition_of` of many keys at once, int64."""
-    owner = {key: partition_of(key, n) for key in set(keys)}
-    return np.fromiter(map(owner.__getitem__, keys), np.int64, len(keys))
 
 
 def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:

@@ -41,7 +41,7 @@ def test_rulings_and_blocks_with_one_origin_and_blocks_without_rows() -> None:
     block, _ = decode_rulings([fetched(RULING)], 3, Limits())
     assert [r["verdict"] for r in rows_of(record(blocks.encode(block)))] == ["false"]
     columns: dict[str, Any] = {
-        name: ["x"] if t == blocks.TEXT else [1] for name, t in blocks.COLUMNS["credits"].items()
+        name: ["x"] if t == blocks.WORD else [1] for name, t in blocks.COLUMNS["credits"].items()
     }
     (credit,) = rows_of(record(blocks.encode(blocks.make("credits", "c/1", 77, columns))))
     assert (credit["origin"], credit["stance"], credit["q"]) == (77, "support", 1.0)

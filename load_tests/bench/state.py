@@ -20,6 +20,7 @@ import psutil
 
 from streams.app import stage_specs
 from streams.blocks import Block, decode, encode, make
+from streams.categorical import Categorical
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import Journal
 from streams.engine.replica import Replica
@@ -146,7 +147,7 @@ def _held(work: Callable[[], None]) -> int:
 def _lone(block: Block) -> Block:
     """The same events, each on a claim of its own."""
     copy = block.take(np.arange(len(block)))
-    copy.columns["c"] = [f"lone-{source}" for source in copy["s"]]
+    copy.columns["c"] = Categorical.of([f"lone-{source}" for source in copy["s"]])
     return copy
 
 

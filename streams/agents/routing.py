@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import orjson
 
 from streams.blocks import Block, concat, encode
 from streams.engine.journal import Outgoing
-from streams.topics import partitions_of
+from streams.topics import partition_of
 
 
 def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
     """The rows of a block, in order, as one record for each partition that gets any; routed by a key column."""
     if not len(block):
         return []
-    keys = block[column]
-    owner = partitions_of(keys, partitions)
+    owner = block[column].each(partial(partition_of, n=partitions))
     outgoing = []
     for partition in range(partitions):
         rows = np.flatnonzero(owner == partition)
         if rows.size:
-            part = block if rows.size == len(keys) else block.take(rows)
+            part = block if rows.size == len(block) else block.take(rows)
             outgoing.append(Outgoing(topic, partition, None, encode(part)))
     return outgoing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from streams.blocks import Block
+from streams.categorical import Categorical
 from streams.codec.careful import Limits, LogRecord, Refusal, Reject, has_control, read
 from streams.codec.text import copy_hash
 from streams.events import (
@@ -51,7 +52,7 @@ _Row: Any = msgspec.defstruct(
     omit_defaults=True,
 )
 _row = msgspec.json.Decoder(_Row).decode
-_canonical_into = msgspec.msgpack.Encoder().encode_into
+_canonical = msgspec.msgpack.Encoder().encode
 _MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
 _named = attrgetter("claim_id")
 CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
@@ -160,27 +161,25 @@ def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
     for i in np.flatnonzero(kind == KIND_CODES[Kind.POST]).tolist():
         root[i] = _starts(rows[i])
     columns = {
-        "s": [row.source_id for row in rows],
-        "c": [row.claim_id or row.root_id or row.id for row in rows],
+        "s": Categorical.of([row.source_id for row in rows]),
+        "c": Categorical.of([row.claim_id or row.root_id or row.id for row in rows]),
         "i": ids,
         "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
-        "h": np.fromiter(_content_hashes(rows), np.uint64, n),
+        "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written down
         "kind": kind,
         "x": _effective(kind, stance),
         "t": np.minimum(occurred, appended),
-        "m": [row.community_id or "" for row in rows],
-        "g": np.fromiter([copy_hash(row.text) if row.text else 0 for row in rows], np.uint64, n),
+        "m": Categorical.of([row.community_id or "" for row in rows]),
+        "g": _copy_hashes([row.text or "" for row in rows]),
         "r": root,
     }
     return Block("events", f"e/{partition}", np.fromiter([record.offset for record in kept], np.int64, n), columns)
 
 
-def _content_hashes(rows: list[Any]) -> Iterator[int]:
-    """Hash of what each row says, however it was written down."""
-    canonical = bytearray()
-    for row in rows:
-        _canonical_into(row, canonical)
-        yield xxh3_64_intdigest(canonical)
+def _copy_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
+    """Each text's hash, taken once for all who repeat it."""
+    hashes = {text: copy_hash(text) for text in set(texts)}
+    return np.fromiter(map(hashes.__getitem__, texts), np.uint64, len(texts))
 
 
 def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xxhash
 
 from streams.blocks import Block
+from streams.categorical import Categorical
 from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
@@ -159,10 +160,9 @@ class _Names:
     """Columns of a set as blocks want them: names for codes, hashes for ids."""
 
     def __init__(self, data: CascadeSet) -> None:
-        self.users = np.array(data.user_ids, dtype=object)
+        self.users = list(data.user_ids)
         self.claims = list(data.claim_ids)
-        self._claims = np.array(self.claims, dtype=object)
-        self._communities = np.array(data.communities, dtype=object)
+        self._communities = list(data.communities)
 
     def block(self, data: CascadeSet, lo: int, hi: int, asserted: Small) -> Block:
         """Rows lo ≤ i < hi as an "events" block. Queries and comments keep their code: they assert nothing."""
@@ -170,15 +170,15 @@ class _Names:
         hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
         given = data.stance[lo:hi]
         columns: dict[str, Any] = {
-            "s": self.users[data.user[lo:hi]].tolist(),
-            "c": self._claims[data.claim[lo:hi]].tolist(),
+            "s": Categorical(self.users, data.user[lo:hi]),
+            "c": Categorical(self.claims, data.claim[lo:hi]),
             "i": ids,
             "e": hashes,
             "h": hashes,
             "kind": data.kind[lo:hi],
             "x": np.where(asserted > 0, asserted, given).astype(np.int8),
             "t": data.t_ms[lo:hi],
-            "m": self._communities[data.community[lo:hi]].tolist(),
+            "m": Categorical(self._communities, data.community[lo:hi]),
             "g": data.text_hash[lo:hi],
             "r": np.fromiter((not p for p in data.parent[lo:hi]), np.int8, hi - lo) * (data.kind[lo:hi] == 0),
         }

@@ -163,7 +163,7 @@ class ClaimsState(PartitionState):
         claims = self.data.claims
         verdict = claims["verdict"][rows]
         finding = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
-        columns = {"c": claims.keys_of(rows.tolist()), "f": finding, "t": claims["ruled"][rows]}
+        columns = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled"][rows]}
         return [Block("settled", "", 0, columns)]
 
     def _credit_late(self, part_rows: Ints, effects: Effects) -> None:
@@ -200,8 +200,8 @@ class ClaimsState(PartitionState):
         parts["cy"][rows], parts["cf"][rows], parts["cx"][rows] = y[send], f[send], stance[send]
         parts.touch(rows)
         columns: dict[str, Column] = {
-            "s": self.data.names.keys_of(parts["s"][rows].tolist()),
-            "c": claims.keys_of(owner.tolist()),
+            "s": self.data.names.categorical(parts["s"][rows]),
+            "c": claims.categorical(owner),
             "ver": claims["sver"][owner],
             "y": y[send],
             "stance": stance[send].astype(np.int8),

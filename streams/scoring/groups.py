@@ -18,6 +18,7 @@ import numpy.typing as npt
 import xxhash
 
 from streams.blocks import Block
+from streams.categorical import Categorical
 from streams.columns import Table
 from streams.scoring.communities import keep_names, map_sources
 from streams.scoring.config import ScoringConfig
@@ -172,10 +173,10 @@ class GroupsState(PartitionState):
         self.members["cl"][rows] = clusters
         self.members.touch(rows)
         columns = {
-            "s": self.members.keys_of(rows.tolist()),
+            "s": self.members.categorical(rows),
             "cl": self.members["cl"][rows],
             # In shadow: communities that move weights cost more than they gained (docs/scoring.md).
-            "com": [""] * len(rows),
+            "com": Categorical.constant("", len(rows)),
         }
         effects.blocks.append(Block("assign", "", 0, columns, {"version": self.seq}))
 

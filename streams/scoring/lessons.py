@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.blocks import Block
+from streams.categorical import Categorical
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed
@@ -86,9 +87,9 @@ class Lessons:
             return None
         ids, ages, f, t, n, corroboration, signals_of = (list(column) for column in zip(*out, strict=True))
         return Block("lessons", "", 0, {
-            "c": ids, "h": np.asarray(ages, np.int8), "f": np.asarray(f, np.int8), "t": np.asarray(t, np.int64),
-            "n": np.asarray(n, np.int64), "L": np.asarray(corroboration, np.float64), "sig": signals_of,
-            "rw": [[] for _ in out], "w": np.zeros(len(out), np.int64),
+            "c": Categorical.of(ids), "h": np.asarray(ages, np.int8), "f": np.asarray(f, np.int8),
+            "t": np.asarray(t, np.int64), "n": np.asarray(n, np.int64), "L": np.asarray(corroboration, np.float64),
+            "sig": signals_of, "rw": [[] for _ in out], "w": np.zeros(len(out), np.int64),
         })  # fmt: skip
 
     def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:
@@ -111,7 +112,7 @@ class Lessons:
         rows = unique[some]
         verdict = claims["verdict"][rows]
         return Block("lessons", "", 0, {
-            "c": claims.keys_of(rows.tolist()),
+            "c": claims.categorical(rows),
             "h": np.zeros(len(rows), np.int8),
             "f": np.where(verdict == 2, 1, np.where(verdict == 1, -1, 0)).astype(np.int8),
             "t": claims["ruled"][rows],

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.blocks import Block, Column
+from streams.categorical import Categorical
 from streams.columns import Table
 from streams.scoring import credibility
 from streams.scoring.config import ScoringConfig
@@ -148,10 +149,8 @@ class SourcesState(PartitionState):
         x = kept["x"][new_at]
         again = new_at[((x == SUPPORT) | (x == DENY)) & (self.sources["claims"][source_rows[new_at]] > 1)]
         if again.size:
-            picked = again.tolist()
-            texts = {name: [kept[name][i] for i in picked] for name in ("s", "c", "m")}
             effects.participation.append(
-                Block("joined", "", 0, {**texts, "t": kept["t"][again], "x": kept["x"][again]})
+                Block("joined", "", 0, {name: kept[name][again] for name in ("s", "c", "t", "x", "m")})
             )
 
     def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
@@ -201,7 +200,7 @@ class SourcesState(PartitionState):
             "v": np.full(count, newcomer[1]),
             "z": np.full(count, self.seq, np.int64),
             "cl": sources["cl"][rows],
-            "com": self.community_names(sources["com"][rows]),
+            "com": self.communities.categorical(sources["com"][rows]),
             "band": np.zeros(count, np.int8),
             "hist0": np.zeros(count),
             "hist30": np.zeros(count),
@@ -311,11 +310,10 @@ class SourcesState(PartitionState):
         at = picked[owner]
         claims = np.asarray(self.pairs.keys_of(pair_rows.tolist()), np.int64) & 0xFFFFFFFF
         columns: dict[str, Column] = {
-            "s": self.sources.keys_of(rows[owner].tolist()),
-            "c": self.claims.keys_of(claims.tolist()),
+            "s": Categorical(self.sources.keys_of(rows.tolist()), owner),
+            "c": self.claims.categorical(claims),
+            **{name: values[at] for name, values in stamp.items()},
         }
-        for name, values in stamp.items():
-            columns[name] = [values[i] for i in at.tolist()] if isinstance(values, list) else values[at]
         effects.blocks.append(Block("restamp", "", 0, columns))
 
     # --- publishing and forgetting -------------------------------------------------------------------------------

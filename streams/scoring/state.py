@@ -88,12 +88,4 @@ class PartitionState:
 
     def intern_communities(self, names: Sequence[str]) -> Ints:
         """Row of each community name; 0 for the empty one."""
-        if not any(names):
-            return np.zeros(len(names), np.int64)
         return self.communities.ensure(names)[0]
-
-    def community_names(self, rows: Ints) -> list[str]:
-        """Names of communities by row."""
-        if not rows.any():
-            return [""] * len(rows)
-        return self.communities.keys_of(rows.tolist())

@@ -11,6 +11,7 @@ import pytest
 
 from load_tests.hostile import EVENT_FAULTS, hostile_events
 from streams import blocks
+from streams.categorical import Categorical
 from streams.codec import Limits, decode_events
 from streams.events import EVENT as EVENT_RECORD
 from streams.events import DeadLetterCode as Code
@@ -49,7 +50,8 @@ def test_the_block_has_the_columns_types_and_origins_that_blocks_declare() -> No
     for name, dtype in blocks.COLUMNS["events"].items():
         column = block[name]
         assert len(column) == 2
-        assert isinstance(column, list) if dtype == blocks.TEXT else column.dtype == np.dtype(dtype)
+        types = {blocks.TEXT: list, blocks.WORD: Categorical}
+        assert isinstance(column, types[dtype]) if dtype in types else column.dtype == np.dtype(dtype)
     assert blocks.decode(blocks.encode(block))["h"].tolist() == block["h"].tolist()
 
 
