@@ -18,6 +18,7 @@ import numpy.typing as npt
 import orjson
 
 from streams.categorical import Categorical
+from streams.compression import compress, expand
 
 Column = Any  # npt.NDArray for numbers, Categorical for words, list[str] for other text
 
@@ -214,7 +215,8 @@ def encode(block: Block) -> bytes:
 
     The head holds the texts, the one value of each column that has no other, the distinct texts of columns of words,
     and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns of
-    numbers, and which word each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
+    numbers, and which word each row has; all of it compressed. Through JSON, numbers would cost 1 µs a row to read; so
+    they cost a copy.
     `credence show` prints it.
     """
     spec = COLUMNS[block.kind]
@@ -240,7 +242,7 @@ def encode(block: Block) -> bytes:
         parts.append(np.asarray(block.origin, "<i8").tobytes())
     parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
     parts.extend(c.codes.astype(_code_type(c.categories)).tobytes() for c in words.values() if len(c.categories) > 1)
-    return b"".join(parts)
+    return compress(b"".join(parts))
 
 
 def _code_type(categories: Sequence[str]) -> str:
@@ -250,6 +252,7 @@ def _code_type(categories: Sequence[str]) -> str:
 
 def decode(value: bytes) -> Block:
     """Inverse of `encode`; ValueError, KeyError, IndexError or TypeError if the value is not a block."""
+    value = expand(value)
     if len(value) < _HEAD.size:
         raise ValueError("too short for a block")
     (length,) = _HEAD.unpack_from(value)

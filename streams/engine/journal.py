@@ -6,7 +6,8 @@ A delta older than the last full turn of the snapshot gets a tombstone; compacti
 cleaner has left, in log order, gives the state: a row's last value stands in the newest snapshot of its segment or
 in a delta behind that.
 
-Keys: `f` fence and outbox; `d/<sequence>` delta; `s/<table>/<segment>` snapshot; `m` a new owner's claim.
+Keys: `f` fence and outbox; `dz/<sequence>` delta and `sz/<table>/<segment>` snapshot, compressed; `m` a new owner's
+claim.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import orjson
 
 from streams.columns import Table
+from streams.compression import compress, expand
 from streams.engine.framing import pack, unpack
 from streams.engine.replica import Fence
 
@@ -48,7 +50,7 @@ class Journal:
         self.tables = tuple(tables)
         self._slack_bytes = slack_bytes
         self._sequence = 0
-        self._deltas: dict[int, int] = {}  # sequence → bytes, of deltas without a tombstone
+        self._deltas: dict[int, int] = {}  # sequence → bytes before compression, of deltas without a tombstone
         self._turn: list[tuple[int, int]] = []  # segments still to write in this turn, last first
         self._turn_began = 0
         self._turn_at = 0
@@ -71,7 +73,7 @@ class Journal:
             self._sequence += 1
             delta = pack(parts)
             self._deltas[self._sequence] = len(delta)
-            entries.append((b"d/%d" % self._sequence, delta))
+            entries.append((b"dz/%d" % self._sequence, compress(delta)))
             entries.extend(self._snapshot(2 * len(delta), at))
         parts = [fence.encode(), _pack_outbox(outbox), b"%d" % self.base, self.meta]
         entries.append((FENCE_KEY, pack(parts)))
@@ -90,7 +92,7 @@ class Journal:
             index, segment = self._turn.pop()
             table = self.tables[index]
             payload = table.segment(segment)
-            entries.append((f"s/{table.name}/{segment}".encode(), payload))
+            entries.append((f"sz/{table.name}/{segment}".encode(), compress(payload)))
             budget_bytes -= len(payload)
         if not self._turn:
             self.base = self._turn_at
@@ -98,7 +100,7 @@ class Journal:
             done = [s for s in self._deltas if s < self._turn_began]
             for sequence in done:
                 del self._deltas[sequence]
-                entries.append((b"d/%d" % sequence, None))
+                entries.append((b"dz/%d" % sequence, None))
         return entries
 
     # --- read ----------------------------------------------------------------------------------------------------
@@ -109,18 +111,19 @@ class Journal:
             fence, outbox, base, self.meta = unpack(value)
             self.outbox, self.base = _unpack_outbox(outbox), int(base)
             return Fence.decode(fence)
-        if key.startswith(b"d/"):
-            sequence = int(key[2:])
+        if key.startswith(b"dz/"):
+            sequence = int(key[3:])
             self._sequence = max(self._sequence, sequence)
             if value is None:
                 self._deltas.pop(sequence, None)
                 return None
-            self._deltas[sequence] = len(value)
-            for table, payload in zip(self.tables, unpack(value), strict=True):
+            delta = expand(value)
+            self._deltas[sequence] = len(delta)
+            for table, payload in zip(self.tables, unpack(delta), strict=True):
                 if payload:
                     table.apply(payload)
-        elif key.startswith(b"s/") and value is not None:
-            self._by_name[key.split(b"/", 2)[1].decode()].apply(value)
+        elif key.startswith(b"sz/") and value is not None:
+            self._by_name[key.split(b"/", 2)[1].decode()].apply(expand(value))
         return None
 
     def recovered(self) -> None:

@@ -49,7 +49,8 @@ class ScoringConfig:
 
     # Restamping and publishing.
     restamp_epsilon: float = 0.25  # nats of weight or history
-    restamp_claims: int = 32
+    restamp_claims: int = 16  # newest open claims of a source that get its new stamp, when its record moved
+    recluster_claims: int = 64  # and when it was found to be of a net, or to be of none
     restamp_recent_ms: int = 2 * DAY_MS  # parameters reach sources seen within this; the others when next they speak
     publish_epsilon: float = 0.05  # nats of score or risk
     publish_growth: float = 0.25  # relative growth of a claim's events

@@ -290,7 +290,7 @@ class SourcesState(PartitionState):
         """New stamps for the open claims of those sources whose stamp moved materially."""
         if not rows.size:
             return
-        sources, epsilon = self.sources, self.config.restamp_epsilon
+        sources, config, epsilon = self.sources, self.config, self.config.restamp_epsilon
         stamp = self.stamps(rows, int(self.clock["latest_ms"][0]))
         moved = (
             (np.abs(np.maximum(stamp["w"], 0) - np.maximum(sources["sw"][rows], 0)) > epsilon)
@@ -304,7 +304,7 @@ class SourcesState(PartitionState):
         for field, name in (("sw", "w"), ("sv", "v"), ("sh", "hist0")):
             sources[field][rows] = stamp[name][picked]
         sources.touch(rows)
-        owner, pair_rows = self.open_claims.newest(rows, self.config.restamp_claims)
+        owner, pair_rows = self.open_claims.newest(rows, config.recluster_claims if force else config.restamp_claims)
         if not pair_rows.size:
             return
         at = picked[owner]

@@ -80,7 +80,7 @@ def test_old_deltas_get_tombstones_so_that_the_log_stays_bounded(monkeypatch: py
     for number in range(400):
         mutate(state, rng)
         log += journal.entry(Fence(offset=number), [])
-    deltas = [key for key, _ in compacted(log, len(log)) if key.startswith(b"d/")]
+    deltas = [key for key, _ in compacted(log, len(log)) if key.startswith(b"dz/")]
     assert len(deltas) < 60
 
 
