@@ -17,7 +17,8 @@ from faust.types import TP
 from streams import topics
 from streams.agents import monitor
 from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmitter
-from streams.agents.intake import ROUTES, Intake
+from streams.agents.intake import Intake
+from streams.agents.translation import ROUTES
 from streams.broker import home
 from streams.engine.fencing import ProduceFailed
 from streams.engine.progress import Progress, ProgressBoard
@@ -179,7 +180,8 @@ class CredenceApp(faust.App):
         self._meta = {"partitions": self.settings.partitions, "topics": ids}
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        await self.intake.start()
+        if COMMUNITIES not in self._specs:
+            await self.intake.start()
         await self.progress.start()
         watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
         session_s = self.settings.session_timeout_ms / 1000
@@ -259,10 +261,10 @@ class CredenceApp(faust.App):
         """Decode and route one fetched batch of an input partition."""
         began = time.perf_counter()
         route = self._input_topics[tp.topic]
-        outgoing, rows, rejects = self.intake.translate(route, tp.partition, records)
+        outgoing, rows, rejects = await self.intake.translate(route, tp.partition, records)
         await self.intake.forward(outgoing)
         self._taken[tp] = records[-1].offset + 1
-        monitor.taken_in(len(records), rows, [r.code for r in rejects], time.perf_counter() - began)
+        monitor.taken_in(len(records), rows, rejects, time.perf_counter() - began)
         await self._publish(intake_stage(route), tp, records[-1].offset, records[-1].timestamp)
 
     async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:

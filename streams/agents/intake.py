@@ -8,27 +8,21 @@ producer, and any failure to send ends the worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams import topics
-from streams.agents.routing import as_json, spread
-from streams.blocks import Block
-from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
+from streams.agents.aside import Aside
+from streams.agents.translation import Translation, translate
+from streams.codec import LogRecord
 from streams.engine.fencing import MAX_BATCH_BYTES, ProduceFailed, send_batches
 from streams.engine.journal import Outgoing
 from streams.settings import Settings
 
-Decoder = Callable[[Sequence[LogRecord], int, Limits], tuple[Block, list[Reject]]]
-
-# input topic → (decoder, output topic, routing column)
-ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
-    topics.EVENTS: (decode_events, topics.BY_SOURCE, "s"),
-    topics.RULINGS: (decode_rulings, topics.BY_CLAIM, "c"),
-}
+ASIDE_ROWS_MIN = 1024  # fewer records are decoded sooner than they are handed over
 
 
 class Intake:
@@ -43,11 +37,12 @@ class Intake:
         self._settings = settings
         self._client = dict(client)
         self._timeout_s = timeout_s
-        self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
+        self._aside = Aside(settings)
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect."""
+        """Connect, and start the process that decodes."""
+        self._aside.start()
         self._producer = AIOKafkaProducer(
             **self._client,
             enable_idempotence=True,
@@ -57,19 +52,11 @@ class Intake:
         )
         await self._producer.start()
 
-    def translate(
-        self, source: topics.Topic, partition: int, records: Sequence[LogRecord]
-    ) -> tuple[list[Outgoing], int, list[Reject]]:
-        """Records of one input partition as outgoing records, the number of rows in them, and the rejects."""
-        decoder, target, column = ROUTES[source]
-        settings = self._settings
-        block, rejects = decoder(records, partition, self._limits)
-        outgoing = spread(block, column, target.name(settings), settings.partitions)
-        letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
-        for reject in rejects:
-            letter = of_reject(reject, origin, partition, "intake")
-            outgoing.append(as_json(letters, partition, f"{origin}/{partition}/{reject.record.offset}", letter))
-        return outgoing, len(block), rejects
+    async def translate(self, source: topics.Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
+        """What becomes of records of one input partition; decoded in another process where there are many."""
+        if len(records) < ASIDE_ROWS_MIN:
+            return translate(self._settings, source, partition, records)
+        return await self._aside.translate(source, partition, records)
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:
         """Send, and wait for every ack; ProduceFailed if one does not come."""
@@ -83,6 +70,7 @@ class Intake:
             raise ProduceFailed(f"intake: {error!r}") from error
 
     async def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect, and end the process that decodes."""
+        self._aside.stop()
         if self._producer is not None:
             await self._producer.stop()

@@ -1,0 +1,131 @@
+"""The intake's decoding, beside the worker: it needs no state and took a third of the worker's one Python thread.
+
+A child process of the worker reads requests from its standard input and writes what became of them to its standard
+output, one after the other. When the worker is gone, whatever ended it, the pipe ends and so does the child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from operator import attrgetter
+from typing import IO, Any, NamedTuple
+
+from streams.agents.translation import Translation, translate
+from streams.codec import LogRecord
+from streams.engine.fencing import ProduceFailed
+from streams.settings import Settings
+from streams.topics import Topic
+
+PATIENCE_S = 5.0
+GC_THRESHOLD = 200_000  # decoded rows come and go by the ten thousand, without cycles
+_SIZE = struct.Struct("<Q")
+
+
+class Fetched(NamedTuple):
+    """A record as it crosses to the child."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+class Aside:
+    """The worker's end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._child: subprocess.Popen[bytes] | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def start(self) -> None:
+        """Start the child; it is ready when it first answers."""
+        command = [sys.executable, "-m", "streams.agents.aside"]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        _send(self._child.stdin, self._settings)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child."""
+        return None if self._child is None else self._child.pid
+
+    async def translate(self, source: Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
+        """`translation.translate`, in the child; ProduceFailed if that is gone."""
+        return await asyncio.to_thread(self._exchange, source, partition, records)
+
+    def _exchange(self, source: Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
+        """Pipes are read and written without Python's lock: the worker's other stages go on meanwhile."""
+        columns = [list(map(attrgetter(name), records)) for name in Fetched._fields]
+        request = pickle.dumps((source, partition, columns), pickle.HIGHEST_PROTOCOL)
+        with self._one_at_a_time:
+            try:
+                if self._child is None:
+                    raise EOFError
+                _write(self._child.stdin, request)
+                answer: Translation = _receive(self._child.stdout)
+            except (OSError, EOFError) as error:
+                raise ProduceFailed("the process that decodes for the intake is gone") from error
+        return answer
+
+    def stop(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None or child.stdin is None:
+            return
+        with suppress(OSError):  # it may be gone, with something unsent
+            child.stdin.close()
+        try:
+            child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _send(pipe: IO[bytes] | None, message: Any) -> None:
+    _write(pipe, pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+
+
+def _write(pipe: IO[bytes] | None, packed: bytes) -> None:
+    assert pipe is not None
+    pipe.write(_SIZE.pack(len(packed)))
+    pipe.write(packed)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes] | None) -> Any:
+    assert pipe is not None
+    head = pipe.read(_SIZE.size)
+    if len(head) < _SIZE.size:
+        raise EOFError
+    (size,) = _SIZE.unpack(head)
+    return pickle.loads(pipe.read(size))  # from our own child, or our own parent
+
+
+def serve() -> None:
+    """The child: translate until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to answer
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        settings: Settings = _receive(requests)
+        while True:
+            source, partition, columns = _receive(requests)
+            records = list(map(Fetched, *columns))
+            _send(answers, translate(settings, source, partition, records))
+    except (EOFError, BrokenPipeError):
+        return
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,42 @@
+"""From what a platform wrote to what the stages read: a pure function of fetched records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from streams import topics
+from streams.agents.routing import as_json, spread
+from streams.blocks import Block
+from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
+from streams.engine.journal import Outgoing
+from streams.settings import Settings
+
+Decoder = Callable[[Sequence[LogRecord], int, Limits], tuple[Block, list[Reject]]]
+
+# input topic → (decoder, output topic, routing column)
+ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
+    topics.EVENTS: (decode_events, topics.BY_SOURCE, "s"),
+    topics.RULINGS: (decode_rulings, topics.BY_CLAIM, "c"),
+}
+
+
+class Translation(NamedTuple):
+    """What becomes of fetched records: records to send, how many rows are in them, and the codes of the rejects."""
+
+    outgoing: list[Outgoing]
+    rows: int
+    rejects: list[str]
+
+
+def translate(settings: Settings, source: topics.Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
+    """Decode and route the records of one partition of an input topic; what cannot be decoded is a dead letter."""
+    decoder, target, column = ROUTES[source]
+    limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
+    block, rejects = decoder(records, partition, limits)
+    outgoing = spread(block, column, target.name(settings), settings.partitions)
+    letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
+    for reject in rejects:
+        letter = of_reject(reject, origin, partition, "intake")
+        outgoing.append(as_json(letters, partition, f"{origin}/{partition}/{reject.record.offset}", letter))
+    return Translation(outgoing, len(block), [reject.code for reject in rejects])
