@@ -11,9 +11,8 @@ one of them was rebuilt from the changelog in between, which is why a row number
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count, islice, repeat
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,12 @@ import numpy.typing as npt
 import orjson
 
 from streams.categorical import Categorical
+from streams.index import NO_ROWS, IntIndex, TextIndex
 
-Key = str | int
 Rows = npt.NDArray[np.int64]
 
 SEGMENT_ROWS = 2048
 _HEAD = struct.Struct("<I")
-_NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 def distinct(rows: Rows) -> Rows:
@@ -49,27 +47,28 @@ class Table:
         name: name of the table, unique within a partition's state.
         fields: column name → numpy dtype, in storage order. A new row is zero in every column.
         text: names of columns that hold Python strings (empty by default).
+        integers: whether keys are 64-bit integers, given and returned as arrays, instead of texts.
 
     `table["w"]` is the whole backing array of column w: index it with rows. Arrays are replaced when the table
     grows, so take them again after `ensure`. Whoever writes to a row calls `touch` on it.
     """
 
-    def __init__(self, name: str, fields: Mapping[str, str], text: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, fields: Mapping[str, str], text: Sequence[str] = (), integers: bool = False) -> None:
         self.name = name
         self.fields = dict(fields)
         self.text = tuple(text)
+        self.integers = integers
         self.size = 0  # rows ever used: the high-water mark
         self._capacity = 0
         self._columns: dict[str, npt.NDArray[Any]] = {f: np.zeros(0, d) for f, d in self.fields.items()}
         self._texts: dict[str, list[str]] = {f: [] for f in self.text}
-        self._keys: list[Key | None] = []
-        self._row_of: defaultdict[Key, int] = defaultdict(None)
+        self._index: TextIndex | IntIndex = IntIndex() if integers else TextIndex()
         self._free: list[int] = []  # ascending
         self._touched: list[Rows] = []
         self._rekeyed: list[Rows] = []
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return len(self._index)
 
     def __getitem__(self, field: str) -> npt.NDArray[Any]:
         return self._columns[field]
@@ -78,45 +77,45 @@ class Table:
         """The backing list of a text column, indexed by row."""
         return self._texts[field]
 
-    def key(self, row: int) -> Key:
+    def key(self, row: int) -> Any:
         """Key of a live row; KeyError for a free one."""
-        key = self._keys[row]
+        key = self._index.key(row)
         if key is None:
             raise KeyError(row)
         return key
 
-    def keys_of(self, rows: Iterable[int]) -> list[Any]:
-        """Keys of live rows, in order."""
-        keys = self._keys
-        return [keys[r] for r in rows]
+    def keys_of(self, rows: Rows) -> Any:
+        """Keys of live rows, in order: a list of texts, or an array of integers."""
+        return self._index.keys_of(rows)
 
-    def items(self) -> Iterator[tuple[Key, int]]:
-        """Every (key, row), in order of creation or recovery."""
-        return iter(self._row_of.items())
+    def items(self) -> Iterator[tuple[Any, int]]:
+        """Every (key, row)."""
+        return self._index.items()
 
     def rows(self) -> Rows:
         """Every live row, in ascending order."""
-        if len(self._row_of) == self.size:
-            return np.arange(self.size)
-        return np.fromiter((r for r, k in enumerate(self._keys) if k is not None), np.int64)
+        live = np.ones(self.size, bool)
+        live[self._free] = False
+        return live.nonzero()[0]
 
     def categorical(self, rows: Rows) -> Categorical:
         """Keys of live rows, in order, for a table whose keys are texts."""
         some, codes = np.unique(rows, return_inverse=True)
-        return Categorical(self.keys_of(some.tolist()), codes)
+        return Categorical(self.keys_of(some), codes)
 
-    def find(self, keys: Sequence[Key]) -> Rows:
+    def find(self, keys: Any) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""
         if isinstance(keys, Categorical):
             keys = keys.used()
-            return self.find(keys.categories)[keys.codes]
-        return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
+            found: Rows = self.find(keys.categories)[keys.codes]
+            return found
+        return self._index.find(keys)
 
-    def find_one(self, key: Key) -> int:
+    def find_one(self, key: Any) -> int:
         """Row of the key, −1 if unknown."""
-        return self._row_of.get(key, -1)
+        return int(self._index.find([key])[0])
 
-    def ensure(self, keys: Sequence[Key]) -> tuple[Rows, Rows]:
+    def ensure(self, keys: Any) -> tuple[Rows, Rows]:
         """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance.
 
         New keys take free rows first, lowest first, then rows beyond the high-water mark. Of a categorical column each
@@ -126,27 +125,13 @@ class Table:
             keys = keys.used()
             rows, made = self.ensure(keys.categories)
             return rows[keys.codes], made
-        row_of, free = self._row_of, self._free
-        before = len(row_of)
-        # The dictionary itself hands out rows: one pass in C for known and new keys alike.
-        row_of.default_factory = (chain(free, count(self.size)) if free else count(self.size)).__next__
-        rows = np.fromiter(map(row_of.__getitem__, keys), np.int64, len(keys))
-        row_of.default_factory = None
-        created = len(row_of) - before
-        if not created:
-            return rows, _NO_ROWS
-        new = list(islice(reversed(row_of), created))
-        new.reverse()
-        reused = min(len(free), created)
-        made = np.arange(self.size - reused, self.size - reused + created)
-        if reused:
-            made[:reused] = free[:reused]
-            for row, key in zip(free, new[:reused], strict=False):
-                self._keys[row] = key
-            del free[:reused]
-        self._grow(new[reused:])
-        self.touch(made)
-        self._rekeyed.append(made)
+        rows, made = self._index.ensure(keys, self._free, self.size)
+        if made.size:
+            reused = min(len(self._free), len(made))
+            del self._free[:reused]
+            self._grow(self.size + len(made) - reused)
+            self.touch(made)
+            self._rekeyed.append(made)
         return rows, made
 
     def touch(self, rows: Rows) -> None:
@@ -158,10 +143,9 @@ class Table:
         """Forget these live rows: their keys, and (as zeros) their content."""
         if not rows.size:
             return
-        for row in rows.tolist():
-            del self._row_of[self.key(row)]
-            self._keys[row] = None
-            for values in self._texts.values():
+        self._index.remove(rows)
+        for values in self._texts.values():
+            for row in rows.tolist():
                 values[row] = ""
         for column in self._columns.values():
             column[rows] = 0
@@ -170,13 +154,13 @@ class Table:
         self.touch(rows)
         self._rekeyed.append(rows)
 
-    def _grow(self, keys: Sequence[Key | None]) -> None:
-        """Append rows with these keys beyond the high-water mark."""
-        self._keys.extend(keys)
+    def _grow(self, size: int) -> None:
+        """Make room for rows below `size`."""
         for values in self._texts.values():
-            values.extend(repeat("", len(keys)))
-        self.size += len(keys)
-        self._reserve(self.size)
+            values.extend(repeat("", size - len(values)))
+        self._index.grow(size)
+        self.size = size
+        self._reserve(size)
 
     def _reserve(self, size: int) -> None:
         if size <= self._capacity:
@@ -195,7 +179,7 @@ class Table:
         if not self._touched:
             return b""
         rows = distinct(np.concatenate(self._touched))
-        payload = self._encode(rows, distinct(np.concatenate([*self._rekeyed, _NO_ROWS])))
+        payload = self._encode(rows, distinct(np.concatenate([*self._rekeyed, NO_ROWS])))
         self.disregard()
         return payload
 
@@ -216,9 +200,7 @@ class Table:
     def _encode(self, rows: Rows, keyed: Rows) -> bytes:
         """Header, then in binary: rows (unless they are a span), keyed rows, integer keys, columns."""
         picked = rows.tolist()
-        keys = [self._keys[r] for r in keyed.tolist()]
-        # Integer keys go as binary; a freed row has none and may make the list a mixed one.
-        binary = set(map(type, keys)) == {int}
+        keys = self._index.keys_of(keyed)
         span = len(picked) == 0 or picked[-1] - picked[0] + 1 == len(picked)
         head = orjson.dumps(
             {
@@ -226,14 +208,15 @@ class Table:
                 "from": picked[0] if span and picked else (0 if span else None),
                 "size": self.size,
                 "keyed": len(keys),
-                "keys": None if binary else keys,
+                "keys": None if self.integers else keys,
+                "free": np.isin(keyed, self._free).nonzero()[0].tolist() if self.integers and self._free else [],
                 "text": [[values[r] for r in picked] for values in self._texts.values()],
             }
         )
         parts = [_HEAD.pack(len(head)), head]
         parts.extend([] if span else [rows.astype("<i4").tobytes()])
         parts.append(keyed.astype("<i4").tobytes())
-        parts.extend([np.asarray(keys, "<i8").tobytes()] if binary else [])
+        parts.extend([np.asarray(keys, "<i8").tobytes()] if self.integers else [])
         at = slice(picked[0], picked[-1] + 1) if span and picked else rows
         parts.extend(column[at].tobytes() for column in self._columns.values())
         return b"".join(parts)
@@ -249,16 +232,18 @@ class Table:
         head = orjson.loads(payload[_HEAD.size : at])
         count, first, keyed_count = head["n"], head["from"], head["keyed"]
         if head["size"] > self.size:
-            self._grow([None] * (head["size"] - self.size))
+            self._grow(head["size"])
         rows: Any = slice(first, first + count) if first is not None else np.frombuffer(payload, "<i4", count, at)
         at += 4 * count if first is None else 0
         keyed = np.frombuffer(payload, "<i4", keyed_count, at)
         at += keyed.nbytes
-        keys: list[Key | None] = head["keys"]
-        if keys is None:
-            keys = np.frombuffer(payload, "<i8", keyed_count, at).tolist()
+        if isinstance(self._index, IntIndex):
+            live = np.ones(keyed_count, bool)
+            live[head["free"]] = False
+            self._index.name(keyed, np.frombuffer(payload, "<i8", keyed_count, at), live)
             at += 8 * keyed_count
-        self._name(keyed, keys)
+        else:
+            self._index.name(keyed, head["keys"])
         for values, new in zip(self._texts.values(), head["text"], strict=True):
             for row, value in zip(range(self.size)[rows] if first is not None else rows.tolist(), new, strict=True):
                 values[row] = value
@@ -266,30 +251,15 @@ class Table:
             column[rows] = np.frombuffer(payload, column.dtype, count, at)
             at += count * column.dtype.itemsize
 
-    def _name(self, keyed: Rows, keys: list[Key | None]) -> None:
-        """Set the keys of rows; the dictionary follows in `recovered`, at once and in C."""
-        if not len(keys):
-            return
-        first, last = int(keyed[0]), int(keyed[-1])
-        if last - first + 1 == len(keys):
-            self._keys[first : last + 1] = keys
-            return
-        own = self._keys
-        for row, key in zip(keyed.tolist(), keys, strict=True):
-            own[row] = key
-
     def recovered(self) -> None:
         """Call once after the last `apply`: finds keys and free rows again, and drops what `apply` marked."""
-        self._row_of = defaultdict(None, zip(self._keys, range(self.size), strict=True))  # type: ignore[arg-type]
-        self._free = []
-        if self._row_of.pop(None, None) is not None:  # type: ignore[call-overload]
-            self._free = [r for r, k in enumerate(self._keys) if k is None]
+        self._free = self._index.rebuild()
         self.disregard()
 
     # --- inspection --------------------------------------------------------------------------------------------
 
     def nbytes(self) -> int:
-        """Bytes held by the fixed-width columns (keys, text and the dictionary come on top)."""
+        """Bytes held by the fixed-width columns (keys, text and their index come on top)."""
         return sum(c.nbytes for c in self._columns.values())
 
     def difference(self, other: Table) -> float:
@@ -297,15 +267,16 @@ class Table:
 
         A key or a text that only one of them holds counts as infinite.
         """
-        if self._row_of.keys() != other._row_of.keys():
+        ours, theirs = dict(self.items()), dict(other.items())
+        if ours.keys() != theirs.keys():
             return float("inf")
-        mine = np.fromiter(self._row_of.values(), np.int64, len(self))
-        theirs = np.fromiter((other._row_of[k] for k in self._row_of), np.int64, len(self))
-        if any([a[i] for i in mine] != [b[i] for i in theirs] for a, b in self._text_pairs(other)):
+        mine = np.fromiter(ours.values(), np.int64, len(self))
+        yours = np.fromiter(map(theirs.__getitem__, ours), np.int64, len(self))
+        if any([a[i] for i in mine] != [b[i] for i in yours] for a, b in self._text_pairs(other)):
             return float("inf")
         worst = 0.0
         for field, column in self._columns.items():
-            a, b = column[mine], other[field][theirs]
+            a, b = column[mine], other[field][yours]
             same = (a == b) | ((a != a) & (b != b))
             if not same.all():
                 gap = np.abs(a[~same].astype(np.float64) - b[~same].astype(np.float64))

@@ -11,21 +11,27 @@ from hypothesis import strategies as st
 
 from streams.columns import SEGMENT_ROWS, Table
 
-KEYS = st.one_of(st.integers(0, 12), st.sampled_from("abcé\0"))
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("ensure"), st.lists(KEYS, max_size=5)),
-        st.tuples(st.just("set"), st.tuples(KEYS, st.integers(-(2**40), 2**40))),
-        st.tuples(st.just("free"), st.lists(KEYS, max_size=3, unique=True)),
+TEXTS = [*"abcdefghijklé\0", ""]
+NUMBERS = [0, 1, -1, 2**62, -(2**63), *(k << 58 for k in range(1, 12))]  # many of them begin at the same slot
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[bool, list[tuple[str, Any]]]:
+    """Whether keys are integers, and what happens to a table of such keys."""
+    integers = draw(st.booleans())
+    key = st.sampled_from(NUMBERS if integers else TEXTS)
+    step = st.one_of(
+        st.tuples(st.just("ensure"), st.lists(key, max_size=5)),
+        st.tuples(st.just("set"), st.tuples(key, st.integers(-(2**40), 2**40))),
+        st.tuples(st.just("free"), st.lists(key, max_size=3, unique=True)),
         st.tuples(st.just("delta"), st.none()),
         st.tuples(st.just("recover"), st.none()),
-    ),
-    max_size=40,
-)
+    )
+    return integers, draw(st.lists(step, max_size=40))
 
 
-def table() -> Table:
-    return Table("t", {"n": "i8", "w": "f4", "h": "u8"}, text=("name",))
+def table(integers: bool = False) -> Table:
+    return Table("t", {"n": "i8", "w": "f4", "h": "u8"}, text=("name",), integers=integers)
 
 
 def perform(target: Table, action: str, argument: Any) -> None:
@@ -43,16 +49,17 @@ def perform(target: Table, action: str, argument: Any) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(STEPS)
-def test_deltas_in_order_rebuild_the_table_and_its_future_rows(steps: list[tuple[str, Any]]) -> None:
-    live, log = table(), []
-    steady = table()
-    for action, argument in steps:
+@given(steps())
+def test_deltas_in_order_rebuild_the_table_and_its_future_rows(drawn: tuple[bool, list[tuple[str, Any]]]) -> None:
+    integers, actions = drawn
+    live, log = table(integers), []
+    steady = table(integers)
+    for action, argument in actions:
         if action == "delta":
             log.append(live.take_delta())
         elif action == "recover":
             log.append(live.take_delta())
-            live = table()
+            live = table(integers)
             for payload in filter(None, log):
                 live.apply(payload)
             live.recovered()
@@ -61,48 +68,74 @@ def test_deltas_in_order_rebuild_the_table_and_its_future_rows(steps: list[tuple
             perform(steady, action, argument)
     assert live.difference(steady) == 0
     assert dict(live.items()) == dict(steady.items())  # the same key in the same row
-    probe = ["new1", "new2", "new3"]
+    assert live.rows().tolist() == sorted(row for _, row in live.items())
+    probe = [91, 92, 93] if integers else ["new1", "new2", "new3"]
     assert live.ensure(probe)[0].tolist() == steady.ensure(probe)[0].tolist()
 
 
-@given(st.lists(KEYS, max_size=30))
-def test_ensure_gives_each_key_one_row_and_names_the_created_ones_in_order(keys: list[Any]) -> None:
-    t = table()
+@given(st.booleans(), st.data())
+def test_ensure_gives_each_key_one_row_and_names_the_created_ones_in_order(integers: bool, data: st.DataObject) -> None:
+    keys = data.draw(st.lists(st.sampled_from(NUMBERS if integers else TEXTS), max_size=30))
+    t = table(integers)
     rows, made = t.ensure(keys)
-    assert t.keys_of(rows.tolist()) == keys
-    assert t.keys_of(made.tolist()) == list(dict.fromkeys(keys))
+    assert list(t.keys_of(rows)) == keys
+    assert list(t.keys_of(made)) == list(dict.fromkeys(keys))
+    assert [t.key(row) for row in made.tolist()] == list(dict.fromkeys(keys))
     again, none = t.ensure(keys)
-    assert again.tolist() == rows.tolist()
+    assert again.tolist() == rows.tolist() == t.find(keys).tolist()
     assert not none.size
 
 
-def test_segments_cover_the_table_and_rebuild_it() -> None:
-    live = table()
-    rows, _ = live.ensure(list(range(SEGMENT_ROWS * 2 + 5)))
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_integers_are_found_as_in_a_dictionary(seed: int) -> None:
+    rng, t = np.random.default_rng(seed), table(integers=True)
+    row_of: dict[int, int] = {}
+    for _ in range(12):
+        keys = rng.integers(0, 3_000, int(rng.integers(1, 2_000))) << int(rng.integers(0, 40))
+        rows, _ = t.ensure(keys)
+        row_of |= dict(zip(keys.tolist(), rows.tolist(), strict=True))
+        gone = np.unique(rng.choice(keys, len(keys) // 3))
+        t.free(t.find(gone))
+        for key in gone.tolist():
+            del row_of[key]
+        assert dict(t.items()) == row_of
+        assert t.find(keys).tolist() == [row_of.get(key, -1) for key in keys.tolist()]
+        assert len(t) == len(row_of)
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_segments_cover_the_table_and_rebuild_it(integers: bool) -> None:
+    live = table(integers)
+    keys = np.arange(SEGMENT_ROWS * 2 + 5)
+    rows, _ = live.ensure(keys if integers else [str(key) for key in keys])
     live["n"][rows] = np.arange(len(rows))
     live.free(rows[3:9])
-    other = table()
+    other = table(integers)
     for index in range(live.segments()):
         other.apply(live.segment(index))
     other.recovered()
     assert live.difference(other) == 0
-    assert other.ensure(["next"])[0].tolist() == [3]
+    assert other.ensure([-5] if integers else ["next"])[0].tolist() == [3]
 
 
 def test_a_delta_holds_only_what_changed() -> None:
-    live = table()
-    live.ensure(list(range(1000)))
+    live = table(integers=True)
+    live.ensure(np.arange(1000))
     assert live.take_delta()
     assert live.take_delta() == b""
     live.touch(np.array([5, 5]))
     assert len(live.take_delta()) < 200
 
 
-def test_freed_rows_read_as_zero_when_they_are_used_again() -> None:
-    live = table()
-    perform(live, "set", ("a", 9))
-    live.free(live.find(["a"]))
-    rows, _ = live.ensure(["b"])
+@pytest.mark.parametrize(("integers", "key", "other"), [(False, "a", "b"), (True, 7, 8)])
+def test_freed_rows_read_as_zero_when_they_are_used_again(integers: bool, key: Any, other: Any) -> None:
+    live = table(integers)
+    perform(live, "set", (key, 9))
+    live.free(live.find([key]))
+    with pytest.raises(KeyError):
+        live.key(0)
+    rows, _ = live.ensure([other])
     assert live["n"][rows].tolist() == [0]
     assert live.texts("name")[int(rows[0])] == ""
     with pytest.raises(KeyError):

@@ -15,7 +15,7 @@ FUNCTION_LINES_MAX = 50
 
 # Lower layers first; a module imports from its own layer and from those before it.
 LAYERS: list[set[str]] = [
-    {"admin", "csvfiles", "words", "settings", "categorical", "compression", "printable"},
+    {"admin", "csvfiles", "words", "settings", "categorical", "compression", "index", "printable"},
     {"columns", "blocks", "metrics", "events", "topics"},
     {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "dataset", "tail", "console"},
     {"agents", "deadletters", "idle", "evaluate"},

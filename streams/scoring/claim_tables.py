@@ -102,12 +102,12 @@ class ClaimTables:
     def __init__(self) -> None:
         self.claims = Table("claims", CLAIM_FIELDS)
         self.names = Table("source_names", {"parts": "i4"})
-        self.parts = Table("participants", PART_FIELDS, text=("i",))
-        self.more = Table("assertions", MORE_FIELDS, text=("i",))
-        self.camps = Table("camps", CAMP_FIELDS)
-        self.cells = Table("cells", CELL_FIELDS)
+        self.parts = Table("participants", PART_FIELDS, text=("i",), integers=True)
+        self.more = Table("assertions", MORE_FIELDS, text=("i",), integers=True)
+        self.camps = Table("camps", CAMP_FIELDS, integers=True)
+        self.cells = Table("cells", CELL_FIELDS, integers=True)
         self.rulings = Table("rulings", RULING_FIELDS, text=("id", "kind", "url"))
-        self.snapshots = Table("snapshots", SNAPSHOT_FIELDS)
+        self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
 
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""

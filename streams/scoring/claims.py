@@ -64,7 +64,7 @@ class ClaimsState(PartitionState):
         claims, parts, t_ms = self.data.claims, self.data.parts, block["t"]
         claim_rows, _ = claims.ensure(block["c"])
         name_rows, _ = self.data.names.ensure(block["s"])
-        part_rows, made = parts.ensure(((claim_rows << 32) | name_rows).tolist())
+        part_rows, made = parts.ensure((claim_rows << 32) | name_rows)
         touched = distinct(claim_rows)
         self.lessons.note(touched, t_ms, claim_rows, self.params)
         empty = touched[claims["events"][touched] == 0]
@@ -107,7 +107,7 @@ class ClaimsState(PartitionState):
     def _restamp(self, block: Block, effects: Effects) -> None:
         claim_rows, name_rows = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
         keys = np.where((claim_rows >= 0) & (name_rows >= 0), (claim_rows << 32) | name_rows, -1)
-        part_rows = self.data.parts.find(keys.tolist())
+        part_rows = self.data.parts.find(keys)
         known = np.flatnonzero(part_rows >= 0)
         if not known.size:
             return

@@ -96,7 +96,7 @@ def replace(tables: ClaimTables, old: Contributions | None, new: Contributions |
     deny = np.concatenate([c.deny for c, _ in both])
     weight = np.concatenate([c.weight for c, _ in both])
     sign = np.concatenate([np.full(len(c.claim), s, np.int64) for c, s in both])
-    camp_rows, made = tables.camps.ensure(((claim << 32) | community).tolist())
+    camp_rows, made = tables.camps.ensure((claim << 32) | community)
     if made.size:
         tables.camps["c"][camp_rows], tables.camps["com"][camp_rows] = claim, community
     alone = cluster == 0
@@ -125,7 +125,7 @@ def _add_to_cells(
     config: ScoringConfig,
 ) -> None:
     cells = tables.cells
-    rows, made = cells.ensure(mix_keys(camp_rows, cluster, deny).tolist())
+    rows, made = cells.ensure(mix_keys(camp_rows, cluster, deny))
     if made.size:
         cells["camp"][rows], cells["deny"][rows], cells["spread"][rows] = camp_rows, deny, cluster == RESHARES
     unique = distinct(rows)

@@ -86,7 +86,7 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
     if put is None:
         return out
     camps, cells = tables.camps, tables.cells
-    camp = camps.find(((put.claim << 32) | put.community).tolist())
+    camp = camps.find((put.claim << 32) | put.community)
     support, deny, shared = corroboration.camp_evidence(tables, camp, config)
     net = (support - deny) / shared
     squash = np.where(
@@ -97,7 +97,7 @@ def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> 
     shrink_g = np.ones(len(camp))
     clustered = np.flatnonzero(put.cluster > 0)
     if clustered.size:
-        cell = cells.find(mix_keys(camp[clustered], put.cluster[clustered], put.deny[clustered]).tolist())
+        cell = cells.find(mix_keys(camp[clustered], put.cluster[clustered], put.deny[clustered]))
         evidence = corroboration.cell_weight(tables, cell, config)
         shrink_g[clustered] = evidence / np.maximum(from_fixed(cells["W"][cell]), 1e-300)
     sign = np.where(put.deny, -1.0, 1.0)

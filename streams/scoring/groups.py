@@ -55,10 +55,10 @@ class GroupsState(PartitionState):
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()
-        self.looks = Table("looks", {"taken": "i8", "looked": "i8", "looks": "i8"})
+        self.looks = Table("looks", {"taken": "i8", "looked": "i8", "looks": "i8"}, integers=True)
         self.members = Table("members", {"n": "i4", "cl": "u8", "found": "i1", "named": "i4"})
         self.claims = Table("joined_claims", {"n": "i4", "f": "i1", "t": "i8"})
-        self.window = Table("window", {"s": "i4", "c": "i4", "t": "i8", "x": "i1"})
+        self.window = Table("window", {"s": "i4", "c": "i4", "t": "i8", "x": "i1"}, integers=True)
         self.looks.ensure([0])
         self.tables = (self.clock, self.communities, self.looks, self.members, self.claims, self.window)
 
@@ -90,7 +90,7 @@ class GroupsState(PartitionState):
         self._forget(slots[taken + np.arange(len(block)) >= self.groups.window], effects)
         source_rows, _ = members.ensure(block["s"])
         claim_rows, _ = claims.ensure(block["c"])
-        rows, _ = window.ensure(slots.tolist())
+        rows, _ = window.ensure(slots)
         for name, values in (("s", source_rows), ("c", claim_rows), ("t", block["t"]), ("x", block["x"])):
             window[name][rows] = values
         named = self.intern_communities(block["m"])
@@ -106,7 +106,7 @@ class GroupsState(PartitionState):
         if not slots.size:
             return
         members, claims, window = self.members, self.claims, self.window
-        rows = window.find(slots.tolist())
+        rows = window.find(slots)
         source_rows, claim_rows = window["s"][rows].astype(np.int64), window["c"][rows].astype(np.int64)
         np.subtract.at(members["n"], source_rows, 1)
         np.subtract.at(claims["n"], claim_rows, 1)
@@ -141,7 +141,7 @@ class GroupsState(PartitionState):
     def participations(self) -> Participations:
         """The window in order of arrival, by rows of `members` and `claims`."""
         taken, size, window = int(self.looks["taken"][0]), len(self.window), self.window
-        rows = window.find(((taken - size + np.arange(size)) % self.groups.window).tolist())
+        rows = window.find((taken - size + np.arange(size)) % self.groups.window)
         return Participations(
             window["s"][rows].astype(np.int64), window["c"][rows].astype(np.int64), window["t"][rows], window["x"][rows]
         )
@@ -164,7 +164,7 @@ class GroupsState(PartitionState):
         for value in values[np.argsort(-counts, kind="stable")].tolist():
             if value not in used:
                 return int(value)
-        return xxhash.xxh3_64_intdigest(min(self.members.keys_of(rows.tolist()))) | 2
+        return xxhash.xxh3_64_intdigest(min(self.members.keys_of(rows))) | 2
 
     def _assign(self, rows: Ints, clusters: npt.NDArray[np.uint64] | np.uint64, effects: Effects) -> None:
         """Tell the sources stage which cluster these sources are in now; 0 for none."""

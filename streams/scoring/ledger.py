@@ -213,7 +213,7 @@ class Ledger:
         more, parts = self.tables.more, self.tables.parts
         if not kept.size:
             return
-        rows, made = more.ensure(mix_keys(part[kept], said["e"][kept]).tolist())
+        rows, made = more.ensure(mix_keys(part[kept], said["e"][kept]))
         if not made.size:
             return
         first = np.unique(rows, return_index=True)

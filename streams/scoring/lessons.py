@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.blocks import Block
-from streams.categorical import Categorical
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed
 from streams.scoring.params import Params
 from streams.scoring.risk import risk_parts
+from streams.scoring.rulings import FALSE, TRUE
 from streams.scoring.signals import SIGNALS
 
 Small = npt.NDArray[np.int8]
@@ -53,7 +53,7 @@ class Lessons:
 
     def _take(self, claim_rows: Ints, bit: int, params: Params) -> None:
         table, claims = self.tables.snapshots, self.tables.claims
-        rows, _ = table.ensure((claim_rows * 4 + bit).tolist())
+        rows, _ = table.ensure(claim_rows * 4 + bit)
         signals = risk_parts(self.tables, claim_rows, self.config, params).signals
         table["c"][rows], table["n"][rows] = claim_rows, claims["parts"][claim_rows]
         table["L"][rows] = from_fixed(claims["L"][claim_rows])
@@ -66,30 +66,28 @@ class Lessons:
     def settled(self, claim_rows: Ints, params: Params) -> Block | None:
         """Snapshots of claims whose verdict is true or false, as lessons."""
         claims, table = self.tables.claims, self.tables.snapshots
-        out: list[tuple[str, int, int, int, int, float, list[float]]] = []
-        for row in claim_rows.tolist():
-            verdict = int(claims["verdict"][row])
-            if verdict not in (1, 2) or not claims["events"][row]:
-                continue
-            for bit, hours in enumerate(AGES_H):
-                if not (claims["aged"][row] >> bit) & 1:
-                    # A ruling in the first hour teaches from what was known then; older ages it must have reached.
-                    if bit and claims["ruled"][row] < claims["first"][row] + hours * HOUR_MS:
-                        continue
-                    self._take(np.array([row]), bit, params)
-                at = table.find_one(row * 4 + bit)
-                signals = [float(table[f"s{i}"][at]) for i in range(len(SIGNALS))]
-                out.append((
-                    str(claims.key(row)), hours, 1 if verdict == 2 else -1, int(claims["ruled"][row]),
-                    int(table["n"][at]), float(table["L"][at]), signals,
-                ))  # fmt: skip
-        if not out:
+        rows = claim_rows[np.isin(claims["verdict"][claim_rows], (TRUE, FALSE)) & (claims["events"][claim_rows] > 0)]
+        for bit, hours in enumerate(AGES_H):
+            # A ruling in the first hour teaches from what was known then; older ages it must have reached.
+            reached = (bit == 0) | (claims["ruled"][rows] >= claims["first"][rows] + hours * HOUR_MS)
+            due = reached & ((claims["aged"][rows] >> bit) & 1 == 0)
+            if due.any():
+                self._take(rows[due], bit, params)
+        which, bits = ((claims["aged"][rows][:, None] >> np.arange(len(AGES_H))) & 1).nonzero()
+        if not which.size:
             return None
-        ids, ages, f, t, n, corroboration, signals_of = (list(column) for column in zip(*out, strict=True))
+        of = rows[which]
+        at = table.find(of * 4 + bits)
         return Block("lessons", "", 0, {
-            "c": Categorical.of(ids), "h": np.asarray(ages, np.int8), "f": np.asarray(f, np.int8),
-            "t": np.asarray(t, np.int64), "n": np.asarray(n, np.int64), "L": np.asarray(corroboration, np.float64),
-            "sig": signals_of, "rw": [[] for _ in out], "w": np.zeros(len(out), np.int64),
+            "c": claims.categorical(of),
+            "h": np.asarray(AGES_H, np.int8)[bits],
+            "f": np.where(claims["verdict"][of] == FALSE, 1, -1).astype(np.int8),
+            "t": claims["ruled"][of],
+            "n": table["n"][at].astype(np.int64),
+            "L": table["L"][at].astype(np.float64),
+            "sig": np.stack([table[f"s{i}"][at] for i in range(len(SIGNALS))], axis=1).tolist(),
+            "rw": [[] for _ in of],
+            "w": np.zeros(len(of), np.int64),
         })  # fmt: skip
 
     def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:

@@ -93,7 +93,7 @@ def records(
     columns.append(evidence_level(reading, claims["verdict"][rows], config).tolist())
     columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
     columns.append((claims["flag"][rows] > 0).tolist())
-    ids = claims.keys_of(rows.tolist())
+    ids = claims.keys_of(rows)
     names = ("claim_id", *names, *common)
     constant = [repeat(value, len(ids)) for value in common.values()]
     return {row[0]: dict(zip(names, row, strict=True)) for row in zip(ids, *columns, *constant, strict=True)}

@@ -78,8 +78,8 @@ class SourcesState(PartitionState):
         super().__init__(config, partition)
         self.sources = Table("sources", SOURCE_FIELDS)
         self.claims = Table("claim_names", {"pairs": "i4"})
-        self.pairs = Table("pairs", PAIR_FIELDS)
-        self.extras = Table("extras", {"h": "u8", "seen": "u4"})
+        self.pairs = Table("pairs", PAIR_FIELDS, integers=True)
+        self.extras = Table("extras", {"h": "u8", "seen": "u4"}, integers=True)
         self.open_claims = OpenClaims(self.sources, self.pairs)
         self.tables = (
             self.clock, self.params_values, self.communities, self.sources, self.claims, self.pairs, self.extras,
@@ -110,7 +110,7 @@ class SourcesState(PartitionState):
             return
         source_rows, _ = self.sources.ensure(block["s"])
         claim_rows, _ = self.claims.ensure(block["c"])
-        pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
+        pair_rows, made = self.pairs.ensure((source_rows << 32) | claim_rows)
         if len(made) == len(block):
             self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = _identities(block), block["h"]
             new_at = np.arange(len(block))
@@ -164,7 +164,7 @@ class SourcesState(PartitionState):
         again = ~accepted & (pairs["e"][pair_rows] == ids)
         other = np.flatnonzero(~accepted & ~again)
         if other.size:
-            extra_rows, extra_made = self.extras.ensure(mix_keys(pair_rows[other], ids[other]).tolist())
+            extra_rows, extra_made = self.extras.ensure(mix_keys(pair_rows[other], ids[other]))
             first = other[first_seen(extra_rows, extra_made)] if extra_made.size else extra_made
             self.extras["h"][extra_made] = contents[first]
             self.extras["seen"][extra_made] = self.now_s
@@ -239,9 +239,9 @@ class SourcesState(PartitionState):
             return
         source_rows, _ = self.sources.ensure(block["s"])
         claim_rows, _ = self.claims.ensure(block["c"])
-        pair_rows, made = self.pairs.ensure(((source_rows << 32) | claim_rows).tolist())
+        pair_rows, made = self.pairs.ensure((source_rows << 32) | claim_rows)
         if made.size:  # forgotten meanwhile: remember the claim again, so that a revision finds what was applied
-            add_at(self.claims["pairs"], np.asarray(self.pairs.keys_of(made.tolist())) & 0xFFFFFFFF, 1)
+            add_at(self.claims["pairs"], self.pairs.keys_of(made) & 0xFFFFFFFF, 1)
             self.claims.touch(claim_rows)
         changed = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
         self.pairs["seen"][pair_rows] = self.now_s
@@ -308,9 +308,9 @@ class SourcesState(PartitionState):
         if not pair_rows.size:
             return
         at = picked[owner]
-        claims = np.asarray(self.pairs.keys_of(pair_rows.tolist()), np.int64) & 0xFFFFFFFF
+        claims = self.pairs.keys_of(pair_rows) & 0xFFFFFFFF
         columns: dict[str, Column] = {
-            "s": Categorical(self.sources.keys_of(rows.tolist()), owner),
+            "s": Categorical(self.sources.keys_of(rows), owner),
             "c": self.claims.categorical(claims),
             **{name: values[at] for name, values in stamp.items()},
         }
@@ -359,7 +359,7 @@ class SourcesState(PartitionState):
                 "core_version": core, "as_of_ms": now, "version": seq,
             }
             for i, mean, lower, upper, extra, events, claims, is_right, is_wrong in zip(
-                sources.keys_of(rows.tolist()), *columns, strict=True
+                sources.keys_of(rows), *columns, strict=True
             )
         }  # fmt: skip
 
@@ -378,8 +378,8 @@ class SourcesState(PartitionState):
         gone = gone[:step]
         if not gone.size:
             return
-        self.open_claims.remove(np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) >> 32, gone)
-        claim_rows = np.asarray(self.pairs.keys_of(gone.tolist()), np.int64) & 0xFFFFFFFF
+        self.open_claims.remove(self.pairs.keys_of(gone) >> 32, gone)
+        claim_rows = self.pairs.keys_of(gone) & 0xFFFFFFFF
         add_at(self.claims["pairs"], claim_rows, -1)
         self.claims.touch(claim_rows)
         self.pairs.free(gone)

@@ -27,6 +27,7 @@ class PartitionState:
         self.clock = Table(
             "clock",
             {"seq": "i8", "now_ms": "i8", "swept_ms": "i8", "latest_ms": "i8", "flag_day": "i8", "flags": "i8"},
+            integers=True,
         )
         self.params_values = params_table()
         self.communities = Table("communities", {})

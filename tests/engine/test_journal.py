@@ -18,7 +18,7 @@ FIELDS = {"n": "i8", "w": "f8"}
 
 
 def tables() -> tuple[Table, Table]:
-    return Table("one", FIELDS, text=("name",)), Table("two", {"b": "i1"})
+    return Table("one", FIELDS, text=("name",)), Table("two", {"b": "i1"}, integers=True)
 
 
 def compacted(log: list[Entry], dirty_from: int) -> list[Entry]:
