@@ -20,6 +20,8 @@ NO_ROWS: Rows = np.zeros(0, np.int64)
 _FREE, _GONE = -1, -2  # of a slot: never taken since the last rebuild, and taken by a row that was removed
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 SLOTS_MIN = 256
+FEW = 24  # keys that are sooner found one by one
+_BITS = (1 << 64) - 1
 
 
 def fresh(free: Sequence[int], size: int, created: int) -> Rows:
@@ -140,6 +142,8 @@ class IntIndex:
     def find(self, keys: Any) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""
         wanted = np.ascontiguousarray(keys, np.int64)
+        if len(wanted) <= FEW:
+            return np.array([self._find_one(key) for key in wanted.tolist()], np.int64)
         rows = np.full(len(wanted), -1, np.int64)
         slot, left = self._home(wanted), np.arange(len(wanted))
         while left.size:
@@ -149,6 +153,14 @@ class IntIndex:
             on = ~hit & (row != _FREE)
             left, slot = left[on], (slot[on] + 1) & self._mask
         return rows
+
+    def _find_one(self, key: int) -> int:
+        slot = ((key & _BITS) * int(_SPREAD) & _BITS) >> int(self._shift)
+        while (row := self._slots.item(slot)) != _FREE:
+            if row >= 0 and self._keys.item(row) == key:
+                return row
+            slot = (slot + 1) & int(self._mask)
+        return -1
 
     def ensure(self, keys: Any, free: Sequence[int], size: int) -> tuple[Rows, Rows]:
         """Rows of the keys; and those that were given to new keys, in order of first appearance."""
@@ -182,6 +194,9 @@ class IntIndex:
             self._clear(self._count)
             rows = self._live[: self._size].nonzero()[0]
         self._taken += len(rows)
+        if len(rows) <= FEW:
+            self._place_few(rows)
+            return
         slot = self._home(self._keys[rows])
         while rows.size:
             empty = self._slots[slot] == _FREE
@@ -193,6 +208,13 @@ class IntIndex:
         """Keys of live rows, in order."""
         keys: npt.NDArray[np.int64] = self._keys[rows]
         return keys
+
+    def _place_few(self, rows: Rows) -> None:
+        slots, mask = self._slots, int(self._mask)
+        for row, slot in zip(rows.tolist(), self._home(self._keys[rows]).tolist(), strict=True):
+            while slots.item(slot) != _FREE:
+                slot = (slot + 1) & mask
+            slots[slot] = row
 
     def key(self, row: int) -> int | None:
         """Key of a row, None for a free one."""

@@ -9,7 +9,7 @@ import pytest
 
 from streams import metrics
 from streams.agents import monitor
-from streams.agents.intake import ROUTES
+from streams.agents.translation import ROUTES
 from streams.app import intake_stage, stage_specs
 from streams.engine.stage import BatchReport
 from streams.events import DeadLetterCode
