@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import pickle
 import signal
 import struct
@@ -26,6 +27,7 @@ from streams.settings import Settings
 from streams.topics import Topic
 
 PATIENCE_S = 5.0
+YIELDS = 5  # niceness: the worker waits for more than this
 GC_THRESHOLD = 200_000  # decoded rows come and go by the ten thousand, without cycles
 _SIZE = struct.Struct("<Q")
 
@@ -114,6 +116,7 @@ def _receive(pipe: IO[bytes] | None) -> Any:
 def serve() -> None:
     """The child: translate until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to answer
+    os.nice(YIELDS)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
