@@ -7,7 +7,7 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
          P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
          x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
          rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
-    a, b Platt scaling of z, by the same step, apart from the ranking
+    a, b scaling of z, apart from the ranking: see `calibration`. The public score has the like, by the step above
     μ, coins, π  shares of tallies and of verdicts, with pseudo-counts
 
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.columns import Table
+from streams.scoring.calibration import Calibration
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, logit, sigmoid
 from streams.scoring.params import NAMES, Params
@@ -33,8 +34,7 @@ from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGI
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
-RISK_SD = (0.1, 0.3)  # of a and ln b: an intercept that follows the base rate would rank by the calendar
-SCORE_SD = (0.25, 0.5)  # the same for the public score; its base rate is π, which the intercept only corrects
+SCORE_SD = (0.25, 0.5)  # of the public score's intercept and log-slope; its base rate is π, which it only corrects
 TALLY_PRIOR = 10.0  # claims
 PI_PRIOR = 2.0  # verdicts
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
@@ -92,8 +92,10 @@ class Learner:
         beta, precision = self._weights()
         x = (signals - centre) * IN_USE
         z = float(x @ beta)
-        self._calibrate("cal", z, y, share, RISK_SD)
-        self._calibrate("platt", logit(self._pi()) + corroboration, 1.0 - y, share, SCORE_SD)
+        calibration = self._calibration()
+        calibration.learn(z, false, share, counts=age == 1)
+        self._set_vector("cal", calibration.state)
+        self._calibrate_score(logit(self._pi()) + corroboration, 1.0 - y, share)
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
@@ -107,17 +109,20 @@ class Learner:
             self._set("settled", self._get("settled") + 1)
             self._set("false", self._get("false") + y)
 
-    def _calibrate(self, name: str, z: float, y: float, share: float, spread: tuple[float, float]) -> None:
-        """One step of a and ln b on the loss of σ(a + b·z)."""
-        theta = self._vector(name, np.zeros(2))
-        precision = self._vector(name + "/precision", np.diag(1.0 / np.square(spread)).ravel()).reshape(2, 2)
+    def _calibration(self) -> Calibration:
+        return Calibration(self._vector("cal", np.zeros(Calibration.SIZE)))
+
+    def _calibrate_score(self, z: float, y: float, share: float) -> None:
+        """One step of a and ln b of the public score on the loss of σ(a + b·z)."""
+        theta = self._vector("platt", np.zeros(2))
+        precision = self._vector("platt/precision", np.diag(1.0 / np.square(SCORE_SD)).ravel()).reshape(2, 2)
         slope = float(np.exp(theta[1]))
         p = float(sigmoid(theta[0] + slope * z))
         gradient = np.array([1.0, slope * z])
         precision = precision + share * p * (1 - p) * np.outer(gradient, gradient)
         theta = theta + np.linalg.solve(precision, share * (y - p) * gradient)
-        self._set_vector(name, np.array([theta[0], np.clip(theta[1], -1.5, 1.0)]))
-        self._set_vector(name + "/precision", precision.ravel())
+        self._set_vector("platt", np.array([theta[0], np.clip(theta[1], -1.5, 1.0)]))
+        self._set_vector("platt/precision", precision.ravel())
 
     def _weights(self) -> tuple[Floats, Floats]:
         n, spread = len(REGISTRY), np.array([signal.sd for signal in REGISTRY])
@@ -133,8 +138,8 @@ class Learner:
         used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
-        cal, platt = self._vector("cal", np.zeros(2)), self._vector("platt", np.zeros(2))
-        out |= {"risk_cal_a": float(cal[0]), "risk_cal_b": float(np.exp(cal[1]))}
+        cal, platt = self._calibration(), self._vector("platt", np.zeros(2))
+        out |= {"risk_cal_a": cal.a, "risk_cal_b": cal.b}
         out |= {"pi": self._pi(), "platt_a": float(platt[0]), "platt_b": float(np.exp(platt[1]))}
         return out | self._precisions()
 
