@@ -77,9 +77,23 @@ def resume(broker: Kafka = None) -> None:
     _switch("resume", broker)
 
 
+@app.command(epilog="Example: credence flags precision 0.9")
+def precision(
+    share: Annotated[float, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right.")],
+    broker: str | None = BROKER_OPTION,
+) -> None:
+    """Raise flags at the risk from which this share of them proves right, by the verdicts so far; 0.81 unless said."""
+    meaning = f"flags are raised where {share:.0%} of them should be right; more verdicts make it more exact"
+    _send_switch("precision", {"flag_precision": share}, meaning, broker)
+
+
 def _switch(word: str, broker: str | None) -> None:
-    """Send the switch through the log like everything else, so that a replay decides as the workers did."""
     values, meaning = SWITCHES[word]
+    _send_switch(word, values, meaning, broker)
+
+
+def _send_switch(word: str, values: dict[str, float], meaning: str, broker: str | None) -> None:
+    """Send the switch through the log like everything else, so that a replay decides as the workers did."""
     with foreseen(*FORESEEN):
         settings = resolve(Settings.from_env(broker=broker))
         if not all(state.partitions for state in topics.states(settings.broker, settings, [topics.LESSONS])):
@@ -137,6 +151,8 @@ def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None
         return out.print(f"{line}  {escape(', '.join(why_retracted(flag)))}", highlight=False, soft_wrap=True)
     false, true, events = why_flagged(flag)
     told = [f"{line}  {flag['severity']} priority ({flag['priority']}), risk {flag['score']:.2f}"]
+    if "threshold" in flag and flag["action"] != FlagAction.RETRACT:
+        told[0] += f", flagged from {flag['threshold']:.2f}"
     told += [f"    {name} [dim]{escape(text)}[/]" for name, text in (
         ("because", "; ".join(false)), ("although", "; ".join(true)), ("read   ", ", ".join(events[:EVIDENCE_SHOWN])),
     ) if text]  # fmt: skip

@@ -310,6 +310,7 @@ FLAG = Record(
         Field(name="priority", json_type="integer", doc="Place in the queue, 100 first.", minimum=0, maximum=100),
         _share("score", "Public score of the claim at this moment."),
         _share("confidence", "Probability that the risk is over the rule's threshold."),
+        _share("threshold", "Risk from which this claim was flagged when the record was made.", required=False),
         _string("score_version", "Version of the scoring rules and parameters behind the figures.", 64, required=True),
         _REASONS,
         _string("source", "`automated`, or `user` where a person raised it.", 16, required=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +17,8 @@ from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
 from streams.events import DeadLetterCode
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # Upstream prefix of a block's rows → the topic whose offsets are their origins.
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
@@ -123,6 +126,8 @@ class ParametersEmitter:
     """Emitter of the parameters stage: a version of the parameters goes to every partition that uses them."""
 
     def __init__(self, settings: Settings) -> None:
+        self._input = topics.LESSONS.name(settings)
+        self._letters = topics.DEAD_LETTERS.name(settings)
         self._users = [
             (topic.name(settings), partition)
             for topic in (topics.BY_SOURCE, topics.BY_CLAIM)
@@ -138,7 +143,25 @@ class ParametersEmitter:
     ) -> list[Outgoing]:
         """Records for the versions that the steps made. What no stage of ours wrote is not learned from."""
         blocks = [block for step in applied for block in step.effects.blocks]
-        return everyone(blocks, self._users, f"p/{partition}", sequence)
+        outgoing = everyone(blocks, self._users, f"p/{partition}", sequence)
+        for step in applied:
+            monitor.count_refused([code for _, code, _ in step.effects.dead])
+            outgoing += [self._refused(partition, step, code, detail) for _, code, detail in step.effects.dead]
+        return outgoing
+
+    def _refused(self, partition: int, step: Applied, code: str, detail: str) -> Outgoing:
+        """A lesson that cannot be learned from: the record that held it is still where it was."""
+        log.warning("parameters: %s", detail)
+        letter = dead_letter(
+            DeadLetterCode(code),
+            detail,
+            topic=self._input,
+            partition=partition,
+            offset=step.offset,
+            append_ms=step.append_ms,
+            stage="parameters",
+        )
+        return as_json(self._letters, partition, f"{self._input}/{partition}/{step.offset}", letter)
 
 
 class CommunitiesEmitter:

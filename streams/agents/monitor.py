@@ -43,7 +43,12 @@ def emitted(
         # A raise moves the claim's score record in the same step, which knows when the claim began.
         first_event_ms = scores.get(flag["subject"]["id"], {}).get("first_event_ms")
         metrics.count_flag(flag, first_event_ms)
-    for code in refused:
+    count_refused(refused)
+
+
+def count_refused(codes: Iterable[str]) -> None:
+    """Rows or records are refused, with these dead-letter codes."""
+    for code in codes:
         metrics.DEAD_LETTERS.at(code).inc()
 
 

@@ -49,6 +49,7 @@ CLAIM_FIELDS = {
     "told": "i8",  # events, score and risk (log-odds) at the last published record
     "told_score": "f4",
     "told_risk": "f4",
+    "alarm": "f4",  # the highest before a verdict, 0 at least, nats
     "flag": "i1",  # 1 while a flag is raised
     "flag_rev": "i4",
     "flag_at": "i8",  # event time of the latest revision

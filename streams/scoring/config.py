@@ -59,9 +59,7 @@ class ScoringConfig:
     reasons: int = 5
 
     # Flags.
-    flag_risk: float = 0.7  # with the confidence below: risk .77, where four flags in five are right
-    flag_confidence: float = 0.7
-    flag_retract_confidence: float = 0.4
+    flag_hysteresis: float = 0.5  # nats below the threshold at which a flag is retracted
     flag_update_priority: int = 10
     flag_min_participants: int = 5
     flag_expiry_ms: int = 7 * DAY_MS

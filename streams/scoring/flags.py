@@ -1,12 +1,14 @@
 """Flags: claims that people should look at, raised, updated and retracted, never acted on by themselves.
 
-    raise    when P(risk > .7) ≥ .7, with P from the calibration's own error, and there is budget
+    raise    when the claim's alarm reaches the threshold in force (see `alarm`: the risk, a little more for claims that
+             many have joined, and the precision that an operator wants), and there is budget
     update   when the priority moved by 10 or more
-    retract  when P < .4 (hysteresis), the claim was settled, the flag expired, or the rule was killed
+    retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, the flag expired, or the
+             rule was killed
     priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h))))
+    confidence = Φ((alarm − threshold)/risk_sd), by the calibration's own error
 
-A risk of .7 that is held with 70 % confidence is one of .77: what is flagged there and above is false four times in
-five, since a flag is raised at the highest risk that a claim ever reaches, which promises more than it keeps.
+The highest alarm of each claim before its verdict is kept: it is the lesson that the threshold is learned from.
 
 Nothing here moves a score. Failure modes: a burst of new falsehoods can exhaust the day's budget; then the first come
 are flagged and the rest wait for the next event-time day.
@@ -16,17 +18,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from streams.scoring import cascade
+from streams.scoring.alarm import alarm
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import DAY_MS, ScoringConfig
 from streams.scoring.explain import signal_reasons
-from streams.scoring.numeric import Floats, sigmoid
+from streams.scoring.numeric import Floats, Ints, sigmoid
 from streams.scoring.params import Params
 from streams.scoring.reading import Reading
 
@@ -45,20 +46,14 @@ class FlagContext:
     now_ms: int
 
 
-def confidence(risk_z: Floats, params: Params, config: ScoringConfig) -> Floats:
-    """P(risk > threshold), risk's log-odds being normal around z with the calibration's standard deviation.
+def confidence(alarms: Floats, params: Params) -> Floats:
+    """P(alarm > threshold), the alarm being normal with the calibration's standard deviation.
 
-    >>> confidence(np.array([math.log(7 / 3)]), Params(), ScoringConfig()).round(3).tolist()
+    >>> confidence(np.array([Params().flag_z]), Params()).round(3).tolist()
     [0.5]
     """
-    z = (risk_z - math.log(config.flag_risk / (1.0 - config.flag_risk))) / max(params.risk_sd, 1e-6)
+    z = (alarms - params.flag_z) / max(params.risk_sd, 1e-6)
     return np.array([0.5 * math.erfc(-v / math.sqrt(2.0)) for v in z.tolist()])
-
-
-@lru_cache(maxsize=64)
-def _z_for(sure: float, params: Params, config: ScoringConfig) -> float:
-    """Risk log-odds at which the confidence is `sure`."""
-    return math.log(config.flag_risk / (1.0 - config.flag_risk)) + params.risk_sd * NormalDist().inv_cdf(sure)
 
 
 def priority(risk: Floats, growth: Floats) -> Floats:
@@ -79,20 +74,21 @@ class Flags:
         """Flag records for claims whose flag changes now; updates their flag columns."""
         claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
         raised = claims["flag"][rows] > 0
-        likely = reading.risk_z >= _z_for(config.flag_confidence, params, config)
+        settled = claims["verdict"][rows] > 0
+        alarms = alarm(reading.risk_z, claims["parts"][rows], params.flag_crowd)
+        open_ = ~settled & (claims["parts"][rows] >= config.flag_min_participants)
+        self._remember(rows[open_], alarms[open_])
+        likely = open_ & (alarms >= params.flag_z)
         if not (likely | raised).any():
             return []
-        unlikely = reading.risk_z < _z_for(config.flag_retract_confidence, params, config)
-        settled = claims["verdict"][rows] > 0
+        unlikely = alarms < params.flag_z - config.flag_hysteresis
         may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
-        crowd = claims["parts"][rows] >= config.flag_min_participants
-        rise = ~raised & may & ~settled & likely & crowd
+        rise = ~raised & may & likely
         fall = raised & (unlikely | settled | (params.flags_killed > 0))
         stay = raised & ~fall
         interesting = np.flatnonzero(rise | fall | stay)
         if not interesting.size:
             return []
-        sure = confidence(reading.risk_z, params, config)
         since_s = (claims["last"][rows] - claims["first"][rows])[interesting] / 1000.0
         kernels = cascade.kernel_matrix(claims, rows[interesting])
         p = cascade.infectiousness(kernels, since_s)[0]
@@ -103,12 +99,20 @@ class Flags:
             row = int(rows[i])
             if fall[i]:
                 reason = "killed" if params.flags_killed > 0 else "settled" if settled[i] else "risk-fell"
-                out.append(self._record("retract", reading, i, row, float(sure[i]), int(rank[j]), context, reason))
+                out.append(self._record("retract", reading, i, int(rank[j]), context, reason))
             elif rise[i] and self._spend(int(claims["last"][row]), config):
-                out.append(self._record("raise", reading, i, row, float(sure[i]), int(rank[j]), context))
+                out.append(self._record("raise", reading, i, int(rank[j]), context))
             elif stay[i] and abs(int(rank[j]) - int(claims["flag_priority"][row])) >= config.flag_update_priority:
-                out.append(self._record("update", reading, i, row, float(sure[i]), int(rank[j]), context))
+                out.append(self._record("update", reading, i, int(rank[j]), context))
         return out
+
+    def _remember(self, rows: Ints, alarms: Floats) -> None:
+        """Keep the highest alarm of open claims."""
+        claims = self.tables.claims
+        higher = alarms > claims["alarm"][rows]
+        if higher.any():
+            claims["alarm"][rows[higher]] = alarms[higher]
+            claims.touch(rows[higher])
 
     def expired(self, context: FlagContext) -> list[int]:
         """Claims whose flag has not been renewed within the expiry, on the log's clock."""
@@ -120,11 +124,7 @@ class Flags:
 
     def expire(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
         """Retractions of the flags of these claims."""
-        sure = confidence(reading.risk_z, context.params, context.config)
-        return [
-            self._record("retract", reading, i, row, float(sure[i]), 0, context, "expired")
-            for i, row in enumerate(reading.rows.tolist())
-        ]
+        return [self._record("retract", reading, i, 0, context, "expired") for i in range(len(reading.rows))]
 
     def _spend(self, event_ms: int, config: ScoringConfig) -> bool:
         day = event_ms // DAY_MS
@@ -140,13 +140,12 @@ class Flags:
         action: str,
         reading: Reading,
         i: int,
-        row: int,
-        sure: float,
         rank: int,
         context: FlagContext,
         why: str = "",
     ) -> dict[str, Any]:
-        claims = self.tables.claims
+        claims, row = self.tables.claims, int(reading.rows[i])
+        at = alarm(reading.risk_z[[i]], claims["parts"][[row]], context.params.flag_crowd)
         claims["flag"][row] = action != "retract"
         claims["flag_rev"][row] += 1
         claims["flag_no"][row] += action == "raise"
@@ -166,7 +165,8 @@ class Flags:
             "severity": "high" if rank >= 60 else "medium" if rank >= 30 else "low",
             "priority": rank,
             "score": round(risk, 6),
-            "confidence": round(sure, 6),
+            "confidence": round(float(confidence(at, context.params)[0]), 6),
+            "threshold": round(float(sigmoid(context.params.flag_z - at[0] + reading.risk_z[i])), 6),
             "score_version": context.core_version,
             "reasons": [{"code": why, "weight": 0.0, "evidence_ids": []}]
             if why

@@ -8,6 +8,7 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
          x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
          rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
     a, b scaling of z, apart from the ranking: see `calibration`. The public score has the like, by the step above
+    t    the threshold of flags, and the usual size of a claim: see `alarm`
     μ, coins, π  shares of tallies and of verdicts, with pseudo-counts
 
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
@@ -17,6 +18,7 @@ design; a poisoned rater teaches what it says until withdrawn, and parameters do
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -25,6 +27,7 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.columns import Table
+from streams.scoring.alarm import Threshold
 from streams.scoring.calibration import Calibration
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, logit, sigmoid
@@ -38,8 +41,30 @@ SCORE_SD = (0.25, 0.5)  # of the public score's intercept and log-slope; its bas
 TALLY_PRIOR = 10.0  # claims
 PI_PRIOR = 2.0  # verdicts
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
+CROWD_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
+SANE = 1e6  # nats; a lesson with a larger number is a fault
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
+
+
+def sane(values: object) -> bool:
+    """Whether all are numbers that can be learned from: finite, and not beyond all evidence.
+
+    >>> sane([0.0, -3.5]), sane(float("nan")), sane([1.0, float("inf")]), sane(1e300)
+    (True, False, False, False)
+    """
+    return bool((np.abs(np.asarray(values, np.float64)) < SANE).all())
+
+
+def unfit(block: Block, i: int) -> str:
+    """Why a lesson cannot be learned from, "" if it can: a number that is not finite would stay in every version."""
+    if int(block["h"][i]) == 0:
+        return "" if sane(block["rw"][i]) else "a tally is no number"
+    signals = block["sig"][i]
+    if len(signals) != len(SIGNALS):
+        return f"{len(signals)} signals instead of {len(SIGNALS)}"
+    figures = dict(zip(SIGNALS, signals, strict=True)) | {name: block[name][i] for name in ("L", "al")}
+    return ", ".join(f"{name} is {value}" for name, value in figures.items() if not sane(value))
 
 
 class Learner:
@@ -58,12 +83,21 @@ class Learner:
         """Learn from a block; a new version leaves as a "params" block when enough has been learned."""
         effects = Effects()
         if block.kind == "lessons":
-            for i in range(len(block)):
+            refused = [(i, why) for i in range(len(block)) if (why := unfit(block, i))]
+            if refused:
+                row, why = refused[0]
+                told = f"{len(refused)} of {len(block)} lessons are not learned from; the first, of claim"
+                effects.dead.append((row, "out_of_range", f"{told} {block['c'][row]!r}: {why}"))
+            for i in sorted(set(range(len(block))) - {i for i, _ in refused}):
                 self._learn(block, i)
             if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
                 effects.blocks.append(self._version({}))
         elif block.kind == "params":
-            effects.blocks.append(self._version(dict(block.meta.get("values", {}))))
+            given = dict(block.meta.get("values", {}))
+            wrong = sorted(name for name, value in given.items() if not sane(value))
+            if wrong:
+                effects.dead.append((0, "out_of_range", f"parameters that are no number: {', '.join(wrong)}"))
+            effects.blocks.append(self._version({k: v for k, v in given.items() if k not in wrong}))
         return effects
 
     # --- learning ------------------------------------------------------------------------------------------------
@@ -74,6 +108,8 @@ class Learner:
             self._tally(block["rw"][i], int(block["n"][i]), int(block["w"][i]))
         elif false and age in SHARE:
             self._fit(np.asarray(block["sig"][i], np.float64), float(block["L"][i]), age, false > 0)
+            if age == 1:
+                self._settle(float(block["al"][i]), int(block["n"][i]), false > 0)
 
     def _tally(self, counts: list[int], participants: int, written: int) -> None:
         """Add right and wrong stances by (stance, history band), each claim with a weight of one.
@@ -106,8 +142,20 @@ class Learner:
         self._set("seen", seen + share)
         if age == 1:
             self._set("recent", base + (y - base) * 2.0 / RECENT)
-            self._set("settled", self._get("settled") + 1)
-            self._set("false", self._get("false") + y)
+
+    def _settle(self, highest: float, participants: int, false: bool) -> None:
+        """Count a settled claim, once: the base rate, how many join in an hour, how far flags can be trusted."""
+        settled = self._get("settled")
+        usual = self._get("crowd", self._defaults.flag_crowd)
+        self._set("crowd", usual + (math.log(max(participants, 1)) - usual) / (settled + CROWD_PRIOR + 1))
+        threshold = self._threshold()
+        threshold.learn(highest, false)
+        self._set_vector("threshold", threshold.state)
+        self._set("settled", settled + 1)
+        self._set("false", self._get("false") + float(false))
+
+    def _threshold(self) -> Threshold:
+        return Threshold(self._vector("threshold", np.zeros(Threshold.SIZE)))
 
     def _calibration(self) -> Calibration:
         return Calibration(self._vector("cal", np.zeros(Calibration.SIZE)))
@@ -141,6 +189,8 @@ class Learner:
         cal, platt = self._calibration(), self._vector("platt", np.zeros(2))
         out |= {"risk_cal_a": cal.a, "risk_cal_b": cal.b}
         out |= {"pi": self._pi(), "platt_a": float(platt[0]), "platt_b": float(np.exp(platt[1]))}
+        out["flag_z"] = self._threshold().at(self._get("given/flag_precision", self._defaults.flag_precision))
+        out["flag_crowd"] = self._get("crowd", self._defaults.flag_crowd)
         return out | self._precisions()
 
     def _pi(self) -> float:

@@ -13,8 +13,10 @@ from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, SHAD
 AT = SIGNALS.index("signed")
 
 
-def lessons(rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | None = None) -> Block:
-    """Lessons at one hour: (false?, signals); then one row of tallies a claim of twenty participants."""
+def lessons(
+    rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | None = None, highest: float = 0.0
+) -> Block:
+    """Lessons at one hour: (false?, signals), all with the same highest alarm; then a row of tallies for each claim."""
     counts = tallies or []
     n, m = len(rows), len(counts)
     return Block("lessons", "c/0", 1, {
@@ -24,6 +26,7 @@ def lessons(rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | Non
         "t": np.zeros(n + m, np.int64),
         "n": np.full(n + m, 20, np.int64),
         "L": np.array([-signals[AT] for _, signals in rows] + [0.0] * m),
+        "al": np.array([highest] * n + [0.0] * m),
         "sig": [signals for _, signals in rows] + [[]] * m,
         "rw": [[]] * n + [row + [0] * (18 - len(row)) for row in counts],
         "w": np.full(n + m, 20, np.int64),
@@ -127,3 +130,48 @@ def test_a_learner_rebuilt_from_its_deltas_goes_on_as_if_nothing_had_happened() 
     one.apply(again, 0)
     other.apply(again, 0)
     assert one.values() == other.values()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_a_lesson_that_is_not_finite_is_refused_with_a_reason_and_teaches_nothing(wrong: float) -> None:
+    learner, plain = Learner(), Learner()
+    good = drawn(3, 2 * PUBLISH_EVERY, 1.0)
+    learner.apply(lessons(good), 0)
+    plain.apply(lessons(good), 0)
+    broken = lessons([(True, [wrong, *[0.0] * (len(SIGNALS) - 1)]), good[0]])
+    ((row, code, detail),) = learner.apply(broken, 0).dead
+    plain.apply(lessons(good[:1]), 0)
+    assert (row, code) == (0, "out_of_range")
+    assert SIGNALS[0] in detail
+    assert learner.values() == plain.values()
+
+
+def test_an_alarm_a_tally_or_a_parameter_that_is_no_number_is_refused_too() -> None:
+    learner = Learner()
+    (alarm,) = learner.apply(lessons(drawn(3, 1, 1.0), highest=float("nan")), 0).dead
+    (tally,) = learner.apply(lessons([], [[float("inf")] * 18]), 0).dead  # type: ignore[list-item]
+    effects = learner.apply(Block("params", "", 0, {}, {"values": {"risk_slow": float("nan"), "flags_paused": 1.0}}), 0)
+    assert {code for _, code, _ in (alarm, tally, *effects.dead)} == {"out_of_range"}
+    values = effects.blocks[0].meta["values"]
+    assert values["flags_paused"] == 1.0
+    assert values["risk_slow"] == Learner().values()["risk_slow"]
+
+
+def test_a_base_rate_that_holds_still_is_learned_and_one_that_follows_the_calendar_is_not() -> None:
+    nothing = [0.0] * len(SIGNALS)
+    even, drifting = Learner(), Learner()
+    even.apply(lessons([(n % 4 == 0, nothing) for n in range(400)]), 0)
+    drifting.apply(lessons([(n >= 300, nothing) for n in range(400)]), 0)
+    assert even.values()["risk_cal_a"] < -0.7  # ln(1/3) is -1.1
+    assert abs(drifting.values()["risk_cal_a"]) < 0.3
+
+
+def test_flags_that_prove_right_too_seldom_raise_the_threshold_and_an_operator_may_want_more() -> None:
+    nothing, high = [0.0] * len(SIGNALS), 2.0
+    poor, good, strict = Learner(), Learner(), Learner()
+    poor.apply(lessons([(n % 2 == 0, nothing) for n in range(400)], highest=high), 0)
+    good.apply(lessons([(n % 10 > 0, nothing) for n in range(400)], highest=high), 0)
+    strict.apply(Block("params", "", 0, {}, {"values": {"flag_precision": 0.9}}), 0)
+    default = Params().flag_z
+    assert good.values()["flag_z"] < default < strict.values()["flag_z"]
+    assert poor.values()["flag_z"] > high

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from streams.blocks import Block, make
 from streams.scoring import ScoringConfig
 from tests.scoring.builders import Event, Pipeline, Ruling
@@ -67,6 +70,26 @@ def test_flags_pause_and_kill_by_the_log() -> None:
     assert [f["action"] for f in line.flags] == ["raise", "retract"]
     assert line.flags[0]["flag_id"] == line.flags[1]["flag_id"]
     assert line.flags[1]["revision"] > line.flags[0]["revision"]
+
+
+def test_a_flag_says_from_which_risk_it_was_raised_and_a_lesson_holds_the_highest_alarm_before_the_verdict() -> None:
+    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line.params(version=1, risk_bias=2.0)
+    line.events([Event("a", "c", "1")])
+    line.params(version=2, risk_bias=-1.0)
+    line.events([Event("b", "c", "2")])
+    assert [f["action"] for f in line.flags] == ["raise", "retract"]
+    raised = line.flags[0]
+    assert raised["threshold"] == pytest.approx(0.74, abs=1e-6)
+    assert raised["score"] > raised["threshold"]
+    assert raised["confidence"] > 0.5
+    line.rule(Ruling("c", 2, 1_600_000_100_000))
+    line.params(version=3, risk_bias=5.0)
+    line.events([Event("d", "c", "3")])
+    highest = line.lessons[0]["al"][0]
+    assert 1.04 < highest == pytest.approx(np.log(raised["score"] / (1 - raised["score"])), abs=1e-4)
+    row = line.claims.data.claims.find_one("c")
+    assert line.claims.data.claims["alarm"][row] == highest  # what came after the verdict does not count
 
 
 def test_a_flag_names_the_events_to_read_for_each_reason() -> None:
