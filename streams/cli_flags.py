@@ -80,7 +80,7 @@ def resume(broker: Kafka = None) -> None:
 @app.command(epilog="Example: credence flags precision 0.9")
 def precision(
     share: Annotated[float, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right.")],
-    broker: str | None = BROKER_OPTION,
+    broker: Kafka = None,
 ) -> None:
     """Raise flags at the risk from which this share of them proves right, by the verdicts so far; 0.81 unless said."""
     meaning = f"flags are raised where {share:.0%} of them should be right; more verdicts make it more exact"

@@ -1,0 +1,26 @@
+"""What a stage refuses leaves it as a dead letter that says where the record is."""
+
+from __future__ import annotations
+
+import orjson
+
+from streams import topics
+from streams.agents.emit import ParametersEmitter
+from streams.blocks import Block
+from streams.engine.replica import Applied
+from streams.scoring.learning import Learner
+from streams.settings import Settings
+
+
+def test_a_parameter_that_is_no_number_is_in_the_dead_letters_and_the_stage_goes_on() -> None:
+    settings = Settings()
+    given = Block("params", "o/0", 1, {}, {"values": {"risk_slow": float("nan"), "flags_paused": 1.0}})
+    step = Applied(7, 1_700_000_000_000, given, Learner().apply(given, 0))
+    *versions, letter = ParametersEmitter(settings)(0, [step], [], lambda: 1)
+    assert len(versions) == 2 * settings.partitions
+    assert letter.topic == topics.DEAD_LETTERS.name(settings)
+    assert letter.value is not None
+    told = orjson.loads(letter.value)
+    assert (told["code"], told["stage"], told["offset"]) == ("out_of_range", "parameters", 7)
+    assert told["topic"] == topics.LESSONS.name(settings)
+    assert "risk_slow" in told["detail"]
