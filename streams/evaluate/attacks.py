@@ -111,15 +111,21 @@ def _nets(plan: Plan) -> list[Ints]:
     return np.split(np.arange(plan.accounts), np.cumsum(sizes)[:-1])
 
 
-def _nets_act(plan: Plan, elsewhere_lie: bool, target_lie: bool) -> CascadeSet:
-    """Four nets: one of them on each attacked claim, and one on half of the others to build a record."""
-    nets = _nets(plan)
+def _nets_act(
+    plan: Plan,
+    elsewhere_lie: bool,
+    target_lie: bool,
+    practice: tuple[float, int] = (PRACTICE_SHARE, PRACTICE_MS),
+    nets: list[Ints] | None = None,
+) -> CascadeSet:
+    """Four nets: one of them on each attacked claim, and one on half of the others to build a record.
+
+    `practice` is the share of an act's accounts that take part in one of practice, and within how many ms it starts.
+    """
+    nets = nets or _nets(plan)
     others = plan.others()
-    practice = plan.rng.choice(others, len(others) // 2, replace=False)
-    for claims, lie, part, spread_ms in (
-        (plan.attacked, target_lie, 1.0, 1),
-        (practice, elsewhere_lie, PRACTICE_SHARE, PRACTICE_MS),
-    ):
+    practised = plan.rng.choice(others, len(others) // 2, replace=False)
+    for claims, lie, part, spread_ms in ((plan.attacked, target_lie, 1.0, 1), (practised, elsewhere_lie, *practice)):
         for claim in claims.tolist():
             net = nets[int(plan.rng.integers(NETS))]
             n = min(len(net), max(1, round(part * plan.wanted(claim))))
@@ -136,6 +142,34 @@ def slow(plan: Plan) -> CascadeSet:
     """The camouflaged nets, spread over days, so that no window of minutes sees them together."""
     plan.slowly = True
     return _nets_act(plan, elsewhere_lie=False, target_lie=True)
+
+
+def mimic(plan: Plan) -> CascadeSet:
+    """The camouflaged nets, practising just as they attack: as many, as fast, so that only being right differs."""
+    return _nets_act(plan, elsewhere_lie=False, target_lie=True, practice=(1.0, 1))
+
+
+def sleepers(plan: Plan) -> CascadeSet:
+    """Accounts that build their records each on its own, over days, and meet only in their lies."""
+    nets = _nets(plan)
+    others = plan.others()
+    practice = plan.rng.choice(others, len(others) // 2, replace=False)
+    plan.slowly = True
+    for claim in practice.tolist():
+        n = min(plan.accounts, max(1, round(PRACTICE_SHARE * plan.wanted(claim))))
+        plan.act(claim, plan.rng.choice(plan.accounts, n, replace=False), lie=False)
+    plan.slowly = False
+    for claim in plan.attacked.tolist():
+        net = nets[int(plan.rng.integers(NETS))]
+        plan.act(claim, plan.rng.choice(net, min(len(net), plan.wanted(claim)), replace=False), lie=True)
+    return inject(plan)
+
+
+def overlapping(plan: Plan) -> CascadeSet:
+    """Mimics of which each attack draws its accounts anew from one pool of them: nets without borders."""
+    plan.accounts = int(np.concatenate(_nets(plan)).size)
+    everyone = np.arange(plan.accounts)
+    return _nets_act(plan, elsewhere_lie=False, target_lie=True, practice=(1.0, 1), nets=[everyone] * NETS)
 
 
 def inverted(plan: Plan) -> CascadeSet:
@@ -196,6 +230,9 @@ ATTACKS: dict[str, Callable[[Plan], CascadeSet]] = {
     "fresh": fresh,
     "camouflaged": camouflaged,
     "slow": slow,
+    "mimic": mimic,
+    "sleepers": sleepers,
+    "overlapping": overlapping,
     "inverted": inverted,
     "poison": poison,
     "copied": copied,

@@ -33,6 +33,7 @@ CLAIM_FIELDS = {
     "known": "i4",  # how many of each kind
     "veterans": "i4",
     "writers": "i4",
+    "netted": "i4",  # participants in copy-clusters
     "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
     # Written supports (p) and denials (d) by who speaks: none settled, 1–4 claims, more; copy-clusters apart.
     **dict.fromkeys(VOICE_FIELDS, "i4"),

@@ -109,6 +109,7 @@ class Ledger:
         written = (~reshares & (x > 0) & (x <= DENY)).nonzero()[0]
         if written.size:
             self._count_voices(rows[written], owner[written], x[written], sign)
+        add_at(claims["netted"], owner[parts["cl"][rows] > 0], sign)
         known = brings_record(parts, rows).nonzero()[0]
         if not known.size:
             return

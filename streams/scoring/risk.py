@@ -81,14 +81,15 @@ def history_signals(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> d
     """Histories of participants, of some of them, and of the root's author."""
     claims, parts, d = tables.claims, tables.parts, config.history_design_effect
     known = claims["known"][rows].astype(np.float64)
+    people = claims["parts"][rows] - claims["netted"][rows]
     columns = {
-        name: pooled(from_fixed(claims[total][rows]), claims[count][rows], d)
+        name: pooled(from_fixed(claims[total][rows]), count, d)
         for name, total, count in (
-            ("history", "hs0", "parts"),
-            ("history_30", "hs30", "parts"),
-            ("history_60", "hs60", "parts"),
-            ("history_known", "hs0", "known"),
-            ("history_veterans", "hv", "veterans"),
+            ("history", "hs0", people),
+            ("history_30", "hs30", people),
+            ("history_60", "hs60", people),
+            ("history_known", "hs0", known),
+            ("history_veterans", "hv", claims["veterans"][rows]),
         )
     }
     columns["crowd_known"] = pooled(known, known, d)
@@ -114,10 +115,11 @@ def stance_signals(tables: ClaimTables, rows: Ints) -> dict[str, Floats]:
     if rooted.size:
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
         # Whoever shared the own post since stands among the reshares, not among those who wrote.
-        begins[rooted] = (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE_KIND)
-        fresh[rooted] = begins[rooted] * ((parts["band"][root] == 0) & (parts["cl"][root] == 0))
-    supports = claims["n1"][rows] - claims["spread"][rows] - begins
-    denials, queries = claims["n2"][rows].astype(np.int64), claims["n3"][rows]
+        alone = parts["cl"][root] == 0
+        begins[rooted] = alone & (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE_KIND)
+        fresh[rooted] = begins[rooted] * (parts["band"][root] == 0)
+    supports = claims["n1"][rows] - claims["spread"][rows] - claims["pc"][rows] - begins
+    denials, queries = claims["n2"][rows].astype(np.int64) - claims["dc"][rows], claims["n3"][rows]
     return {
         "vote": _vote(denials, supports),
         "denial": np.log((denials + 1.0) / (supports + 1.0)),

@@ -211,6 +211,9 @@ class SourcesState(PartitionState):
         if settled.size:
             for name, values in self._settled_stamps(rows[settled], at_ms).items():
                 stamp[name][settled] = values
+        # Who acts with others as one corroborates nothing, however right it was: so are records bought.
+        netted = stamp["cl"].nonzero()[0]
+        stamp["w"][netted], stamp["v"][netted] = 0.0, 0.0
         return stamp
 
     def _settled_stamps(self, rows: Ints, at_ms: int) -> dict[str, npt.NDArray[Any]]:

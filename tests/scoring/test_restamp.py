@@ -24,7 +24,7 @@ def test_a_record_earned_later_reaches_the_open_claims() -> None:
     assert line.claims.read(["open"])["score"][0] > before + 0.05
 
 
-def test_accounts_found_to_be_one_net_lose_all_voices_but_one() -> None:
+def test_accounts_found_to_be_one_net_corroborate_nothing() -> None:
     line = Pipeline()
     for i in range(12):
         learn(line, f"bot{i}", 6)
@@ -33,7 +33,10 @@ def test_accounts_found_to_be_one_net_lose_all_voices_but_one() -> None:
     names = [f"bot{i}" for i in range(12)]
     line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * 12, "com": [""] * 12}))
     after = line.claims.read(["open"])
-    assert after["evidence"][0] < before / 2
+    assert before > 1
+    assert after["evidence"][0] == 0
+    learn(line, "bot0", 3)  # nor do they after another verdict
+    assert line.claims.read(["open"])["evidence"][0] == 0
     claims, row = line.claims.data.claims, line.claims.data.claims.find_one("open")
     assert claims["pc"][row] == 12
     # Nor do their records speak for the claim: camouflage would buy them a say.
