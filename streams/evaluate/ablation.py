@@ -14,12 +14,17 @@ from streams.evaluate.run import Options, Progress, run_scorer
 from streams.scoring.signals import SHADOW, SIGNALS
 
 
+def switched() -> tuple[str, ...]:
+    """The signals that can be switched off: all that are not in shadow."""
+    return tuple(name for name in SIGNALS if name not in SHADOW)
+
+
 def ablate(data: CascadeSet, options: Options, progress: Progress = lambda what, done, of: None) -> dict[str, Any]:
     """Signal → horizon → AUC within quarters without it, and what that loses; "all" holds every signal."""
     trial = Trial.of_set(data, options.horizons_ms, options.lag_ms, options.groups)
     judge = Judge(trial, options.seed)
     found: dict[str, Any] = {}
-    for name in ("", *(s for s in SIGNALS if s not in SHADOW)):
+    for name in ("", *switched()):
         made = judge.by_horizon(run_scorer(trial, Core(data, without=name), progress, options.jobs))
         found[name or "all"] = {h: {"auc_within": f["auc_within"], "auc": f["auc"]} for h, f in made.items()}
     for by_horizon in found.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import select
@@ -32,6 +33,7 @@ class Forks(Generic[T]):
         read_end, write_end = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # what lives now is not looked through in the child, which would copy every page of it
         child = os.fork()
         if child == 0:
             os.close(read_end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from streams.evaluate.attacks import attack
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.core import Core
+from streams.evaluate.forks import Forks
 from streams.evaluate.measures import Judge, flag_figures, horizon_name
 from streams.evaluate.protocol import Forecast, Scorer, Trial, run
 from streams.evaluate.readers import read_cascades
@@ -61,11 +63,20 @@ def load(name: str, seed: int = 0) -> CascadeSet:
     return make_world(world or "clean", seed) if kind == "synthetic" else read_cascades(Path(name))
 
 
-def evaluate(data: CascadeSet, options: Options, progress: Progress = lambda what, done, of: None) -> Evaluation:
-    """The report on a set; with an attack, on the attacked set, with what it cost beside it."""
+def evaluate(
+    data: CascadeSet,
+    options: Options,
+    progress: Progress = lambda what, done, of: None,
+    clean: Evaluation | None = None,
+) -> Evaluation:
+    """The report on a set; with an attack, on the attacked set, with what it cost beside it.
+
+    Args:
+        clean: the evaluation of the set without an attack, if it is at hand.
+    """
     if not options.attack:
         return _evaluate(data, options, progress)
-    clean = _evaluate(data, options, progress)
+    clean = clean or _evaluate(data, options, progress)
     attacked = _evaluate(attack(data, options.attack, options.share, options.seed, options.lag_ms), options, progress)
     attacked.report["attack"] = _cost(options, attacked.trial.of, clean.report, attacked.report)
     attacked.report["attack"]["share_pushed_over"] = pushed_over(clean, attacked)
@@ -78,7 +89,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     if not len(trial.claims):
         raise ValueError(f"{data.name} has no claim labelled true or false that has events: nothing to evaluate")
     ours = run_scorer(trial, Core(data), progress, options.jobs)
-    baselines = [run_scorer(trial, BASELINES[name](data), progress, options.jobs) for name in options.baselines]
+    baselines = _baselines(trial, options, progress)
     judge = Judge(trial, options.seed)
     report: dict[str, Any] = {
         "set": data.name,
@@ -102,6 +113,19 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     if majority is not None:
         report["denied_truths"] = judge.denied_truths(ours, majority)
     return Evaluation(report, trial, ours, baselines)
+
+
+def _baselines(trial: Trial, options: Options, progress: Progress) -> list[Forecast]:
+    """Every baseline's forecast; each in a process of its own, `jobs` beside each other."""
+    forks: Forks[Forecast] = Forks(options.jobs)
+    for i, name in enumerate(options.baselines):
+        progress(f"{trial.of.name} · {name}", i, len(options.baselines))
+        forks.start(partial(_baseline, trial, name))
+    return forks.results()
+
+
+def _baseline(trial: Trial, name: str) -> Forecast:
+    return run(trial, BASELINES[name](trial.of), jobs=1)
 
 
 def run_scorer(trial: Trial, scorer: Scorer, progress: Progress, jobs: int) -> Forecast:

@@ -1,0 +1,326 @@
+"""Makes every table of docs/scoring.md that carries measured figures, and writes it where it stands.
+
+    python -m load_tests.scoring_tables DATA [--only cascades,attacks] [--seeds 5] [--jobs 1]
+
+DATA holds twitter16, rumoureval2017 and crowd_truth. A table stands between `<!-- begin NAME -->` and
+`<!-- end NAME -->`, under the command, the commit and the date that made it; all else on the page is left alone. Tables
+are written one by one as they are made, so that a run that is ended keeps what it had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from streams.evaluate import ablation, answers
+from streams.evaluate.attacks import ATTACKS
+from streams.evaluate.cascades import HOUR_MS
+from streams.evaluate.run import Evaluation, Options, evaluate, load
+from streams.evaluate.seeds import pooled
+
+PAGE = Path(__file__).parent.parent / "docs" / "scoring.md"
+SETS = ("twitter16", "rumoureval2017")
+WORLD = "synthetic:clean"
+RIVALS = ("majority", "dawid_skene", "signed_beta_nb")
+INJECTED = ("camouflaged", "slow")  # attacks that are injected into real data as well
+OURS = {"ours": "**ours (risk)**", "score": "**ours (score)**"}
+
+
+class Lab:
+    """Runs evaluations, each once, however many tables want it."""
+
+    def __init__(self, data: Path, seeds: int, jobs: int) -> None:
+        self.data = data
+        self.seeds = range(seeds)
+        self.jobs = jobs
+        self._made: dict[tuple[str, Options], Evaluation] = {}
+
+    def options(self, **given: Any) -> Options:
+        """The protocol's, but for what is given."""
+        return Options(**{"jobs": self.jobs, **given})
+
+    def evaluation(self, name: str, options: Options) -> Evaluation:
+        """Of a set of DATA or a synthetic world; one under attack shares its clean part with the others."""
+        key = (name, options)
+        if key not in self._made:
+            clean = self.evaluation(name, replace(options, attack="")) if options.attack else None
+            began = time.monotonic()
+            self._made[key] = evaluate(self.load(name, options.seed), options, clean=clean)
+            told = f"{name} seed {options.seed} {options.attack} {options.groups} {options.lag_ms // HOUR_MS}h"
+            print(f"  {told}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        return self._made[key]
+
+    def load(self, name: str, seed: int = 0) -> Any:
+        """The set of that name."""
+        return load(name if ":" in name else str(self.data / name), seed)
+
+    def worlds(self, attack: str = "") -> dict[str, Any]:
+        """The synthetic world's reports as one, under an attack or none."""
+        made = [
+            self.evaluation(WORLD, self.options(baselines=RIVALS, seed=seed, attack=attack)).report
+            for seed in self.seeds
+        ]
+        return dict(pooled(made))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        make: makes its lines. rows: what each of its rows begins with; the page must have them all.
+    """
+
+    make: Callable[[Lab], Iterable[str]]
+    rows: tuple[str, ...]
+
+
+# --- cells -----------------------------------------------------------------------------------------------------------
+
+
+def number(value: Any, digits: int = 3, sign: bool = False) -> str:
+    """A figure as the page has it, without the 0 before the point; of several seeds mean ± half a 90 % interval.
+
+    >>> number(0.7534), number(-0.02, sign=True), number({"mean": 0.5, "low": 0.4, "high": 0.6}), number(None)
+    ('.753', '−.020', '.500 ±.100', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, dict):
+        return f"{number(value['mean'], digits, sign)} ±{number((value['high'] - value['low']) / 2, digits)}"
+    text = f"{abs(value):.{digits}f}"
+    text = text[1:] if text.startswith("0.") else text
+    return ("−" if value < 0 else "+" if sign else "") + text
+
+
+def both(by_horizon: dict[str, Any], figure: str, digits: int = 3, sign: bool = False) -> str:
+    """A figure at every horizon."""
+    return " / ".join(number(row.get(figure), digits, sign) for row in by_horizon.values())
+
+
+def rows_of(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
+
+
+def scorers(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(title, figures by horizon) of ours and of every baseline of the report."""
+    return [(OURS[part], report[part]) for part in OURS] + list(report["baselines"].items())
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def cascades(lab: Lab) -> Iterable[str]:
+    """Ours beside all baselines on the real sets."""
+    reports = [lab.evaluation(name, lab.options()).report for name in SETS]
+    yield "AUC within quarters at 1 h / 24 h, verdicts 24 h late, groups withheld; upside down where that is better."
+    yield ""
+    head, shown = ["scorer"], [dict(scorers(report)) for report in reports]
+    for report in reports:
+        one = report["ours"]["1h"]
+        head += [f"{report['set']} ({one['n']} claims, {one['n_false']} false)", "ECE", "Brier skill"]
+    body = []
+    for title in shown[0]:
+        row = [title]
+        for made in shown:
+            figures = made[title]
+            turned = both(figures, "auc_within_reversed")
+            row += [both(figures, "auc_within") + (f" ({turned})" if set(turned) - set("– /") else "")]
+            row += [both(figures, "ece"), both(figures, "brier_skill")]
+        body.append(row)
+    yield from rows_of(head, body)
+    yield ""
+    for report in reports:
+        for horizon, best in report["best_baseline"].items():
+            low, high = best["gain_ci"]
+            yield (
+                f"- {report['set']}, {horizon}: {number(best['gain'], sign=True)} (95 % {number(low, sign=True)} to "
+                f"{number(high, sign=True)}) over {best['name']}{', upside down' if best['upside_down'] else ''}"
+            )
+
+
+def variants(lab: Lab) -> Iterable[str]:
+    """twitter16 with groups released, with late verdicts, and under attacks."""
+    chosen: dict[str, dict[str, Any]] = {
+        "groups withheld": {},
+        "groups released": {"groups": "released"},
+        "verdicts 7 days late": {"lag_ms": 7 * 24 * HOUR_MS},
+        **{f"under the {name} attack": {"attack": name} for name in INJECTED},
+    }
+    yield "twitter16, AUC within quarters at 1 h / 24 h."
+    yield ""
+    body = []
+    for title, given in chosen.items():
+        report = lab.evaluation("twitter16", lab.options(baselines=("user_history",), **given)).report
+        body.append([title, *(both(made, "auc_within") for _, made in scorers(report))])
+    yield from rows_of(["twitter16", *OURS.values(), "user_history"], body)
+
+
+def ablated(lab: Lab) -> Iterable[str]:
+    """What each signal adds, with learned weights."""
+    found = ablation.ablate(lab.load("twitter16"), lab.options(baselines=()))
+    body = [
+        ["–" if name == "all" else f"`{name}`", both(made, "auc_within"), both(made, "lost", sign=True)]
+        for name, made in found.items()
+    ]
+    yield "twitter16, weights learned anew without the signal: AUC within quarters at 1 h / 24 h, and what that loses."
+    yield ""
+    yield from rows_of(["without", "AUC within", "lost"], body)
+
+
+def attacked(lab: Lab) -> Iterable[str]:
+    """Every attack on the synthetic world: AUC, what was lost, AUC on attacked claims, and lost an account."""
+    clean = lab.worlds()
+    reports = {name: lab.worlds(name) for name in ATTACKS}
+    titles = [title for title, _ in scorers(clean)]
+    yield (
+        f"`{WORLD}`, attacks of share {lab.options().share:g}, {len(lab.seeds)} seeds: mean ± half of a 90 % interval, "
+        "at 1 h / 24 h, over all pairs."
+    )
+    yield ""
+    yield from rows_of(
+        ["AUC", *titles],
+        [
+            [name, *(both(made, "auc") for _, made in scorers(report))]
+            for name, report in {"no attack": clean, **reports}.items()
+        ],
+    )
+    for title, figure, digits, scale in (
+        ("AUC lost", "auc_lost", 3, 1.0),
+        ("AUC on the attacked claims", "auc_on_attacked", 3, 1.0),
+        ("AUC lost an attacker's account, ×10⁻⁵", "auc_lost_per_account", 1, 1e5),
+    ):
+        yield ""
+        body = []
+        for name, report in reports.items():
+            costs = [scaled(made, figure, scale) for _, made in scorers(report["attack"])]
+            body.append([name, *(both(made, figure, digits, figure != "auc_on_attacked") for made in costs)])
+        yield from rows_of([title, *titles], body)
+    yield ""
+    yield from rows_of(
+        ["attack", "accounts", "events", "claims", "pushed over a score of .5"],
+        [[name, *_size(report["attack"])] for name, report in reports.items()],
+    )
+
+
+def scaled(by_horizon: dict[str, Any], figure: str, scale: float) -> dict[str, Any]:
+    """One figure by horizon, times a number."""
+
+    def times(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {end: times(value[end]) for end in ("mean", "low", "high")}
+        return None if value is None else value * scale
+
+    return {horizon: {figure: times(made.get(figure))} for horizon, made in by_horizon.items()}
+
+
+def _size(attack: dict[str, Any]) -> list[str]:
+    counts = [f"{attack[part]['mean']:,.0f}" for part in ("accounts", "events", "claims")]
+    return [*counts, number(attack["share_pushed_over"])]
+
+
+def flags(lab: Lab) -> Iterable[str]:
+    """Flags of the rule in force."""
+    reports = {
+        "twitter16": lab.evaluation("twitter16", lab.options()).report["flags"],
+        WORLD: lab.worlds()["flags"],
+    }
+    yield (
+        "After the first 30 % of the claims, by the rule in force. The delay is the median over all false cascades "
+        "beyond 100 participants; one that was never flagged counts as infinite."
+    )
+    yield ""
+    body = []
+    for name, made in reports.items():
+        cells = [number(made.get(part), 2) for part in ("precision", "recall")]
+        delay = made.get("median_delay_h")
+        if name == WORLD and not isinstance(delay, dict):  # of some seeds there is none
+            delay = None
+        cells += ["never" if delay is None else number(delay, 1)]
+        large = [made[part] for part in ("large_false_flagged", "large_false")]
+        cells += [" of ".join(f"{v['mean']:.1f}" if isinstance(v, dict) else str(v) for v in large)]
+        body.append([name, *cells, number(made.get("median_remaining_share"), 2)])
+    yield from rows_of(["set", "precision", "recall", "median delay, h", "large flagged", "still to come"], body)
+
+
+def answered(lab: Lab) -> Iterable[str]:
+    """Answer sets of crowds."""
+    reports = {one.name: answers.evaluate(one) for one in answers.read(lab.data / "crowd_truth")}
+    yield "Accuracy % / F1 %, mean over ten offsets; every tenth truth released as a verdict after its last answer."
+    yield ""
+    body = []
+    for method in ("ours", *answers.METHODS):
+        made = [r["ours"] if method == "ours" else r["baselines"].get(method) for r in reports.values()]
+        body.append(
+            [
+                OURS["score"] if method == "ours" else method,
+                *("–" if m is None else f"{m['accuracy']:.2f} / {m['f1']:.1f}" for m in made),
+            ]
+        )
+    yield from rows_of(["method", *reports], body)
+
+
+TABLES = {
+    "answers": Table(answered, (OURS["score"], *answers.METHODS)),
+    "cascades": Table(cascades, (*OURS.values(), *Options().baselines)),
+    "variants": Table(variants, ("groups withheld", "groups released", *(f"under the {a} attack" for a in INJECTED))),
+    "flags": Table(flags, ("twitter16", WORLD)),
+    "attacks": Table(attacked, ("no attack", *ATTACKS)),
+    "ablation": Table(ablated, ("–", *(f"`{signal}`" for signal in ablation.switched()))),
+}
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def between(page: str, name: str) -> str:
+    """What the page has between the marks of a table; KeyError where it has none."""
+    found = re.search(rf"<!-- begin {name} -->\n(.*?)<!-- end {name} -->", page, re.S)
+    if found is None:
+        raise KeyError(f"{PAGE} has no place for the table {name}: <!-- begin {name} --> and <!-- end {name} -->")
+    return found[1]
+
+
+def write(name: str, lines: Iterable[str], origin: str) -> None:
+    """Put a table in its place on the page."""
+    page = PAGE.read_text("utf-8")
+    text = f"*{origin}*\n\n" + "\n".join(lines) + "\n"
+    PAGE.write_text(page.replace(between(page, name), text), "utf-8")
+
+
+def commit() -> str:
+    """The checkout's commit, with a + if something differs from it."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=PAGE.parent, capture_output=True, text=True)
+    return told.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Make the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder with twitter16, rumoureval2017 and crowd_truth")
+    parser.add_argument("--only", default=",".join(TABLES), help=f"with commas, of {', '.join(TABLES)}")
+    parser.add_argument("--seeds", type=int, default=5, help="of the synthetic world, from 0 on")
+    parser.add_argument("--jobs", type=int, default=1, help="processes beside each other")
+    given = parser.parse_args()
+    if unknown := set(given.only.split(",")) - TABLES.keys():
+        parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    lab, version = Lab(given.data, given.seeds, given.jobs), commit()
+    for name in given.only.split(","):
+        began = time.monotonic()
+        lines = list(TABLES[name].make(lab))
+        command = f"python -m load_tests.scoring_tables DATA --only {name} --seeds {given.seeds}"
+        write(name, lines, f"`{command}`, commit {version}, {datetime.now(UTC):%Y-%m-%d}")
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
