@@ -10,7 +10,6 @@ are written one by one as they are made, so that a run that is ended keeps what 
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 import time
@@ -282,19 +281,25 @@ TABLES = {
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
-def between(page: str, name: str) -> str:
-    """What the page has between the marks of a table; KeyError where it has none."""
-    found = re.search(rf"<!-- begin {name} -->\n(.*?)<!-- end {name} -->", page, re.S)
-    if found is None:
-        raise KeyError(f"{PAGE} has no place for the table {name}: <!-- begin {name} --> and <!-- end {name} -->")
-    return found[1]
+def marks(name: str) -> tuple[str, str]:
+    """The lines between which a table stands."""
+    return f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
+
+
+def parts(page: str, name: str) -> tuple[str, str, str]:
+    """What the page has before, of and after a table; KeyError where it has no place for it."""
+    begin, end = marks(name)
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise KeyError(f"{PAGE} has no place for the table {name}: {begin.strip()} and {end.strip()}, once each")
+    before, rest = page.split(begin)
+    own, after = rest.split(end)
+    return before + begin, own, end + after
 
 
 def write(name: str, lines: Iterable[str], origin: str) -> None:
     """Put a table in its place on the page."""
-    page = PAGE.read_text("utf-8")
-    text = f"*{origin}*\n\n" + "\n".join(lines) + "\n"
-    PAGE.write_text(page.replace(between(page, name), text), "utf-8")
+    before, _, after = parts(PAGE.read_text("utf-8"), name)
+    PAGE.write_text(before + f"*{origin}*\n\n" + "\n".join(lines) + "\n" + after, "utf-8")
 
 
 def commit() -> str:

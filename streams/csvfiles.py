@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Columns = dict[str, list[str]]
 
+SECONDS_MAX = 4.2e9  # the year 2103; no clock in milliseconds since 1970 is as low, but for the first seven weeks
 CHUNK_ROWS = 65_536
 FIELD_CHARS_MAX = 1 << 30  # the csv module's own bound, 128 KiB, is below the longest posts of some platforms
 
@@ -96,13 +97,15 @@ def times_ms(column: Sequence[str], path: Path) -> npt.NDArray[np.int64]:
     """[rows] unix seconds as ms.
 
     Raises:
-        DatasetError: a cell is no finite number.
+        DatasetError: a cell is no finite number, or lies beyond the year 2100.
     """
     try:
         seconds = np.array(column, np.float64)
     except ValueError as bad:
         raise DatasetError(f"{path}: `ts` must be unix seconds: {bad}") from bad
-    if not np.isfinite(seconds).all():
-        row = int(np.argmin(np.isfinite(seconds)))
-        raise DatasetError(f"{path}: `ts` must be unix seconds; data row {row + 1} has {column[row]}")
+    good = np.isfinite(seconds) & (np.abs(seconds) < SECONDS_MAX)
+    if not good.all():
+        row = int(np.argmin(good))
+        hint = " (milliseconds? Divide them by 1000)" if abs(seconds[row]) >= SECONDS_MAX else ""
+        raise DatasetError(f"{path}: `ts` must be unix seconds; data row {row + 1} has {column[row]}{hint}")
     return np.asarray(np.round(seconds * 1000), np.int64)

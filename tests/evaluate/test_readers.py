@@ -52,6 +52,7 @@ def test_order_by_time_agrees_with_sorting_pairs() -> None:
         (HEAD + "1,post,a\n", "claim_id,label\n", "row 2: 3 fields"),
         (HEAD + "1,post,a,e,,u,,\n", "claim\na\n", "lacks the columns claim_id, label"),
         (HEAD + "nan,post,a,e,,u,,\n", "claim_id,label\n", "data row 1 has nan"),
+        (HEAD + "1400000000000,post,a,e,,u,,\n", "claim_id,label\na,true\n", "Divide them by 1000"),
         (HEAD + "1,reply,a,e,,u,supporting,\n", "claim_id,label\n", "unknown stance"),
     ],
 )

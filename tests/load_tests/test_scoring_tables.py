@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from load_tests import scoring_tables
-from load_tests.scoring_tables import PAGE, TABLES, Lab, between, number, write
+from load_tests.scoring_tables import PAGE, TABLES, Lab, number, parts, write
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_is_on_the_page_with_its_origin_and_all_its_rows(name: str) -> None:
-    text = between(PAGE.read_text("utf-8"), name)
+    _, text, _ = parts(PAGE.read_text("utf-8"), name)
     origin = text.splitlines()[0]
     assert re.fullmatch(
         rf"\*`python -m load_tests\.scoring_tables DATA --only {name} --seeds \d+`, commit \S+, \d{{4}}-\d\d-\d\d\*",
@@ -28,7 +28,7 @@ def test_a_table_replaces_the_former_one_and_leaves_the_rest_of_the_page_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- begin flags -->\nold\n<!-- end flags -->\nafter\n", "utf-8")
+    page.write_text("before\n<!-- begin flags -->\n<!-- end flags -->\nafter\n", "utf-8")
     monkeypatch.setattr(scoring_tables, "PAGE", page)
     for figure in (".7", ".8"):
         write("flags", [f"| {figure} |"], "made today")
