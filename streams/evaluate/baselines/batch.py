@@ -82,23 +82,21 @@ class Batched(Ledger):
         return super().predict(claims, at_ms)
 
     def _matrix(self) -> Matrix:
-        parts = [
-            (c, np.concatenate(u), np.concatenate(s))
-            for c, (u, s) in enumerate(zip(self._users, self._signs, strict=True))
-            if u
-        ]
-        claim = np.repeat([c for c, _, _ in parts], [len(u) for _, u, _ in parts])
-        user = np.concatenate([u for _, u, _ in parts]) if parts else np.zeros(0, np.int32)
-        sign = np.concatenate([s for _, _, s in parts]) if parts else np.zeros(0, np.int8)
-        keep = np.flatnonzero(sign != 0)[::-1]
-        pair = claim[keep].astype(np.int64) * self.n_users + user[keep]
-        _, last = np.unique(pair, return_index=True)
-        keep = keep[last]
-        users, row = np.unique(user[keep], return_inverse=True)
-        claims, column = np.unique(claim[keep], return_inverse=True)
-        self._row_of_user = np.full(self.n_users, -1)
-        self._row_of_user[users] = np.arange(len(users))
-        return Matrix(row, column, sign[keep], self.truth[claims], len(users), len(claims))
+        said = [self.assertions(claim) for claim in range(self.n_claims)]
+        size = np.array([len(users) for users, _ in said])
+        claims = np.flatnonzero(size)
+        user = np.concatenate([users for users, _ in said])
+        there = np.zeros(self.n_users, np.bool_)
+        there[user] = True
+        self._row_of_user = np.where(there, np.cumsum(there) - 1, -1)
+        return Matrix(
+            user=self._row_of_user[user],
+            claim=np.repeat(np.arange(len(claims)), size[claims]),
+            sign=np.concatenate([signs for _, signs in said]),
+            known=self.truth[claims],
+            n_users=int(there.sum()),
+            n_claims=len(claims),
+        )
 
     def fit(self, matrix: Matrix) -> None:
         """Estimate the sources' parameters."""

@@ -14,6 +14,9 @@ Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int8]
 
 
+_NOBODY, _NOTHING = np.zeros(0, np.int32), np.zeros(0, np.int8)
+
+
 class Ledger:
     """Base of every baseline: keeps, by claim, participants and assertions in order of time; settles verdicts.
 
@@ -29,6 +32,7 @@ class Ledger:
         self.truth = np.zeros(self.n_claims, np.int8)  # released verdicts
         self.settled: dict[int, tuple[int, int]] = {}  # claim → batches of it before its first verdict, and that one
         self.withheld: frozenset[int] = frozenset()  # claims whose verdicts do not count just now
+        self._asserted: dict[int, tuple[int, Codes, Signs]] = {}  # claim → its assertions after so many batches
         self._users: list[list[Codes]] = [[] for _ in range(self.n_claims)]
         self._signs: list[list[Signs]] = [[] for _ in range(self.n_claims)]
 
@@ -50,10 +54,18 @@ class Ledger:
         return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
 
     def assertions(self, claim: int, batches: int | None = None) -> tuple[Codes, Signs]:
-        """Users who support or deny the claim, each once, with the sign of their last assertion; as `participants`."""
-        users, signs = self._users[claim][:batches], self._signs[claim][:batches]
+        """Users (ascending) who support or deny the claim, with the sign of their last assertion; as `participants`."""
+        wanted = len(self._users[claim]) if batches is None else batches
+        at, users, signs = self._asserted.get(claim, (-1, _NOBODY, _NOTHING))
+        if at != wanted:
+            users, signs = self._last_assertions(self._users[claim][:wanted], self._signs[claim][:wanted])
+            self._asserted[claim] = (wanted, users, signs)
+        return users, signs
+
+    @staticmethod
+    def _last_assertions(users: list[Codes], signs: list[Signs]) -> tuple[Codes, Signs]:
         if not users:
-            return np.zeros(0, np.int32), np.zeros(0, np.int8)
+            return _NOBODY, _NOTHING
         user, sign = np.concatenate(users), np.concatenate(signs)
         user, sign = user[sign != 0][::-1], sign[sign != 0][::-1]
         each, last = np.unique(user, return_index=True)
