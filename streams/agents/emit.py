@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 
 from streams import topics
 from streams.agents import monitor
-from streams.agents.routing import as_json, everyone, spread_all
+from streams.agents.routing import as_json, as_letter, everyone, spread_all
 from streams.blocks import concat
 from streams.codec import dead_letter
 from streams.engine.journal import Outgoing
@@ -104,7 +104,7 @@ class StageEmitter:
             append_ms=step.append_ms,
             stage=self._stage,
         )
-        return as_json(self._letters, partition, f"{topic}/{source}/{offset}", letter)
+        return as_letter(self._letters, partition, letter)
 
     def _foreign(self, partition: int, record: ConsumerRecord, why: str) -> Outgoing:
         """A record on an internal topic that no stage of ours wrote."""
@@ -119,7 +119,7 @@ class StageEmitter:
             key=record.key,
             value=record.value,
         )
-        return as_json(self._letters, partition, f"{self._input}/{partition}/{record.offset}", letter)
+        return as_letter(self._letters, partition, letter)
 
 
 class ParametersEmitter:
@@ -161,7 +161,7 @@ class ParametersEmitter:
             append_ms=step.append_ms,
             stage="parameters",
         )
-        return as_json(self._letters, partition, f"{self._input}/{partition}/{step.offset}", letter)
+        return as_letter(self._letters, partition, letter)
 
 
 class CommunitiesEmitter:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import orjson
@@ -53,6 +54,11 @@ def everyone(
         value = encode(block)
         outgoing += [Outgoing(topic, partition, None, value) for topic, partition in targets]
     return outgoing
+
+
+def as_letter(topic: str, partition: int, letter: Mapping[str, Any]) -> Outgoing:
+    """A dead letter under its origin, of which readers keep one of each."""
+    return as_json(topic, partition, f"{letter['topic']}/{letter['partition']}/{letter['offset']}", letter)
 
 
 def as_json(topic: str, partition: int, key: str, record: object) -> Outgoing:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streams import topics
-from streams.agents.routing import as_json, spread
+from streams.agents.routing import as_letter, spread
 from streams.blocks import Block
 from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
 from streams.engine.journal import Outgoing
@@ -37,6 +37,5 @@ def translate(settings: Settings, source: topics.Topic, partition: int, records:
     outgoing = spread(block, column, target.name(settings), settings.partitions)
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
-        letter = of_reject(reject, origin, partition, "intake")
-        outgoing.append(as_json(letters, partition, f"{origin}/{partition}/{reject.record.offset}", letter))
+        outgoing.append(as_letter(letters, partition, of_reject(reject, origin, partition, "intake")))
     return Translation(outgoing, len(block), [reject.code for reject in rejects])

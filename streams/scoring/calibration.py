@@ -2,7 +2,7 @@
 
     p = σ(a + b·z)
 
-a and b are learned from settled claims by the parameters stage and arrive as parameters; `calibrated` applies them.
+a and b are learned from settled claims by the parameters stage; whoever reads a claim applies them (`reading.read`).
 
     b   one Newton step a lesson on ln b, with a prior around b = 1; lessons are forgotten slowly, because z carries
         more news once histories and weights have been learned
@@ -36,17 +36,6 @@ SLOPE_RANGE = (-1.5, 1.0)  # of ln b
 REMEMBER = 0.995  # of a claim's information on b, after one more claim
 RUN = 0.98  # λ: runs of about fifty verdicts
 RUNS_PRIOR = (20.0, 300.0)  # φ before any verdict, and its weight in the units of Σ v: some fifty verdicts
-
-
-def calibrated(z: Floats, a: float, b: float) -> Floats:
-    """Probability of log-odds z.
-
-    >>> import numpy as np
-    >>> calibrated(np.zeros(1), 0.0, 1.0).tolist()
-    [0.5]
-    """
-    p: Floats = sigmoid(a + b * z)
-    return p
 
 
 class Calibration:
