@@ -212,12 +212,16 @@ def _one(column: Column, dtype: str) -> Any:
 
 
 def encode(block: Block) -> bytes:
-    """The block as the value of a Kafka record: length of a JSON head (4 bytes, little-endian), the head, the columns.
+    """The block as the value of a Kafka record: `pack`, compressed."""
+    return compress(pack(block))
+
+
+def pack(block: Block) -> bytes:
+    """The block as bytes: length of a JSON head (4 bytes, little-endian), the head, the columns.
 
     The head holds the texts, the one value of each column that has no other, the distinct texts of columns of words,
     and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns of
-    numbers, and which word each row has; all of it compressed. Through JSON, numbers would cost 1 µs a row to read; so
-    they cost a copy.
+    numbers, and which word each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
     `credence show` prints it.
     """
     spec = COLUMNS[block.kind]
@@ -243,7 +247,7 @@ def encode(block: Block) -> bytes:
         parts.append(np.asarray(block.origin, "<i8").tobytes())
     parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
     parts.extend(c.codes.astype(_code_type(c.categories)).tobytes() for c in words.values() if len(c.categories) > 1)
-    return compress(b"".join(parts))
+    return b"".join(parts)
 
 
 def _code_type(categories: Sequence[str]) -> str:

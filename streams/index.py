@@ -21,7 +21,6 @@ _FREE, _GONE = -1, -2  # of a slot: never taken since the last rebuild, and take
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 SLOTS_MIN = 256
 FEW = 24  # keys that are sooner found one by one
-_BITS = (1 << 64) - 1
 
 
 def fresh(free: Sequence[int], size: int, created: int) -> Rows:
@@ -142,25 +141,36 @@ class IntIndex:
     def find(self, keys: Any) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""
         wanted = np.ascontiguousarray(keys, np.int64)
+        slot = self._home(wanted)
         if len(wanted) <= FEW:
-            return np.array([self._find_one(key) for key in wanted.tolist()], np.int64)
-        rows = np.full(len(wanted), -1, np.int64)
-        slot, left = self._home(wanted), np.arange(len(wanted))
-        while left.size:
-            row = self._slots[slot].astype(np.int64)
-            hit = (row >= 0) & (self._keys[row] == wanted[left])  # row −1 and −2 read some key, and are no hit
-            rows[left[hit]] = row[hit]
-            on = ~hit & (row != _FREE)
+            return self._follow(wanted, slot)
+        rows, on = self._probe(wanted, slot)
+        left = on.nonzero()[0]
+        slot = (slot[left] + 1) & self._mask
+        while left.size > FEW:
+            row, on = self._probe(wanted[left], slot)
+            rows[left] = row
             left, slot = left[on], (slot[on] + 1) & self._mask
+        if left.size:
+            rows[left] = self._follow(wanted[left], slot)
         return rows
 
-    def _find_one(self, key: int) -> int:
-        slot = ((key & _BITS) * int(_SPREAD) & _BITS) >> int(self._shift)
-        while (row := self._slots.item(slot)) != _FREE:
-            if row >= 0 and self._keys.item(row) == key:
-                return row
-            slot = (slot + 1) & int(self._mask)
-        return -1
+    def _probe(self, keys: npt.NDArray[np.int64], slot: Rows) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """Rows of the keys that are at their slot, −1 for the others; and for which to go on to the next slot."""
+        row = self._slots[slot].astype(np.int64)
+        other = self._keys[row] != keys  # of −1 and −2 some key is compared, and that says nothing
+        on = (other & (row != _FREE)) | (row == _GONE)
+        row[other | on] = -1
+        return row, on
+
+    def _follow(self, keys: npt.NDArray[np.int64], slots: Rows) -> Rows:
+        """Rows of a few keys, −1 where a key is unknown, from these slots on."""
+        rows, mask, row_at, key_at = [], int(self._mask), self._slots.item, self._keys.item
+        for key, slot in zip(keys.tolist(), slots.tolist(), strict=True):
+            while (row := row_at(slot)) != _FREE and (row == _GONE or key_at(row) != key):
+                slot = (slot + 1) & mask
+            rows.append(row)
+        return np.array(rows, np.int64)
 
     def ensure(self, keys: Any, free: Sequence[int], size: int) -> tuple[Rows, Rows]:
         """Rows of the keys; and those that were given to new keys, in order of first appearance."""
@@ -194,27 +204,22 @@ class IntIndex:
             self._clear(self._count)
             rows = self._live[: self._size].nonzero()[0]
         self._taken += len(rows)
-        if len(rows) <= FEW:
-            self._place_few(rows)
-            return
         slot = self._home(self._keys[rows])
-        while rows.size:
+        while rows.size > FEW:
             empty = self._slots[slot] == _FREE
             self._slots[slot[empty]] = rows[empty]
             on = self._slots[slot] != rows  # of several at one slot the last is in
             rows, slot = rows[on], (slot[on] + 1) & self._mask
+        slots, mask = self._slots, int(self._mask)
+        for row, at in zip(rows.tolist(), slot.tolist(), strict=True):
+            while slots.item(at) != _FREE:
+                at = (at + 1) & mask
+            slots[at] = row
 
     def keys_of(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Keys of live rows, in order."""
         keys: npt.NDArray[np.int64] = self._keys[rows]
         return keys
-
-    def _place_few(self, rows: Rows) -> None:
-        slots, mask = self._slots, int(self._mask)
-        for row, slot in zip(rows.tolist(), self._home(self._keys[rows]).tolist(), strict=True):
-            while slots.item(slot) != _FREE:
-                slot = (slot + 1) & mask
-            slots[slot] = row
 
     def key(self, row: int) -> int | None:
         """Key of a row, None for a free one."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import prometheus_client as prometheus
 
 from streams.events import DeadLetterCode, FlagAction, Severity
@@ -160,11 +162,22 @@ API_BEHIND = define(
 )
 
 
+LOW_BELOW, HIGH_ABOVE = 1 / 3, 2 / 3
+
+
 def band(share: float, enough: bool) -> Band:
     """How a score in [0, 1] reads: thirds of the scale, or not at all without enough evidence."""
     if not enough:
         return Band.UNKNOWN
-    return Band.LOW if share < 1 / 3 else Band.HIGH if share > 2 / 3 else Band.MIDDLE
+    return Band.LOW if share < LOW_BELOW else Band.HIGH if share > HIGH_ABOVE else Band.MIDDLE
+
+
+def count_scores(subject: str, shares: npt.NDArray[np.float64], unknown: int) -> None:
+    """Count published scores by band: these, and so many without enough evidence."""
+    low, high = np.count_nonzero(shares < LOW_BELOW), np.count_nonzero(shares > HIGH_ABOVE)
+    counts = {Band.LOW: low, Band.HIGH: high, Band.MIDDLE: len(shares) - low - high, Band.UNKNOWN: unknown}
+    for each, count in counts.items():
+        SCORES.at(subject, each).inc(count)
 
 
 def set_lag(stage: str, partition: int, records: int, append_ms: int) -> None:

@@ -13,6 +13,7 @@ from streams.agents.translation import ROUTES
 from streams.app import intake_stage, stage_specs
 from streams.engine.stage import BatchReport
 from streams.events import DeadLetterCode
+from streams.metrics import Band
 from streams.settings import Settings
 
 
@@ -77,10 +78,21 @@ def test_the_delay_of_a_flag_is_event_time_since_the_first_post() -> None:
     flag = {"action": "raise", "severity": "high", "event_time_ms": 3_600_000, "subject": {"id": "a"}}
     score = {"score": 0.2, "low": 0.1, "high": 0.3, "verdict": None, "first_event_ms": 0}
     before = sample("credence_flag_delay_seconds_sum")
-    monitor.emitted("claim", {"a": score}, [flag, flag | {"action": "update"}], [])
+    monitor.flagged([flag, flag | {"action": "update"}], {"a": score})
     assert sample("credence_flag_delay_seconds_sum") - before == 3_600
     assert sample("credence_flags_total", action="raise", severity="high") == 1
-    assert sample("credence_scores_total", subject="claim", band="low") == 1
+
+
+def test_scores_are_counted_as_a_person_would_read_them() -> None:
+    def count() -> dict[str, float]:
+        return {band: sample("credence_scores_total", subject="claim", band=band) for band in Band}
+
+    before = count()
+    clear = [{"score": share, "low": share, "high": share, "verdict": None} for share in (0.1, 0.4, 0.6, 0.7, 0.9)]
+    vague = {"score": 0.1, "low": 0.0, "high": 1.0, "verdict": None}
+    monitor.scored("claim", [*clear, vague])
+    grown = {band: n - before[band] for band, n in count().items()}
+    assert grown == {Band.LOW: 1, Band.MIDDLE: 2, Band.HIGH: 2, Band.UNKNOWN: 1}
 
 
 def test_metrics_are_served_over_http_even_when_the_port_is_taken() -> None:

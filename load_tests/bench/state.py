@@ -78,7 +78,8 @@ async def fill(settings: Settings, sources: int, open_claims: int) -> None:
                 if claim == open_claims - 1:
                     replica.core.apply(credits(base + start, count), NOW_MS)
                 replica.fence.offset += 1
-                entries = journal.entry(replica.fence, [], position)
+                changes = [change.seal() for change in journal.changes(position)]
+                entries = [*changes, journal.fence(replica.fence, [])]
                 position = await producer.append(spec.changelog_topic, partition, entries) + len(entries)
         await producer.close()
 

@@ -76,10 +76,12 @@ class StageEmitter:
             told = [b for step in applied for b in step.effects.participation if b.kind == kind]
             outgoing += everyone([concat(told)] if told else [], [(self._participation, 0)], up, sequence)
         scores = {key: score for step in applied for key, score in step.effects.scores.items()}
+        monitor.scored(self._subject, scores.values())
         outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
         for step in applied:
             effects = step.effects
-            monitor.emitted(self._subject, effects.scores, effects.flags, [code for _, code, _ in effects.dead])
+            monitor.flagged(effects.flags, effects.scores)
+            monitor.count_refused([code for _, code, _ in effects.dead])
             monitor.repeated(self._stage, effects.repeats)
             outgoing += [as_json(self._flags, partition, f["subject"]["id"], f) for f in step.effects.flags]
             outgoing += [self._refused(partition, step, *dead) for dead in step.effects.dead]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from streams import metrics
 from streams.engine.stage import BatchReport
@@ -31,19 +32,19 @@ def applied(stage: str, report: BatchReport) -> None:
     metrics.CHANGELOG_BYTES.at(stage).inc(report.changelog_bytes)
 
 
-def emitted(
-    subject: str, scores: Mapping[str, Mapping[str, Any]], flags: Iterable[Mapping[str, Any]], refused: Iterable[str]
-) -> None:
-    """A stage publishes these score records by key (`subject`: claim or source), flags, and dead-letter codes."""
+def scored(subject: str, records: Collection[Mapping[str, Any]]) -> None:
+    """A stage sends these score records (`subject`: claim or source)."""
     figure = headline(subject)
-    bands = Counter(metrics.band(record[figure], enough_evidence(subject, record)) for record in scores.values())
-    for band, count in bands.items():
-        metrics.SCORES.at(subject, band).inc(count)
+    known = np.array([record[figure] for record in records if enough_evidence(subject, record)])
+    metrics.count_scores(subject, known, len(records) - len(known))
+
+
+def flagged(flags: Iterable[Mapping[str, Any]], scores: Mapping[str, Mapping[str, Any]]) -> None:
+    """A step publishes these flags, and score records by key."""
     for flag in flags:
         # A raise moves the claim's score record in the same step, which knows when the claim began.
         first_event_ms = scores.get(flag["subject"]["id"], {}).get("first_event_ms")
         metrics.count_flag(flag, first_event_ms)
-    count_refused(refused)
 
 
 def count_refused(codes: Iterable[str]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.blocks import Block, concat, encode
+from streams.blocks import Block, concat, encode, pack
 from streams.engine.journal import Outgoing
 from streams.topics import partition_of
 
 
 def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
-    """The rows of a block, in order, as one record for each partition that gets any; routed by a key column."""
+    """The rows of a block, in order, as one loose record for each partition that gets any; routed by a key column."""
     if not len(block):
         return []
     owner = block[column].each(partial(partition_of, n=partitions))
@@ -24,7 +24,7 @@ def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgo
         rows = np.flatnonzero(owner == partition)
         if rows.size:
             part = block if rows.size == len(block) else block.take(rows)
-            outgoing.append(Outgoing(topic, partition, None, encode(part)))
+            outgoing.append(Outgoing(topic, partition, None, pack(part), loose=True))
     return outgoing
 
 

@@ -9,7 +9,7 @@ from streams import topics
 from streams.agents.routing import as_letter, spread
 from streams.blocks import Block
 from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
-from streams.engine.journal import Outgoing
+from streams.engine.journal import Outgoing, seal
 from streams.settings import Settings
 
 Decoder = Callable[[Sequence[LogRecord], int, Limits], tuple[Block, list[Reject]]]
@@ -34,7 +34,7 @@ def translate(settings: Settings, source: topics.Topic, partition: int, records:
     decoder, target, column = ROUTES[source]
     limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
     block, rejects = decoder(records, partition, limits)
-    outgoing = spread(block, column, target.name(settings), settings.partitions)
+    outgoing = seal(spread(block, column, target.name(settings), settings.partitions))
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
         outgoing.append(as_letter(letters, partition, of_reject(reject, origin, partition, "intake")))

@@ -50,9 +50,9 @@ def properties(data: Path, port: int, controller_port: int, extra: Mapping[str, 
         "num.io.threads": "4",
         "background.threads": "2",
         "log.cleaner.dedupe.buffer.size": str(32 * 1024**2),
-        # An index is a mapped file of its full size, which a page fault reads ahead by the megabyte: with the default of
-        # 10 MB for each of two indexes a partition, most of the broker's time went into zeroing pages. This is enough
-        # for segments of 170 MB; then the log rolls.
+        # An index is a mapped file of its full size, which a page fault reads ahead by the megabyte: with the default
+        # of 10 MB for each of two indexes a partition, most of the broker's time went into zeroing pages. This is
+        # enough for segments of 170 MB; then the log rolls.
         "log.index.size.max.bytes": str(512 * 1024),
         # Alone in its quorum there is nobody to wait for.
         "controller.quorum.append.linger.ms": "0",

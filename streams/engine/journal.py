@@ -29,12 +29,29 @@ Entry = tuple[bytes, bytes | None]
 
 
 class Outgoing(NamedTuple):
-    """A record on its way out of a stage."""
+    """A record on its way out of a stage; the value of a loose one has yet to be compressed."""
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes | None
+    loose: bool = False
+
+
+def seal(outbox: Sequence[Outgoing]) -> list[Outgoing]:
+    """The records as they are sent: what is loose, compressed."""
+    return [o._replace(value=compress(o.value or b""), loose=False) if o.loose else o for o in outbox]
+
+
+class Change(NamedTuple):
+    """A record of the changelog, before compression; without a value a tombstone."""
+
+    key: bytes
+    value: bytes | None
+
+    def seal(self) -> Entry:
+        """The record as it is written."""
+        return self.key, None if self.value is None else compress(self.value)
 
 
 class Journal:
@@ -61,25 +78,25 @@ class Journal:
 
     # --- write ---------------------------------------------------------------------------------------------------
 
-    def entry(self, fence: Fence, outbox: Sequence[Outgoing], at: int = 0) -> list[Entry]:
-        """Records that carry the state from the last entry to now; append them as one batch.
+    def changes(self, at: int = 0) -> list[Change]:
+        """What carries the state from the last call to now; to be appended, sealed, in one batch with the `fence`.
 
         Args:
             at: an offset of the changelog at or below which the batch will not lie.
         """
-        entries: list[Entry] = []
         parts = [table.take_delta() for table in self.tables]
-        if any(parts):
-            self._sequence += 1
-            delta = pack(parts)
-            self._deltas[self._sequence] = len(delta)
-            entries.append((b"dz/%d" % self._sequence, compress(delta)))
-            entries.extend(self._snapshot(2 * len(delta), at))
-        parts = [fence.encode(), _pack_outbox(outbox), b"%d" % self.base, self.meta]
-        entries.append((FENCE_KEY, pack(parts)))
-        return entries
+        if not any(parts):
+            return []
+        self._sequence += 1
+        delta = pack(parts)
+        self._deltas[self._sequence] = len(delta)
+        return [Change(b"dz/%d" % self._sequence, delta), *self._snapshot(2 * len(delta), at)]
 
-    def _snapshot(self, budget_bytes: int, at: int) -> list[Entry]:
+    def fence(self, fence: Fence, outbox: Sequence[Outgoing]) -> Entry:
+        """The record that ends a batch: what is applied, and what is then sent (sealed)."""
+        return FENCE_KEY, pack([fence.encode(), _pack_outbox(outbox), b"%d" % self.base, self.meta])
+
+    def _snapshot(self, budget_bytes: int, at: int) -> list[Change]:
         """The next segments of the current turn, up to a budget; and, at its end, tombstones."""
         if not self._turn and sum(self._deltas.values()) > self._slack_bytes + sum(t.nbytes() for t in self.tables):
             self._turn_at = at
@@ -87,12 +104,12 @@ class Journal:
             self._turn_began = self._sequence
         if not self._turn:
             return []
-        entries: list[Entry] = []
+        changes: list[Change] = []
         while self._turn and budget_bytes > 0:
             index, segment = self._turn.pop()
             table = self.tables[index]
             payload = table.segment(segment)
-            entries.append((f"sz/{table.name}/{segment}".encode(), compress(payload)))
+            changes.append(Change(f"sz/{table.name}/{segment}".encode(), payload))
             budget_bytes -= len(payload)
         if not self._turn:
             self.base = self._turn_at
@@ -100,8 +117,8 @@ class Journal:
             done = [s for s in self._deltas if s < self._turn_began]
             for sequence in done:
                 del self._deltas[sequence]
-                entries.append((b"dz/%d" % sequence, None))
-        return entries
+                changes.append(Change(b"dz/%d" % sequence, None))
+        return changes
 
     # --- read ----------------------------------------------------------------------------------------------------
 
@@ -134,8 +151,8 @@ class Journal:
 
 
 def _pack_outbox(outbox: Sequence[Outgoing]) -> bytes:
-    heads = [(topic, partition, key is not None, value is not None) for topic, partition, key, value in outbox]
-    bodies = [part or b"" for _, _, key, value in outbox for part in (key, value)]
+    heads = [(topic, partition, key is not None, value is not None) for topic, partition, key, value, _ in outbox]
+    bodies = [part or b"" for _, _, key, value, _ in outbox for part in (key, value)]
     return pack([orjson.dumps(heads), *bodies])
 
 

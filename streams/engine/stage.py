@@ -20,12 +20,13 @@ from xxhash import xxh3_64_hexdigest
 
 from streams.blocks import Block, decode, encode
 from streams.engine.fencing import FencedProducer
-from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Journal, Outgoing, base_of
+from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
 from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Core, Fence, Replica
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
+ASIDE_BYTES = 64 << 10  # less is sooner compressed than handed to a thread
 
 
 class StageMismatchError(RuntimeError):
@@ -194,8 +195,9 @@ class StagePartition:
             fence.sent += 1
             return fence.sent
 
-        report.outgoing = self.spec.emit(self.partition, applied, rejected, sequence)
-        entries = self._journal.entry(fence, report.outgoing, self._position)
+        outbox = self.spec.emit(self.partition, applied, rejected, sequence)
+        report.outgoing, entries = await _sealed(outbox, self._journal.changes(self._position))
+        entries.append(self._journal.fence(fence, report.outgoing))
         report.changelog_bytes = sum(len(v or b"") for _, v in entries)
         report.apply_s += time.perf_counter() - began
         began = time.perf_counter()
@@ -229,6 +231,16 @@ class StagePartition:
     async def release(self) -> None:
         """Stop writing; the state is kept, in case the partition comes back."""
         await self._producer.close()
+
+
+async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[Outgoing], list[Entry]]:
+    """All of it compressed; much of it in a thread, since compressing does without Python's lock."""
+
+    def both() -> tuple[list[Outgoing], list[Entry]]:
+        return seal(outbox), [change.seal() for change in changes]
+
+    loose = sum(len(o.value or b"") for o in outbox if o.loose) + sum(len(c.value or b"") for c in changes)
+    return both() if loose < ASIDE_BYTES else await asyncio.to_thread(both)
 
 
 def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) -> Block | None:
