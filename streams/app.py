@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from streams.agents.intake import Intake
 from streams.agents.translation import ROUTES
 from streams.broker import home
 from streams.engine.fencing import ProduceFailed
+from streams.engine.fetched import Fetch
 from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Core, Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
@@ -136,6 +137,10 @@ class CredenceApp(faust.App):
     def state_positions(self) -> dict[TP, int]:
         """For each stateful partition that is owned, the offset to read next."""
         return {tp: self._partitions[tp].replica.fence.offset + 1 for tp in self._owned if tp in self._partitions}
+
+    def unparsed_topics(self) -> Container[str]:
+        """Topics whose batches are wanted as they are."""
+        return self._input_topics
 
     def held_partitions(self) -> set[TP]:
         """Input partitions not to fetch from now, because a later stage lags by more than the bound."""
@@ -257,15 +262,16 @@ class CredenceApp(faust.App):
             if tp in self._owned:
                 await self._partitions[tp].process(records, self)
 
-    async def take_in(self, tp: TP, records: list[Any]) -> None:
-        """Decode and route one fetched batch of an input partition."""
-        began = time.perf_counter()
+    async def take_in(self, tp: TP, fetches: list[Fetch]) -> None:
+        """Decode and route what was fetched of an input partition."""
         route = self._input_topics[tp.topic]
-        outgoing, rows, rejects = await self.intake.translate(route, tp.partition, records)
-        await self.intake.forward(outgoing)
-        self._taken[tp] = records[-1].offset + 1
-        monitor.taken_in(len(records), rows, rejects, time.perf_counter() - began)
-        await self._publish(intake_stage(route), tp, records[-1].offset, records[-1].timestamp)
+        for fetch in fetches:
+            began = time.perf_counter()
+            outgoing, rows, rejects = await self.intake.translate(route, tp.partition, fetch)
+            await self.intake.forward(outgoing)
+            self._taken[tp] = fetch.offset + 1
+            monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began)
+            await self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
 
     async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
         end = self.consumer.highwater(tp) or 0

@@ -20,7 +20,7 @@ from streams.agents.aside import Aside
 from streams.agents.translation import translate
 from streams.engine.fencing import ProduceFailed
 from streams.settings import Settings
-from tests.codec.fetched import NOW_MS, fetched
+from tests.codec.fetched import NOW_MS, as_sent, fetched
 
 SETTINGS = Settings(partitions=3)
 
@@ -41,14 +41,14 @@ async def test_good_and_bad_records_come_out_as_if_decoded_in_place(aside: Aside
     assert here.rows >= 3_000
     assert here.rejects
     for _ in range(2):
-        assert await aside.translate(topics.EVENTS, 2, records) == here
+        assert await aside.translate(topics.EVENTS, 2, as_sent(records)) == here
 
 
 async def test_a_child_that_is_gone_is_a_failure_to_send_and_not_a_loss(aside: Aside) -> None:
     assert aside.pid is not None
     os.kill(aside.pid, signal.SIGKILL)
     with pytest.raises(ProduceFailed, match="decodes"):
-        await aside.translate(topics.EVENTS, 0, [fetched(b"{}")])
+        await aside.translate(topics.EVENTS, 0, as_sent([fetched(b"{}")]))
 
 
 def test_the_child_ends_with_a_worker_that_is_killed() -> None:

@@ -15,14 +15,12 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
-from operator import attrgetter
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from streams.agents.translation import Translation, translate
-from streams.codec import LogRecord
 from streams.engine.fencing import ProduceFailed
+from streams.engine.fetched import Fetch
 from streams.settings import Settings
 from streams.topics import Topic
 
@@ -30,16 +28,6 @@ PATIENCE_S = 5.0
 YIELDS = 5  # niceness: the worker waits for more than this
 GC_THRESHOLD = 200_000  # decoded rows come and go by the ten thousand, without cycles
 _SIZE = struct.Struct("<Q")
-
-
-class Fetched(NamedTuple):
-    """A record as it crosses to the child."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Aside:
@@ -61,19 +49,17 @@ class Aside:
         """Process id of the child."""
         return None if self._child is None else self._child.pid
 
-    async def translate(self, source: Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
-        """`translation.translate`, in the child; ProduceFailed if that is gone."""
-        return await asyncio.to_thread(self._exchange, source, partition, records)
+    async def translate(self, source: Topic, partition: int, fetch: Fetch) -> Translation:
+        """`translation.translate` of the fetch's records, in the child; ProduceFailed if that is gone."""
+        return await asyncio.to_thread(self._exchange, source, partition, fetch)
 
-    def _exchange(self, source: Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
+    def _exchange(self, source: Topic, partition: int, fetch: Fetch) -> Translation:
         """Pipes are read and written without Python's lock: the worker's other stages go on meanwhile."""
-        columns = [list(map(attrgetter(name), records)) for name in Fetched._fields]
-        request = pickle.dumps((source, partition, columns), pickle.HIGHEST_PROTOCOL)
         with self._one_at_a_time:
             try:
                 if self._child is None:
                     raise EOFError
-                _write(self._child.stdin, request)
+                _send(self._child.stdin, (source, partition, fetch))
                 answer: Translation = _receive(self._child.stdout)
             except (OSError, EOFError) as error:
                 raise ProduceFailed("the process that decodes for the intake is gone") from error
@@ -94,11 +80,8 @@ class Aside:
 
 
 def _send(pipe: IO[bytes] | None, message: Any) -> None:
-    _write(pipe, pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
-
-
-def _write(pipe: IO[bytes] | None, packed: bytes) -> None:
     assert pipe is not None
+    packed = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     pipe.write(_SIZE.pack(len(packed)))
     pipe.write(packed)
     pipe.flush()
@@ -123,9 +106,8 @@ def serve() -> None:
     try:
         settings: Settings = _receive(requests)
         while True:
-            source, partition, columns = _receive(requests)
-            records = list(map(Fetched, *columns))
-            _send(answers, translate(settings, source, partition, records))
+            source, partition, fetch = _receive(requests)
+            _send(answers, translate(settings, source, partition, fetch.records()))
     except (EOFError, BrokenPipeError):
         return
 

@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 from streams import topics
 from streams.agents.aside import Aside
 from streams.agents.translation import Translation, translate
-from streams.codec import LogRecord
 from streams.engine.fencing import MAX_BATCH_BYTES, ProduceFailed, send_batches
+from streams.engine.fetched import Fetch
 from streams.engine.journal import Outgoing
 from streams.settings import Settings
 
@@ -52,11 +52,11 @@ class Intake:
         )
         await self._producer.start()
 
-    async def translate(self, source: topics.Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
-        """What becomes of records of one input partition; decoded in another process where there are many."""
-        if len(records) < ASIDE_ROWS_MIN:
-            return translate(self._settings, source, partition, records)
-        return await self._aside.translate(source, partition, records)
+    async def translate(self, source: topics.Topic, partition: int, fetch: Fetch) -> Translation:
+        """What becomes of what was fetched of an input partition; decoded in another process where it is much."""
+        if fetch.offset - fetch.position < ASIDE_ROWS_MIN:
+            return translate(self._settings, source, partition, fetch.records())
+        return await self._aside.translate(source, partition, fetch)
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:
         """Send, and wait for every ack; ProduceFailed if one does not come."""

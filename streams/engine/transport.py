@@ -10,7 +10,8 @@ cost nothing that shows. What is overridden, and why, with the test that fails o
 * `_add_gap` does nothing: gaps between batches are not work that was skipped.
 * A fetch waits 10 ms on the broker for something to come, not 1.5 s, since it holds up all other partitions' fetches.
 * `_fetch_records` hands out aiokafka's records as its compiled reader makes them: a ConsumerRecord costs 2.5 µs more,
-  and says of each record what is known of the batch. It also ends a poll early when its partitions have changed.
+  and says of each record what is known of the batch. Of topics that the app leaves unparsed it hands out the batches
+  (`engine/fetched.py`). It also ends a poll early when its partitions have changed.
 * `perform_seek` places each partition where its state says, not where the group's commit says: a commit is a hint.
 """
 
@@ -25,10 +26,12 @@ from functools import partial
 from typing import Any
 
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+
+from streams.engine.fetched import take
 
 # One batch a partition at a time: several actors of an agent may then share its partitions, and overlap their waits
 # for acks, without ever taking two batches of one partition out of order. The client fetches ahead meanwhile.
@@ -65,7 +68,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 raise ConsumerStoppedError
             for fetched in fetcher._records.values():
                 if isinstance(fetched, FetchResult):
-                    fetched.getall = partial(_bare_records, fetched)
+                    fetched.getall = partial(self._getall, fetched)
             with fetcher._subscriptions.fetch_context():
                 records = await fetcher.fetched_records(active_partitions, timeout=0)
                 left = until - time.monotonic()
@@ -76,6 +79,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             records = {}
         self._changed.clear()
         return records
+
+    def _getall(self, fetched: FetchResult, max_records: int | None = None) -> list[Any]:
+        fetch = take(fetched)
+        if fetch is None:
+            return []
+        topic = fetched._topic_partition.topic
+        return [fetch] if topic in self.consumer.app.unparsed_topics() else fetch.records()
 
     async def _something(self, fetcher: Any, timeout: float) -> None:
         """Wait until something was fetched, or `end_poll`."""
@@ -88,28 +98,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             each.result()  # the fetcher's may be an error of authorisation
 
 
-def _bare_records(fetched: Any, max_records: int | None = None) -> list[Any]:
-    """`FetchResult.getall` without a ConsumerRecord around each record; control batches are left out there as well."""
-    if not fetched.check_assignment(fetched._topic_partition) or not fetched.has_more():
-        return []
-    unread = fetched._partition_records
-    batches, records = unread._records, []
-    while batches.has_next():
-        batch = batches.next_batch()
-        if not batch.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {fetched._topic_partition}")
-        if batch.base_offset < unread.next_fetch_offset:  # a batch is sent whole, from before the offset asked for
-            records += [record for record in batch if record.offset >= unread.next_fetch_offset]
-        elif not batch.is_control_batch:
-            records += batch
-        unread.next_fetch_offset = batch.next_offset
-    fetched._update_position()
-    fetched._partition_records = None
-    return records
-
-
 class BatchConsumer(driver.Consumer):
-    """Consumer whose messages are lists of records: offset, timestamp, key, value, headers."""
+    """Consumer whose messages are lists: of records (offset, timestamp, key, value, headers), or of one `Fetch`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -147,7 +137,7 @@ class BatchConsumer(driver.Consumer):
             tp.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            0,
             None,
             None,
             batch,

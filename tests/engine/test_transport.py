@@ -10,14 +10,16 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from intervaltree import IntervalTree
 
 from streams import topics
-from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema, _bare_records
+from streams.engine.fetched import Fetch, take
+from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
 from streams.settings import Settings, client_kwargs
 
 TOPIC = TP("t", 0)
@@ -63,12 +65,22 @@ class Plain(faust.App):
     def held_partitions(self) -> set[TP]:
         return set()
 
+    def unparsed_topics(self) -> tuple[str, ...]:
+        return ()
+
 
 class Batched(Plain):
     """The same with whole batches for messages."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
+
+
+class Unparsed(Batched):
+    """The same with batches as they came."""
+
+    def unparsed_topics(self) -> tuple[str, ...]:
+        return (topics.EVENTS.name(Settings(namespace=self.conf.id.removesuffix("Unparsed"))),)
 
 
 async def collected(kind: type[Plain], settings: Settings, records: int, tmp_path: Any, **schema: Any) -> list[Any]:
@@ -91,7 +103,7 @@ async def collected(kind: type[Plain], settings: Settings, records: int, tmp_pat
     async def agent(stream: Any) -> None:
         async for event in stream.events():
             seen.append(event.value)
-            count = sum(len(v) if isinstance(v, list) else 1 for v in seen)
+            count = sum(len(records_in(v)) if isinstance(v, list) else 1 for v in seen)
             if isinstance(app.consumer, BatchConsumer):
                 app.consumer.batch_done(event.message.tp)
             if count >= records:
@@ -127,6 +139,20 @@ async def test_an_agent_gets_what_was_fetched_of_a_partition_as_one_message(hund
     assert not any(isinstance(record, ConsumerRecord) for batch in seen for record in batch)
 
 
+def records_in(batch: list[Any]) -> list[Any]:
+    return [r for item in batch for r in (item.records() if isinstance(item, Fetch) else [item])]
+
+
+async def test_of_a_topic_left_unparsed_an_agent_gets_the_batches_as_they_came(
+    hundred: Settings, tmp_path: Any
+) -> None:
+    seen = await collected(Unparsed, hundred, 100, tmp_path, schema=RawSchema())
+    assert all(isinstance(item, Fetch) for batch in seen for item in batch)
+    assert [(r.offset, r.value) for b in seen for r in records_in(b)] == [(i, b"\xff%d" % i) for i in range(100)]
+    assert seen[-1][-1].offset == 99
+    assert seen[-1][-1].timestamp == records_in(seen[-1])[-1].timestamp
+
+
 def unread(*offsets: int, first: int) -> Any:
     """What aiokafka's fetcher holds of a partition when batches of ten records from these offsets came for `first`."""
     data = b""
@@ -137,7 +163,7 @@ def unread(*offsets: int, first: int) -> Any:
         raw = batch.build()
         raw[:8] = base.to_bytes(8, "big")
         data += bytes(raw)
-    records = SimpleNamespace(_records=MemoryRecords(data), next_fetch_offset=first)
+    records = SimpleNamespace(_records=fetcher.MemoryRecords(data), next_fetch_offset=first)
     state = SimpleNamespace(
         _topic_partition=TOPIC, _partition_records=records, check_assignment=lambda tp: True,
         has_more=lambda: True, _update_position=lambda: None,
@@ -147,8 +173,17 @@ def unread(*offsets: int, first: int) -> Any:
 
 def test_records_before_the_offset_that_was_asked_for_are_left_out() -> None:
     state, records = unread(10, 20, first=14)
-    assert [r.value for r in _bare_records(state)] == [b"%d" % i for i in range(14, 30)]
+    fetch = take(state)
+    assert fetch is not None
+    assert [r.value for r in fetch.records()] == [b"%d" % i for i in range(14, 30)]
     assert records.next_fetch_offset == 30
+
+
+def test_a_batch_that_was_damaged_on_its_way_is_not_parsed() -> None:
+    fetch = take(unread(10, first=10)[0])
+    assert fetch is not None
+    with pytest.raises(CorruptRecordException, match="offset 10"):
+        fetch._replace(data=fetch.data[:-1] + b"\xff").records()
 
 
 async def test_a_poll_ends_when_its_partitions_have_changed(hundred: Settings) -> None:

@@ -1,0 +1,71 @@
+"""What was fetched of a partition, before anybody parses it.
+
+A record costs 1.3 µs to take out of what Kafka sent, under Python's lock. The worker reads blocks of thousands of rows,
+where that is nothing; a platform's events are left as they came, for the process that decodes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import aiokafka.consumer.fetcher
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
+
+
+class _KeptRecords(MemoryRecords):  # type: ignore[misc]
+    """aiokafka's reader, which does not hand out what it reads."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.data = data
+
+
+# Every consumer of this process reads through it; nothing but `take` asks it for more than it did.
+aiokafka.consumer.fetcher.MemoryRecords = _KeptRecords
+
+
+class Fetch(NamedTuple):
+    """Batches of one partition as the broker sent them.
+
+    Attributes:
+        data: one or more whole batches (record format 2).
+        position: the first offset that was asked for; a batch is sent whole, from before it.
+        offset: the last offset in it.
+        timestamp: append time of the last batch, ms.
+    """
+
+    data: bytes
+    position: int
+    offset: int
+    timestamp: int
+
+    def records(self) -> list[Any]:
+        """Its records, bare: offset, timestamp, key, value, headers. Raises CorruptRecordException."""
+        batches, records = MemoryRecords(self.data), []
+        while batches.has_next():
+            batch = batches.next_batch()
+            if not batch.validate_crc():
+                raise CorruptRecordException(f"invalid CRC at offset {batch.base_offset}")
+            if batch.is_control_batch:
+                continue
+            if batch.base_offset < self.position:
+                records += [record for record in batch if record.offset >= self.position]
+            else:
+                records += batch
+        return records
+
+
+def take(fetched: Any) -> Fetch | None:
+    """`FetchResult.getall` without its loop over records: moves the consumer's position past what was fetched."""
+    if not fetched.check_assignment(fetched._topic_partition) or not fetched.has_more():
+        return None
+    unread = fetched._partition_records
+    position, batches = unread.next_fetch_offset, unread._records
+    timestamp = 0
+    while batches.has_next():
+        batch = batches.next_batch()
+        timestamp, unread.next_fetch_offset = batch.max_timestamp, batch.next_offset
+    fetched._update_position()
+    fetched._partition_records = None
+    return Fetch(batches.data, position, unread.next_fetch_offset - 1, timestamp)
