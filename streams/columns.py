@@ -63,7 +63,7 @@ class Table:
         self._columns: dict[str, npt.NDArray[Any]] = {f: np.zeros(0, d) for f, d in self.fields.items()}
         self._texts: dict[str, list[str]] = {f: [] for f in self.text}
         self._index: TextIndex | IntIndex = IntIndex() if integers else TextIndex()
-        self._free: list[int] = []  # ascending
+        self._free: Rows = NO_ROWS  # ascending
         self._touched: list[Rows] = []
         self._rekeyed: list[Rows] = []
 
@@ -128,7 +128,7 @@ class Table:
         rows, made = self._index.ensure(keys, self._free, self.size)
         if made.size:
             reused = min(len(self._free), len(made))
-            del self._free[:reused]
+            self._free = self._free[reused:]
             self._grow(self.size + len(made) - reused)
             self.touch(made)
             self._rekeyed.append(made)
@@ -149,8 +149,8 @@ class Table:
                 values[row] = ""
         for column in self._columns.values():
             column[rows] = 0
-        self._free.extend(rows.tolist())
-        self._free.sort()
+        freed = np.sort(rows)
+        self._free = np.insert(self._free, np.searchsorted(self._free, freed), freed)
         self.touch(rows)
         self._rekeyed.append(rows)
 
@@ -209,7 +209,7 @@ class Table:
                 "size": self.size,
                 "keyed": len(keys),
                 "keys": None if self.integers else keys,
-                "free": np.isin(keyed, self._free).nonzero()[0].tolist() if self.integers and self._free else [],
+                "free": np.isin(keyed, self._free).nonzero()[0].tolist() if self.integers and self._free.size else [],
                 "text": [[values[r] for r in picked] for values in self._texts.values()],
             }
         )

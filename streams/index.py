@@ -23,7 +23,7 @@ SLOTS_MIN = 256
 FEW = 24  # keys that are sooner found one by one
 
 
-def fresh(free: Sequence[int], size: int, created: int) -> Rows:
+def fresh(free: Rows, size: int, created: int) -> Rows:
     """The rows that new keys get: free ones first, lowest first, then those beyond the high-water mark."""
     reused = min(len(free), created)
     made = np.arange(size - reused, size - reused + created)
@@ -46,12 +46,12 @@ class TextIndex:
         """Rows of the keys, −1 where a key is unknown."""
         return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
 
-    def ensure(self, keys: Sequence[str], free: Sequence[int], size: int) -> tuple[Rows, Rows]:
+    def ensure(self, keys: Sequence[str], free: Rows, size: int) -> tuple[Rows, Rows]:
         """Rows of the keys; and those that were given to new keys, in order of first appearance."""
         row_of = self._row_of
         before = len(row_of)
         # The dictionary itself hands out rows: one pass in C for known and new keys alike.
-        row_of.default_factory = (chain(free, count(size)) if free else count(size)).__next__
+        row_of.default_factory = chain(map(free.item, range(len(free))), count(size)).__next__
         rows = np.fromiter(map(row_of.__getitem__, keys), np.int64, len(keys))
         row_of.default_factory = None
         created = len(row_of) - before
@@ -96,12 +96,12 @@ class TextIndex:
         for row, key in zip(rows.tolist(), keys, strict=True):
             self._keys[row] = key
 
-    def rebuild(self) -> list[int]:
+    def rebuild(self) -> Rows:
         """Find every named row again; the free ones, ascending."""
         self._row_of = defaultdict(None, zip(self._keys, range(len(self._keys)), strict=True))  # type: ignore[arg-type]
         if self._row_of.pop(None, None) is None:  # type: ignore[call-overload]
-            return []
-        return [row for row, key in enumerate(self._keys) if key is None]
+            return NO_ROWS
+        return np.array([row for row, key in enumerate(self._keys) if key is None], np.int64)
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Every (key, row)."""
@@ -172,7 +172,7 @@ class IntIndex:
             rows.append(row)
         return np.array(rows, np.int64)
 
-    def ensure(self, keys: Any, free: Sequence[int], size: int) -> tuple[Rows, Rows]:
+    def ensure(self, keys: Any, free: Rows, size: int) -> tuple[Rows, Rows]:
         """Rows of the keys; and those that were given to new keys, in order of first appearance."""
         wanted = np.ascontiguousarray(keys, np.int64)
         rows = self.find(wanted)
@@ -250,14 +250,13 @@ class IntIndex:
         """Set the keys of rows; nothing is found until `rebuild`."""
         self._keys[rows], self._live[rows] = keys, live
 
-    def rebuild(self) -> list[int]:
+    def rebuild(self) -> Rows:
         """Find every named row again; the free ones, ascending."""
         rows = self._live[: self._size].nonzero()[0]
         self._count = 0
         self._clear(len(rows))
         self._place(rows)
-        free: list[int] = (~self._live[: self._size]).nonzero()[0].tolist()
-        return free
+        return (~self._live[: self._size]).nonzero()[0]
 
     def items(self) -> Iterator[tuple[int, int]]:
         """Every (key, row)."""

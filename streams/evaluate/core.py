@@ -170,8 +170,8 @@ class _Names:
         hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
         given = data.stance[lo:hi]
         columns: dict[str, Any] = {
-            "s": Categorical(self.users, data.user[lo:hi]),
-            "c": Categorical(self.claims, data.claim[lo:hi]),
+            "s": Categorical(self.users, data.user[lo:hi]).used(),
+            "c": Categorical(self.claims, data.claim[lo:hi]).used(),
             "i": ids,
             "e": hashes,
             "h": hashes,
