@@ -51,7 +51,7 @@ CLAIM_FIELDS = {
     "told_score": "f4",
     "told_risk": "f4",
     "alarm": "f4",  # the highest before a verdict, 0 at least, nats
-    "flag": "i1",  # 1 while a flag is raised
+    "flag": "i1",  # 1 while a flag is raised, −1 if one was when the claim was settled
     "flag_rev": "i4",
     "flag_at": "i8",  # event time of the latest revision
     "flag_priority": "i2",

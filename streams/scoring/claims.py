@@ -306,9 +306,9 @@ class ClaimsState(PartitionState):
         for name, field in (
             ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
             ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"), ("verdict", "verdict"),
-            ("flagged", "flag"),
         ):  # fmt: skip
             out[name] = claims[field][rows]
+        out["flagged"] = claims["flag"][rows] > 0
         return out
 
     def explain(self, claim_id: str) -> dict[str, Any]:

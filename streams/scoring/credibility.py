@@ -19,8 +19,6 @@ half-life bounds it); a source judged only on easy claims looks better than it i
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from streams.scoring.config import ScoringConfig
@@ -28,6 +26,8 @@ from streams.scoring.numeric import Floats, Ints, milli, sigmoid, trigamma
 from streams.scoring.params import Params
 
 BANDS = 3
+# Names of the two coins by history band among the parameters: P(support | true), then P(support | false).
+COINS = tuple(f"support_{truth}_{band}" for truth in ("true", "false") for band in range(BANDS))
 
 
 def history_band(settled: Ints) -> Ints:
@@ -65,47 +65,53 @@ def accuracy_interval(
     return sigmoid(centre - spread), sigmoid(centre + spread)
 
 
+def coins(params: Params) -> Floats:
+    """[2, bands] the coins of the history bands: P(support) given true, and given false."""
+    return np.array([getattr(params, name) for name in COINS]).reshape(2, BANDS)
+
+
 def signed_weights(
-    band: Ints,
+    prior: tuple[Floats, Floats],
     right: tuple[Floats, Floats],
     wrong: tuple[Floats, Floats],
     config: ScoringConfig,
-    params: Params,
 ) -> tuple[Floats, Floats]:
     """λ of a support and of a denial.
 
     Args:
-        band: history band of each source, whose two coins are its prior.
+        prior: the two coins of each source's history band.
         right, wrong: decayed counts for (written supports, denials).
 
-    >>> ten, none = np.array([10.0]), np.zeros(1)
-    >>> up, down = signed_weights(np.array([2]), (ten, none), (none, none), ScoringConfig(), Params())
+    >>> ten, none, half = np.array([10.0]), np.zeros(1), np.full(1, 0.5)
+    >>> up, down = signed_weights((half, half), (ten, none), (none, none), ScoringConfig())
     >>> round(float(up[0]), 2), round(float(down[0]), 2)  # it supported ten true claims, and judged no false one
     (0.54, 1.25)
     """
-    k = config.coin_prior_strength
-    true = np.array([params.support_true_0, params.support_true_1, params.support_true_2])[band]
-    false = np.array([params.support_false_0, params.support_false_1, params.support_false_2])[band]
+    k, (true, false) = config.coin_prior_strength, prior
     given_true = (right[0] + k * true) / (right[0] + wrong[1] + k)
     given_false = (wrong[0] + k * false) / (wrong[0] + right[1] + k)
     return np.log(given_true / given_false), np.log((1.0 - given_false) / (1.0 - given_true))
 
 
-@lru_cache(maxsize=16)
-def newcomer_weights(config: ScoringConfig, params: Params) -> tuple[float, float]:
-    """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth."""
-    zero = np.zeros(1)
-    support, deny = signed_weights(np.zeros(1, np.int64), (zero, zero), (zero, zero), config, params)
-    return float(milli(support)[0]), float(milli(deny)[0])
+def newcomer_weights(coins: Floats, config: ScoringConfig) -> tuple[Floats, Floats]:
+    """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth.
+
+    Args:
+        coins: [n, 2, bands] several versions of the coins.
+    """
+    zero = np.zeros(len(coins))
+    support, deny = signed_weights((coins[:, 0, 0], coins[:, 1, 0]), (zero, zero), (zero, zero), config)
+    return milli(support), milli(deny)
 
 
-def typical_weights(config: ScoringConfig, params: Params) -> Floats:
+def typical_weights(coins: Floats, config: ScoringConfig) -> Floats:
     """λ of supports and denials for records that stand for many: newcomer, 1:0, 0:1, 4:1, 9:1."""
     right, wrong = np.array([0.0, 1.0, 0.0, 4.0, 9.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
     none = np.zeros(len(right))
     band = history_band((right + wrong).astype(np.int64))
-    support = signed_weights(band, (right, none), (wrong, none), config, params)[0]
-    deny = signed_weights(band, (none, right), (none, wrong), config, params)[1]
+    prior = (coins[0, band], coins[1, band])
+    support = signed_weights(prior, (right, none), (wrong, none), config)[0]
+    deny = signed_weights(prior, (none, right), (none, wrong), config)[1]
     return np.concatenate([support, deny])
 
 

@@ -1,7 +1,8 @@
 """Flags: claims that people should look at, raised, updated and retracted, never acted on by themselves.
 
     raise    when the claim's alarm reaches the threshold in force (see `alarm`: the risk, a little more for claims that
-             many have joined, and the precision that an operator wants), and there is budget
+             many have joined, and the precision that an operator wants), and there is budget; and again when what
+             settled a claim that stood flagged is withdrawn, unless the alarm fell meanwhile
     update   when the priority moved by 10 or more
     retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, the flag expired, or the
              rule was killed
@@ -34,6 +35,7 @@ from streams.scoring.reading import Reading
 RULE_ID = "risk-cascade"
 POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
+STOOD = -1  # in place of 1 for a raised flag: it stood when the claim was settled
 
 
 @dataclass(slots=True)
@@ -79,11 +81,13 @@ class Flags:
         open_ = ~settled & (claims["parts"][rows] >= config.flag_min_participants)
         self._remember(rows[open_], alarms[open_])
         likely = open_ & (alarms >= params.flag_z)
-        if not (likely | raised).any():
+        stood = open_ & (claims["flag"][rows] == STOOD)
+        if not (likely | raised | stood).any():
             return []
+        claims["flag"][rows[stood]] = 0
         unlikely = alarms < params.flag_z - config.flag_hysteresis
         may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
-        rise = ~raised & may & likely
+        rise = ~raised & may & (likely | (stood & ~unlikely))
         fall = raised & (unlikely | settled | (params.flags_killed > 0))
         stay = raised & ~fall
         interesting = np.flatnonzero(rise | fall | stay)
@@ -100,7 +104,7 @@ class Flags:
             if fall[i]:
                 reason = "killed" if params.flags_killed > 0 else "settled" if settled[i] else "risk-fell"
                 out.append(self._record("retract", reading, i, int(rank[j]), context, reason))
-            elif rise[i] and self._spend(int(claims["last"][row]), config):
+            elif rise[i] and (stood[i] or self._spend(int(claims["last"][row]), config)):
                 out.append(self._record("raise", reading, i, int(rank[j]), context))
             elif stay[i] and abs(int(rank[j]) - int(claims["flag_priority"][row])) >= config.flag_update_priority:
                 out.append(self._record("update", reading, i, int(rank[j]), context))
@@ -146,7 +150,7 @@ class Flags:
     ) -> dict[str, Any]:
         claims, row = self.tables.claims, int(reading.rows[i])
         at = alarm(reading.risk_z[[i]], claims["parts"][[row]], context.params.flag_crowd)
-        claims["flag"][row] = action != "retract"
+        claims["flag"][row] = STOOD if why == "settled" else action != "retract"
         claims["flag_rev"][row] += 1
         claims["flag_no"][row] += action == "raise"
         claims["flag_priority"][row] = rank

@@ -31,7 +31,7 @@ class OpenClaims:
         head[source[ends]] = pair[ends] + 1
 
     def newest(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
-        """Up to `most` of the newest pairs of each source that no verdict has settled.
+        """Of the `most` newest pairs of each source, those whose stamp is known.
 
         Returns:
             index into `source_rows`, and the pair row, of each.
@@ -44,13 +44,26 @@ class OpenClaims:
             if not live.any():
                 break
             owner, rows = owner[live], link[live] - 1
-            unsettled = self.pairs["f"][rows] == 0
-            owners.append(owner[unsettled])
-            found.append(rows[unsettled])
+            stamped = self.pairs["at"][rows] > 0
+            owners.append(owner[stamped])
+            found.append(rows[stamped])
             link = self.pairs["next"][rows].astype(np.int64)
         if not owners:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         return np.concatenate(owners), np.concatenate(found)
+
+    def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
+        """Every pair of each source that a verdict in force has settled, in the form of `newest`."""
+        found = [(np.zeros(0, np.int64),) * 2]
+        owner = np.arange(len(source_rows))
+        link = self.sources["head"][source_rows].astype(np.int64)
+        while (live := link > 0).any():
+            owner, rows = owner[live], link[live] - 1
+            settled = self.pairs["f"][rows] != 0
+            found.append((owner[settled], rows[settled]))
+            link = self.pairs["next"][rows].astype(np.int64)
+        owners, pairs = zip(*found, strict=True)
+        return np.concatenate(owners), np.concatenate(pairs)
 
     def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
         """Take pairs out of their sources' lists; pairs that are in no list are left alone."""

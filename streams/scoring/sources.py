@@ -16,12 +16,12 @@ from streams.categorical import Categorical
 from streams.columns import Table
 from streams.scoring import credibility
 from streams.scoring.config import ScoringConfig
-from streams.scoring.credits import apply_credits
+from streams.scoring.credits import apply_credits, recount
 from streams.scoring.effects import Effects
-from streams.scoring.history import log_odds_of_false
 from streams.scoring.insight import insight_score
-from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, milli, mix_keys
+from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, mix_keys
 from streams.scoring.open_claims import OpenClaims
+from streams.scoring.stamps import Stamps
 from streams.scoring.state import PartitionState
 
 SOURCE_FIELDS = {
@@ -29,7 +29,7 @@ SOURCE_FIELDS = {
     "claims": "i8",
     "right": "i4",  # undecayed settled claims
     "wrong": "i4",
-    "ref": "i8",  # reference time of the decayed sums below, ms; 0: nothing settled yet
+    "ref": "i8",  # time of the latest verdict in force, to which the sums below are decayed, ms; 0: none
     "rs": "f8",  # right and wrong by stance: supports
     "es": "f8",
     "rd": "f8",  # denials
@@ -47,12 +47,10 @@ SOURCE_FIELDS = {
     "cl": "u8",
     "com": "i4",
     "head": "i4",  # newest open claim: row of the pair + 1
-    "sw": "f4",  # stamp that the open claims hold: support, denial, history
-    "sv": "f4",
-    "sh": "f4",
     "seen": "u4",  # append time, s
     "told": "i8",  # events at the last published record
 }
+_LATEST_S = (1 << 32) - 1  # that its column holds
 DELETE = 6
 SUPPORT, DENY = 1, 2
 DELETED = np.uint64(0xDE1E7ED0DE1E7ED0)
@@ -60,6 +58,8 @@ PAIR_FIELDS = {
     "e": "u8",  # first event: hash of its id and of its content
     "h": "u8",
     "seen": "u4",
+    "at": "u4",  # moment of the stamp: event time in s, 0 where it was forgotten,
+    "coins": "i4",  # and generation of the coins
     "t": "i8",  # credit applied: time of the first ruling,
     "q": "f4",
     "ver": "i8",
@@ -81,8 +81,10 @@ class SourcesState(PartitionState):
         self.pairs = Table("pairs", PAIR_FIELDS, integers=True)
         self.extras = Table("extras", {"h": "u8", "seen": "u4"}, integers=True)
         self.open_claims = OpenClaims(self.sources, self.pairs)
+        self.stamps = Stamps(self.sources, self.pairs, self.open_claims, config)
         self.tables = (
             self.clock, self.params_values, self.communities, self.sources, self.claims, self.pairs, self.extras,
+            self.stamps.generations,
         )  # fmt: skip
 
     def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
@@ -185,55 +187,19 @@ class SourcesState(PartitionState):
         }
         for name in ("e", "kind", "x", "t", "m", "g", "r"):
             columns[name] = kept[name]
-        columns.update(self.stamps(source_rows, at_ms))
-        # Whoever was credited for this very claim keeps the stamp of before: no verdict may raise its own claim.
-        columns["z"][self.pairs["f"][pair_rows] != 0] = 1
+        at_s, generation = min(max(1, at_ms // 1000), _LATEST_S), self.stamps.generation
+        self.pairs["at"][pair_rows], self.pairs["coins"][pair_rows] = at_s, generation
+        columns.update(self._stamp_columns(source_rows, pair_rows, generation))
         return Block("stamped", "", 0, columns)
 
-    def stamps(self, rows: Ints, at_ms: int) -> dict[str, Column]:
-        """Stamp columns of the given sources as of an event time (or of their last settlement, if that is later)."""
-        sources = self.sources
-        newcomer = credibility.newcomer_weights(self.config, self.params)
-        count = len(rows)
-        stamp: dict[str, Column] = {
-            "w": np.full(count, newcomer[0]),
-            "v": np.full(count, newcomer[1]),
-            "z": np.full(count, self.seq, np.int64),
-            "cl": sources["cl"][rows],
-            "com": self.communities.categorical(sources["com"][rows]),
-            "band": np.zeros(count, np.int8),
-            "hist0": np.zeros(count),
-            "hist30": np.zeros(count),
-            "hist60": np.zeros(count),
-            "known": np.zeros(count, np.int8),
+    def _stamp_columns(self, source_rows: Ints, pair_rows: Ints, generation: Any) -> dict[str, Column]:
+        """Stamps of the given sources for their claims, with their sequence, cluster and community."""
+        return {
+            **self.stamps.of(source_rows, pair_rows, generation, self.params),
+            "z": np.full(len(source_rows), self.seq, np.int64),
+            "cl": self.sources["cl"][source_rows],
+            "com": self.communities.categorical(self.sources["com"][source_rows]),
         }
-        settled = sources["ref"][rows].nonzero()[0]
-        if settled.size:
-            for name, values in self._settled_stamps(rows[settled], at_ms).items():
-                stamp[name][settled] = values
-        # Who acts with others as one corroborates nothing, however right it was: so are records bought.
-        netted = stamp["cl"].nonzero()[0]
-        stamp["w"][netted], stamp["v"][netted] = 0.0, 0.0
-        return stamp
-
-    def _settled_stamps(self, rows: Ints, at_ms: int) -> dict[str, npt.NDArray[Any]]:
-        sources, config, params = self.sources, self.config, self.params
-        age = np.maximum(at_ms - sources["ref"][rows], 0)
-        fade = decay(age, config.credibility_half_life_ms)
-        right = (sources["rs"][rows] * fade, sources["rd"][rows] * fade)
-        wrong = (sources["es"][rows] * fade, sources["ed"][rows] * fade)
-        band = credibility.history_band(sources["right"][rows] + sources["wrong"][rows])
-        support, deny = credibility.signed_weights(band, right, wrong, config, params)
-        out = {"w": milli(support), "v": milli(deny), "band": band}
-        joined = (sources["f0"][rows], sources["t0"][rows])
-        record = joined[0] + joined[1]
-        out["known"] = (record > 0).astype(np.int8) + (record >= config.veteran_claims)
-        for name, half_life in zip(("0", "30", "60"), config.history_half_lives_ms, strict=True):
-            faded = decay(age, half_life)
-            false = np.maximum(sources["f" + name][rows] * faded, 0.0)
-            true = np.maximum(sources["t" + name][rows] * faded, 0.0)
-            out["hist" + name] = milli(log_odds_of_false(false, true, params.base_false, config.history_prior_strength))
-        return out
 
     # --- what comes back -----------------------------------------------------------------------------------------
 
@@ -246,11 +212,14 @@ class SourcesState(PartitionState):
         if made.size:  # forgotten meanwhile: remember the claim again, so that a revision finds what was applied
             add_at(self.claims["pairs"], self.pairs.keys_of(made) & 0xFFFFFFFF, 1)
             self.claims.touch(claim_rows)
-        changed = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
+            self.open_claims.push(self.pairs.keys_of(made) >> 32, made)
+        changed, replaced = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
+        if replaced.size:
+            recount(self.sources, self.pairs, replaced, *self.open_claims.settled(replaced), self.config)
         self.pairs["seen"][pair_rows] = self.now_s
         self.pairs.touch(pair_rows)
         self.sources.touch(changed)
-        self._restamp(changed, effects)
+        self._restamp(changed, effects, self.config.restamp_claims, credited=distinct(pair_rows))
         self._publish(changed, effects)
 
     def _assign(self, block: Block, effects: Effects) -> None:
@@ -262,60 +231,55 @@ class SourcesState(PartitionState):
         moved = (self.sources["com"][rows] != communities) | (self.sources["cl"][rows] != clusters)
         self.sources["com"][rows], self.sources["cl"][rows] = communities, clusters
         self.sources.touch(rows)
-        self._restamp(distinct(rows[moved]), effects, force=True)
+        self._restamp(distinct(rows[moved]), effects, self.config.recluster_claims)
 
     def _relearn(self, block: Block, cursor: int, effects: Effects) -> None:
         """A parameter version: if it moves weights materially, sources active of late get new stamps, in steps."""
         if cursor == 0:
             self.take_params(block)
-            if not self._weights_moved():
+            if not self.stamps.learn(self.params):
                 return
         recent = self.sources["seen"][cursor : self.sources.size] >= self.now_s - self.config.restamp_recent_ms // 1000
         rows = np.flatnonzero(recent & (self.sources["head"][cursor : self.sources.size] > 0)) + cursor
         step = self.config.settle_step
-        self._restamp(rows[:step], effects)
+        self._take_coins(rows[:step], effects)
         if len(rows) > step:
             effects.next_cursor = int(rows[step])
 
-    def _weights_moved(self) -> bool:
-        """Whether the parameters move the weights of typical records by more than half the restamping threshold."""
-        weights = credibility.typical_weights(self.config, self.params)
-        rows, _ = self.params_values.ensure([f"typical {i}" for i in range(len(weights))])
-        if np.abs(np.maximum(weights, 0) - np.maximum(self.params_values["v"][rows], 0)).max() <= (
-            self.config.restamp_epsilon / 2
-        ):
-            return False
-        self.params_values["v"][rows] = weights
-        self.params_values.touch(rows)
-        return True
+    def _take_coins(self, rows: Ints, effects: Effects) -> None:
+        """The generation of coins in force reaches the open claims of these sources whose weights it moves."""
+        owner, pair_rows = self.open_claims.newest(rows, self.config.restamp_claims)
+        coins = self.pairs["coins"]
+        then = self.stamps.of(rows[owner], pair_rows, coins[pair_rows], self.params)
+        now = self.stamps.of(rows[owner], pair_rows, self.stamps.generation, self.params)
+        gap = [np.abs(np.maximum(now[name], 0) - np.maximum(then[name], 0)) for name in ("w", "v")]
+        moved = np.flatnonzero(np.maximum(*gap) > self.config.restamp_epsilon / 2)
+        coins[pair_rows[moved]] = self.stamps.generation
+        self.pairs.touch(pair_rows[moved])
+        self._send_stamps(rows[owner[moved]], pair_rows[moved], effects)
 
-    def _restamp(self, rows: Ints, effects: Effects, force: bool = False) -> None:
-        """New stamps for the open claims of those sources whose stamp moved materially."""
-        if not rows.size:
-            return
-        sources, config, epsilon = self.sources, self.config, self.config.restamp_epsilon
-        stamp = self.stamps(rows, int(self.clock["latest_ms"][0]))
-        moved = (
-            (np.abs(np.maximum(stamp["w"], 0) - np.maximum(sources["sw"][rows], 0)) > epsilon)
-            | (np.abs(np.maximum(stamp["v"], 0) - np.maximum(sources["sv"][rows], 0)) > epsilon)
-            | (np.abs(stamp["hist0"] - sources["sh"][rows]) > epsilon)
-        )
-        picked = np.arange(len(rows)) if force else np.flatnonzero(moved)
-        if not picked.size:
-            return
-        rows = rows[picked]
-        for field, name in (("sw", "w"), ("sv", "v"), ("sh", "hist0")):
-            sources[field][rows] = stamp[name][picked]
-        sources.touch(rows)
-        owner, pair_rows = self.open_claims.newest(rows, config.recluster_claims if force else config.restamp_claims)
+    def _restamp(self, rows: Ints, effects: Effects, most: int, credited: Ints | None = None) -> None:
+        """New stamps for the newest open claims of sources whose record or cluster changed.
+
+        Args:
+            credited: the pairs by whose verdicts it changed; the only one of a source needs no new stamp itself.
+        """
+        owner, pair_rows = self.open_claims.newest(rows, most)
+        if credited is not None:
+            by_source = np.bincount(np.searchsorted(rows, self.pairs.keys_of(credited) >> 32), minlength=len(rows) + 1)
+            moved = np.flatnonzero((by_source[owner] > 1) | ~np.isin(pair_rows, credited))
+            owner, pair_rows = owner[moved], pair_rows[moved]
+        self._send_stamps(rows[owner], pair_rows, effects)
+
+    def _send_stamps(self, source_rows: Ints, pair_rows: Ints, effects: Effects) -> None:
         if not pair_rows.size:
             return
-        at = picked[owner]
-        claims = self.pairs.keys_of(pair_rows) & 0xFFFFFFFF
+        pairs = self.pairs
+        sources, owner = np.unique(source_rows, return_inverse=True)
         columns: dict[str, Column] = {
-            "s": Categorical(self.sources.keys_of(rows), owner),
-            "c": self.claims.categorical(claims),
-            **{name: values[at] for name, values in stamp.items()},
+            "s": Categorical(self.sources.keys_of(sources), owner),
+            "c": self.claims.categorical(pairs.keys_of(pair_rows) & 0xFFFFFFFF),
+            **self._stamp_columns(source_rows, pair_rows, pairs["coins"][pair_rows]),
         }
         effects.blocks.append(Block("restamp", "", 0, columns))
 
@@ -341,9 +305,7 @@ class SourcesState(PartitionState):
     def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
         """Score records of live sources, by source id; changes no state."""
         sources, config, params = self.sources, self.config, self.params
-        fade = decay(
-            np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0), config.credibility_half_life_ms
-        )
+        fade = decay(self.stamps.age(rows, int(self.clock["latest_ms"][0])), config.credibility_half_life_ms)
         right = (sources["rs"][rows] + sources["rd"][rows] + sources["rp"][rows]) * fade
         wrong = (sources["es"][rows] + sources["ed"][rows] + sources["ep"][rows]) * fade
         right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from streams.scoring import ScoringConfig
 from tests.scoring.builders import (
     CLAIMS,
-    DAY_MS,
     NOW_MS,
     Event,
     Pipeline,
@@ -85,31 +83,6 @@ def test_credits_equal_a_plain_recount_however_events_and_rulings_interleave(
         line.rule(item) if isinstance(item, Ruling) else line.events([item])
     for source, expected in recount(events, rulings).items():
         assert line.source(source, "right", "wrong", "f0", "t0") == expected
-
-
-@settings(deadline=None, max_examples=60)
-@given(event_lists(), st.sampled_from([1, 2, 3]), st.integers(0, 60))
-def test_a_ruling_withdrawn_restores_sources_and_scores(events: list[Event], verdict: int, hour: int) -> None:
-    line = Pipeline()
-    line.rule(Ruling(CLAIMS[1], 2, T0 - DAY_MS))
-    line.events(events)
-    claims = sorted({e.claim for e in events})
-    before_scores = line.claims.read(claims)
-    before = {e.source: line.source(e.source, *SUMS) for e in events}
-    ref = {e.source: line.source(e.source, "ref") for e in events}
-    line.rule(Ruling(CLAIMS[0], verdict, T0 + hour * 3_600_000))
-    line.rule(Ruling(CLAIMS[0], 0, T0 + hour * 3_600_000 + 5, version=2))
-    after_scores = line.claims.read(claims)
-    for name in ("score", "risk", "low", "high"):
-        assert after_scores[name] == pytest.approx(before_scores[name], abs=2e-3)
-    for source, sums in before.items():
-        fade = 2.0 ** (-(line.source(source, "ref") - ref[source]) / (180 * DAY_MS)) if ref[source] else 1.0
-        now = line.source(source, *SUMS)
-        assert now[:6] == sums[:6]
-        assert now[6:] == pytest.approx([v * fade for v in sums[6:]], abs=1e-9)
-
-
-SUMS = ("right", "wrong", "f0", "t0", "gain", "loss", "rs", "es", "rd", "ed", "rp", "ep")
 
 
 def test_a_revised_verdict_turns_right_into_wrong() -> None:
