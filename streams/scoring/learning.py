@@ -32,7 +32,8 @@ from streams.scoring.calibration import Calibration
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, logit, sigmoid
 from streams.scoring.params import NAMES, Params
-from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGISTRY, SHADOW, SIGNALS
+from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGISTRY, SHADOW, SIGNALS, UNTAUGHT_WEIGHTS
+from streams.scoring.skill import Skill
 
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
@@ -131,6 +132,9 @@ class Learner:
         calibration = self._calibration()
         calibration.learn(z, false, share, counts=age == 1)
         self._set_vector("cal", calibration.state)
+        skill = self._skill()
+        skill.learn(z, base, false, share)
+        self._set_vector("skill", skill.state)
         self._calibrate_score(logit(self._pi()) + corroboration, 1.0 - y, share)
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
@@ -160,6 +164,9 @@ class Learner:
     def _calibration(self) -> Calibration:
         return Calibration(self._vector("cal", np.zeros(Calibration.SIZE)))
 
+    def _skill(self) -> Skill:
+        return Skill(self._vector("skill", np.zeros(Skill.SIZE)))
+
     def _calibrate_score(self, z: float, y: float, share: float) -> None:
         """One step of a and ln b of the public score on the loss of σ(a + b·z)."""
         theta = self._vector("platt", np.zeros(2))
@@ -182,6 +189,8 @@ class Learner:
     def values(self) -> dict[str, float]:
         """What has been learned so far, by name of parameter."""
         beta, _ = self._weights()
+        trust = self._skill().trust
+        beta = trust * beta + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
         beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
         used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}

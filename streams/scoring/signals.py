@@ -25,6 +25,7 @@ class Signal:
         meaning: what it hears, for people.
         either: whether its weight may take either sign.
         shadow: computed and shown, without any effect.
+        taught: whether it means nothing without verdicts, being made of the records that they leave.
     """
 
     name: str
@@ -33,21 +34,22 @@ class Signal:
     meaning: str
     either: bool = False
     shadow: bool = False
+    taught: bool = False
 
 
 REGISTRY = (
-    Signal("history", 0.4, TIGHT, "on which side of falsehoods all participants stood before"),
-    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days"),
-    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days"),
-    Signal("history_known", 0.05, TIGHT, "the same, over participants with a record alone"),
-    Signal("history_veterans", 0.1, TIGHT, "the same, over participants in eight settled claims or more"),
-    Signal("history_repliers", 0.3, TIGHT, "the same, over those who answered in words, the root apart"),
+    Signal("history", 0.4, TIGHT, "on which side of falsehoods all participants stood before", taught=True),
+    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days", taught=True),
+    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days", taught=True),
+    Signal("history_known", 0.05, TIGHT, "the same, over participants with a record alone", taught=True),
+    Signal("history_veterans", 0.1, TIGHT, "the same, over participants in eight settled claims or more", taught=True),
+    Signal("history_repliers", 0.3, TIGHT, "the same, over those who answered in words, the root apart", taught=True),
     Signal("crowd_known", 0.0, 0.05, "how many have a record, whatever it says", either=True),
-    Signal("root", 0.05, TIGHT, "the root author's own history"),
+    Signal("root", 0.05, TIGHT, "the root author's own history", taught=True),
     Signal("slow", 0.25, TIGHT, "a slow start over ten minutes"),
     Signal("slow_3h", 0.15, TIGHT, "a slow start over three hours"),
-    Signal("evidence", 0.6, LOOSE, "minus the public corroboration"),
-    Signal("signed", 0.1, LOOSE, "stances with weights of either sign"),
+    Signal("evidence", 0.6, LOOSE, "minus the public corroboration", taught=True),
+    Signal("signed", 0.1, LOOSE, "stances with weights of either sign", taught=True),
     Signal("vote", 0.4, LOOSE, "denials against supports, reshares apart"),
     Signal("denial", 0.3, LOOSE, "the same as a ratio"),
     Signal("vote_unknown", 0.0, FREE, "the vote of newcomers", either=True),
@@ -60,4 +62,5 @@ SIGNALS = tuple(s.name for s in REGISTRY)
 SHADOW = frozenset(s.name for s in REGISTRY if s.shadow)
 EITHER_SIGN = frozenset(s.name for s in REGISTRY if s.either)
 PRIOR_WEIGHTS = tuple(s.weight for s in REGISTRY)
+UNTAUGHT_WEIGHTS = tuple(0.0 if s.taught else s.weight for s in REGISTRY)
 PARAMETERS = tuple(f"risk_{name}" for name in SIGNALS)

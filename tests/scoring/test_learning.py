@@ -61,6 +61,21 @@ def test_a_signal_that_tells_gains_weight_and_one_that_misleads_goes_to_zero_not
     assert all(told.values()[f"risk_{name}"] == 0.0 for name in SHADOW)
 
 
+def test_verdicts_that_nothing_learned_predicts_take_the_weight_from_records_and_from_nothing_else() -> None:
+    learner, rng = Learner(), np.random.default_rng(5)
+    learner.apply(lessons([(bool(rng.random() < 0.5), signals) for _, signals in drawn(5, 600, 0.0)]), 0)
+    values = learner.values()
+    assert all(values[f"risk_{name}"] < 0.1 * PRIOR_WEIGHTS[SIGNALS.index(name)] for name in ("history", "root"))
+    assert values["risk_vote"] == pytest.approx(PRIOR_WEIGHTS[SIGNALS.index("vote")], rel=0.1)
+
+
+def test_verdicts_that_can_be_predicted_are_believed_whole() -> None:
+    learner = Learner()
+    learner.apply(lessons(drawn(0, 200, 2.0)), 0)
+    learned = learner.state["v"][learner.state.find([f"beta/{i}" for i in range(len(SIGNALS))])]
+    assert learner.values()["risk_history"] == learned[SIGNALS.index("history")]
+
+
 def test_a_signal_in_shadow_moves_nothing_that_is_learned() -> None:
     dark = [SIGNALS.index(name) for name in SHADOW]
     rows = drawn(0, 100, 2.0)
