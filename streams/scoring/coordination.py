@@ -6,9 +6,14 @@ are counted: claims shared on the same side, on opposite sides, and on the same 
     npmi = ln(co·N / (n_a·n_b)) / −ln(co / N)                 co shared claims, n joined, N claims seen
     edge   windowed:     near ≥ 5 and (npmi(near) ≥ .55 or near / (min n + 10) ≥ .4), n ≥ 10 each
            window-free:  same ≥ 5 and npmi(same) ≥ .3 and same / (same + opposite) ≥ .9
+           synchronous:  near ≥ 5 and near / (same + opposite) ≥ .8 and near·min h ≥ 7
+                         h = mean of −ln r over a source's claims, r the share of a claim's pairs within 20 minutes
 
-Slow botnets evade any window, but not the second rule: they must stand on the same side of the same rare claims. Edges
-become clusters as connected parts in which everybody keeps at least four edges and a quarter of the possible ones.
+Slow botnets evade any window, but not the second rule: they must stand on the same side of the same rare claims. Nets
+without borders, of which each act draws other members, evade both: two of them share few of their claims. But whenever
+they meet, they meet at once, which by chance has probability Π r: it says nothing of claims on which everybody comes at
+once, and much of those that take days. Edges become clusters as connected parts in which everybody keeps at least four
+edges and a quarter of the possible ones.
 
 Pairs are first counted in a sketch (one row of 2²² counters by the hash of a pair, which only ever counts too much),
 and only those that reach five there are counted exactly: memory is bounded by the participations given, and nothing
@@ -47,6 +52,8 @@ class CoordinationConfig:
     overlap_near: float = 0.4
     npmi_same: float = 0.3
     agreement: float = 0.9
+    together: float = 0.8
+    surprise: float = 7.0  # nats
     members_min: int = 5
     degree_min: int = 4
     density_min: float = 0.25
@@ -119,9 +126,37 @@ def edges(took_part: Participations, sources: int, config: CoordinationConfig) -
         & ((npmi(pairs.near, n_a, n_b, seen) >= config.npmi_near)
            | (pairs.near / (fewest + 10.0) >= config.overlap_near))
     )  # fmt: skip
+    unlikely = surprise(took_part, sources, config)
+    synchronous = (
+        (pairs.near >= config.shared_min)
+        & (pairs.near >= config.together * (pairs.same + pairs.opposite))
+        & (pairs.near * np.minimum(unlikely[pairs.a], unlikely[pairs.b]) >= config.surprise)
+    )
     agreed = pairs.same / (pairs.same + pairs.opposite) >= config.agreement
-    edge = windowed | (agreed & (npmi(pairs.same, n_a, n_b, seen) >= config.npmi_same))
+    edge = windowed | synchronous | (agreed & (npmi(pairs.same, n_a, n_b, seen) >= config.npmi_same))
     return pairs.a[edge], pairs.b[edge]
+
+
+def surprise(took_part: Participations, sources: int, config: CoordinationConfig) -> Floats:
+    """h of each source, in nats: how unlikely it is to meet somebody on its claims within 20 minutes.
+
+    Two claims, one of four people at once and one of four over four hours; source 0 was on both.
+
+    >>> who, claim = np.array([0, 1, 2, 3, 0, 4, 5, 6]), np.repeat([0, 1], 4)
+    >>> some = Participations(who, claim, np.array([0, 0, 0, 0, 0, 1, 2, 3]) * 3_600_000, np.ones(8, np.int8))
+    >>> surprise(some, 7, CoordinationConfig()).round(2).tolist()
+    [1.11, 0.13, 0.13, 0.13, 2.08, 2.08, 2.08]
+    """
+    order = np.lexsort((took_part.t_ms, took_part.claim))
+    claim, t_ms = took_part.claim[order], took_part.t_ms[order]
+    since = t_ms - t_ms.min() if t_ms.size else t_ms
+    place = claim * (int(since.max(initial=0)) + config.near_ms + 1) + since
+    after = np.searchsorted(place, place + config.near_ms, "right") - np.arange(len(place)) - 1
+    near, people = np.bincount(claim, after), np.bincount(claim)
+    rate = (near + 1.0) / (people * (people - 1) / 2 + 2.0)
+    total = np.bincount(took_part.source, -np.log(rate[took_part.claim]), minlength=sources)
+    mean: Floats = total / np.maximum(np.bincount(took_part.source, minlength=sources), 1)
+    return mean
 
 
 def co_actions(took_part: Participations, joined: Ints, config: CoordinationConfig) -> Pairs:

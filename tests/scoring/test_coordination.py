@@ -72,6 +72,29 @@ def test_a_net_is_found_fast_or_slow_and_honest_people_are_left_alone() -> None:
         assert len(set(found.values())) == 1
 
 
+def drawn_anew(pool: int, part: int, honest_ms: int) -> list[Event]:
+    """Every second claim has 15 minutes of `part` accounts of a pool; honest people come within `honest_ms`."""
+    rng = np.random.default_rng(8)
+    events = []
+    for c in range(120):
+        t0 = c * 6 * HOUR_MS
+        for i in rng.choice(60, 20, replace=False).tolist():
+            events.append((t0 + int(rng.integers(0, honest_ms)), f"h{i}", c, 1))
+        for i in rng.choice(pool, part * (c % 2), replace=False).tolist():
+            events.append((t0 + int(rng.integers(0, 15 * 60_000)), f"bot{i}", c, 2))
+    events.sort()
+    return [Event(s, f"c{c}", f"e{n}", t, stance) for n, (t, s, c, stance) in enumerate(events)]
+
+
+def test_a_net_that_draws_its_members_anew_each_time_is_found() -> None:
+    found = {s: c for said in assigned(state(), once(drawn_anew(40, 14, 48 * HOUR_MS))) for s, c in said.items() if c}
+    assert set(found) == {f"bot{i}" for i in range(40)}
+
+
+def test_where_everybody_comes_at_once_nobody_is_taken_for_a_net() -> None:
+    assert not assigned(state(), once(drawn_anew(40, 0, 15 * 60_000)))
+
+
 def test_a_cluster_keeps_its_id_from_look_to_look() -> None:
     said = assigned(state(), once(world(4, False)))
     assert len({c for one in said for c in one.values() if c}) == 1
