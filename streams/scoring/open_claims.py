@@ -7,6 +7,8 @@ import numpy as np
 from streams.columns import Table
 from streams.scoring.numeric import Ints
 
+FEW = 16  # sources whose lists are followed one by one
+
 
 class OpenClaims:
     """Doubly linked lists in columns: `sources.head`, `pairs.next`, `pairs.prev`, all row + 1 with 0 for none."""
@@ -36,6 +38,8 @@ class OpenClaims:
         Returns:
             index into `source_rows`, and the pair row, of each.
         """
+        if len(source_rows) <= FEW:
+            return self._newest_of_few(source_rows, most)
         owners, found = [], []
         owner = np.arange(len(source_rows))
         link = self.sources["head"][source_rows].astype(np.int64)
@@ -51,6 +55,21 @@ class OpenClaims:
         if not owners:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         return np.concatenate(owners), np.concatenate(found)
+
+    def _newest_of_few(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
+        """The same, link by link: a list may be long, and a step of numpy costs as much as dozens of links."""
+        following, stamped = self.pairs["next"], self.pairs["at"]
+        owners: list[int] = []
+        found: list[int] = []
+        for owner, link in enumerate(self.sources["head"][source_rows].tolist()):
+            passed = 0
+            while link and passed < most:
+                row, passed = link - 1, passed + 1
+                if stamped[row]:
+                    owners.append(owner)
+                    found.append(row)
+                link = int(following[row])
+        return np.array(owners, np.int64), np.array(found, np.int64)
 
     def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
         """Every pair of each source that a verdict in force has settled, in the form of `newest`."""
