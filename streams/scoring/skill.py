@@ -1,11 +1,12 @@
 """Skill: whether verdicts can be told from what earlier verdicts taught, and so whether they are to be believed.
 
-    b̂      = Σ (y − p)·z / Σ p(1 − p)·z²        over lessons, forgotten with .998 a claim
-             z the log-odds that the weights of before the lesson give, p the base rate of the latest verdicts
+    b̂      = Σ (y − p)·u / Σ p(1 − p)·u²        over lessons, forgotten with .998 a claim
+             u = 4σ(z) − 2, z the log-odds that the weights of before the lesson give: near 0 it is z, and a sure
+             forecast counts as 2; p the base rate of the latest verdicts
     trust   = min(1, P(b > .3) / P₀(b > .3)),  b ~ N(.5, .5²) before any verdict (P₀)
     weights = trust · learned + (1 − trust) · untaught
 
-b̂ is one Newton step on the slope of σ(logit p + b·z) from b = 0: it is 0 in expectation where verdicts have nothing to
+b̂ is one Newton step on the slope of σ(logit p + b·u) from b = 0: it is 0 in expectation where verdicts have nothing to
 do with what was learned, whatever the base rate and however sure z was of itself. Verdicts of which half are wrong
 teach nothing, and the records that they leave drown what is known without them. Untaught are the prior weights of the
 signals that need no records: what a stream without any verdict would go by.
@@ -22,7 +23,7 @@ import math
 
 import numpy as np
 
-from streams.scoring.numeric import Floats
+from streams.scoring.numeric import Floats, sigmoid
 
 REMEMBER = 0.998
 USUAL, USUAL_SD = 0.5, 0.5
@@ -54,7 +55,8 @@ class Skill:
 
     def learn(self, z: float, base: float, false: bool, share: float) -> None:
         """One lesson: log-odds that were predicted, apart from the base rate, and the verdict; share 1 is a claim's."""
-        news = np.array([(float(false) - base) * z, base * (1.0 - base) * z * z])
+        u = 4.0 * float(sigmoid(z)) - 2.0
+        news = np.array([(float(false) - base) * u, base * (1.0 - base) * u * u])
         self.state = self.state * REMEMBER**share + share * news
 
 
