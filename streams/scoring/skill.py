@@ -12,7 +12,7 @@ teach nothing, and the records that they leave drown what is known without them.
 signals that need no records: what a stream without any verdict would go by.
 
 Source: the score test, Rao 1948; forecasts before the event as the measure of a model, Dawid 1984 (prequential). On
-honest sets b̂ was .4 to 1.2, under attack too; with half of the verdicts turned it was −.1 to .1. Range: trust in
+honest sets the slope of z was .4 to 1.2, attacked or not; with half of the verdicts turned −.1 to .1. Range: trust in
 (0, 1]. Failure modes: a minority of wrong verdicts is not seen; a majority that is wrong the same way is consistent
 with itself, and is believed; the public score goes on believing; records that say little yet are set aside for a while.
 """
