@@ -38,10 +38,20 @@ def spread_all(
             kinds.setdefault(block.kind, []).append(block)
     outgoing = []
     for parts in kinds.values():
-        joined = concat(parts)
+        joined = _in_force(concat(parts)) if len(parts) > 1 else parts[0]
         joined.up, joined.origin = up, sequence()
         outgoing += spread(joined, column, topic, partitions)
     return outgoing
+
+
+def _in_force(block: Block) -> Block:
+    """Of several stamps of one participant the last: it replaces those before it. Other blocks stay as they are."""
+    if block.kind != "restamp":
+        return block
+    source, claim = block["s"], block["c"]
+    backwards = (source.codes * len(claim.categories) + claim.codes)[::-1]
+    _, first = np.unique(backwards, return_index=True)
+    return block.take(np.sort(len(block) - 1 - first))
 
 
 def everyone(
