@@ -69,9 +69,9 @@ class Core:
             block = self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo])
             self._send(block)
 
-    def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int | Ints) -> None:
         """Send the rulings to the claims stage; its credits reach the sources, their new stamps the claims."""
-        self._now_ms = max(self._now_ms, at_ms)
+        self._now_ms = max(self._now_ms, int(np.max(at_ms)))
         n = len(claims)
         names = [self._columns.claims[c] for c in claims.tolist()]
         columns: dict[str, Any] = {
@@ -80,7 +80,7 @@ class Core:
             "ver": np.ones(n, np.int64),
             "verdict": verdicts.astype(np.int8),
             "rater": [RATER] * n,
-            "t": np.full(n, at_ms, np.int64),
+            "t": np.broadcast_to(np.asarray(at_ms, np.int64), n),
             "kind": ["fact-check"] * n,
             "event": [""] * n,
             "url": [""] * n,

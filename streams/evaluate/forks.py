@@ -19,14 +19,19 @@ class ForkFailed(RuntimeError):
 
 
 class Forks(Generic[T]):
-    """At most `jobs` forks beside each other; `results` come in the order of starting."""
+    """At most `jobs` forks beside each other; `results` come in the order of starting.
 
-    def __init__(self, jobs: int = 2) -> None:
+    Args:
+        done: called with a fork's size, whatever that means to the caller, when it has ended.
+    """
+
+    def __init__(self, jobs: int = 2, done: Callable[[int], None] = lambda size: None) -> None:
         self._jobs = max(1, jobs)
-        self._running: dict[int, tuple[int, int]] = {}  # read end → (index, process id)
+        self._done = done
+        self._running: dict[int, tuple[int, int, int]] = {}  # read end → (index, process id, size)
         self._parts: list[list[bytes]] = []
 
-    def start(self, work: Callable[[], T]) -> None:
+    def start(self, work: Callable[[], T], size: int = 0) -> None:
         """Begin the work on a copy of the present; waits for a free place."""
         while len(self._running) >= self._jobs:
             self._collect()
@@ -39,7 +44,7 @@ class Forks(Generic[T]):
             os.close(read_end)
             self._child(work, write_end)
         os.close(write_end)
-        self._running[read_end] = (len(self._parts), child)
+        self._running[read_end] = (len(self._parts), child, size)
         self._parts.append([])
 
     @staticmethod
@@ -60,7 +65,7 @@ class Forks(Generic[T]):
         """Wait until some fork says something; forget those that ended."""
         ready, _, _ = select.select(list(self._running), [], [])
         for end in ready:
-            index, child = self._running[end]
+            index, child, size = self._running[end]
             part = os.read(end, 1 << 16)
             if part:
                 self._parts[index].append(part)
@@ -68,6 +73,7 @@ class Forks(Generic[T]):
             os.close(end)
             os.waitpid(child, 0)
             del self._running[end]
+            self._done(size)
 
     def results(self) -> list[T]:
         """Wait for all; what each returned, in order. ForkFailed if one raised or died."""

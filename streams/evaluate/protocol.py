@@ -5,13 +5,16 @@ strictly before it. Where moments tie, predictions come first, then releases, th
 and on claims of its group never count: at the first such release that precedes one of the group's predictions, the
 world forks, and the fork lives on without the group's rulings until the group's last prediction. A scorer that can
 tell by itself what it would say without some rulings (`Scorer.aside`) is asked; any other is forked as a process, which
-is always right and costs all the events in between once more for every group.
+is always right and costs all the events in between once more for every group. Where that would take hours, forks go in
+larger steps while nothing happens to their group (`Trial.stops`): every prediction still knows all that it may and
+nothing else, but what came meanwhile was taken in by larger blocks, as a live worker takes it in.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +25,9 @@ from streams.evaluate.cascades import CascadeSet, Codes, Ints, Rulings, Small
 from streams.evaluate.forks import Forks
 
 Floats = npt.NDArray[np.float64]
+
+FINE_STOPS = 50_000  # of all forks of a trial, some ten minutes of CPU; with more they go in larger steps
+STEP_ROWS = 4096  # events that a fork in larger steps may leave for later
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class Scorer(Predictor, Protocol):
     def feed(self, batch: Batch) -> None:
         """Take events, in order of time."""
 
-    def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
-        """Take verdicts (1 true, 2 false) released at `at_ms`."""
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int | Ints) -> None:
+        """Take verdicts (1 true, 2 false) released at `at_ms`, all at one moment or each at its own, ascending."""
 
     def aside(self, withheld: Codes) -> Predictor | None:
         """This scorer as it goes on without rulings on the withheld claims, none of which has been released yet.
@@ -134,6 +140,7 @@ class Trial:
     claims: Codes
     rulings: Rulings
     horizons_ms: tuple[int, ...]
+    start_ms: Ints  # [claims of the set] t₀
     withhold_group: Codes  # [claims of the set] rulings on claims of one's own number are withheld
     moments: Moments
     asserted: Small
@@ -145,7 +152,8 @@ class Trial:
             raise ValueError(f"groups must be withheld or released, not {groups!r}")
         claims = data.evaluated()
         rulings = data.rulings(lag_ms)
-        asked_ms = data.start_ms[claims][:, None] + np.asarray(horizons_ms, np.int64)[None, :]
+        start_ms = data.start_ms
+        asked_ms = start_ms[claims][:, None] + np.asarray(horizons_ms, np.int64)[None, :]
         times = np.unique(np.concatenate([asked_ms.ravel(), rulings.t_ms]))
         asked: list[list[tuple[int, int]]] = [[] for _ in times]
         released: list[list[int]] = [[] for _ in times]
@@ -158,56 +166,88 @@ class Trial:
         own = np.arange(len(data.claim_ids), dtype=np.int32)
         group = data.group if groups == "withheld" else own
         moments = Moments(times, cut, asked, released)
-        return cls(data, claims, rulings, tuple(horizons_ms), group, moments, data.asserted)
+        return cls(data, claims, rulings, tuple(horizons_ms), start_ms, group, moments, data.asserted)
 
     def groups_asked(self, at: int) -> set[int]:
         """Groups of the claims that are predicted at moment `at`."""
         return {int(self.withhold_group[self.claims[row]]) for row, _ in self.moments.asked[at]}
 
-    def last_asked(self) -> dict[int, int]:
-        """Group → index of the last moment at which one of its claims is predicted."""
+    def forks(self) -> list[Fork]:
+        """Where the world forks and until when each fork lives, in order of time."""
         last: dict[int, int] = {}
         for at in range(len(self.moments.times)):
             last.update(dict.fromkeys(self.groups_asked(at), at))
-        return last
+        begun: dict[int, Fork] = {}
+        for at, released in enumerate(self.moments.released):
+            for group in self.withhold_group[self.rulings.claim[released]].tolist():
+                if group not in begun and last.get(group, -1) > at:
+                    begun[group] = Fork(group, at, last[group])
+        return list(begun.values())
+
+    def stops(self, fork: Fork) -> list[int]:
+        """Moments at which a fork in larger steps stops.
+
+        Every moment from before a claim of its group begins until its last prediction and its ruling are over, so that
+        neither predictions nor flags come later than they would; else when STEP_ROWS events would be left for later.
+        """
+        times, cut = self.moments.times, self.moments.cut
+        over = self.start_ms + max(self.horizons_ms)
+        np.maximum.at(over, self.rulings.claim, self.rulings.t_ms)
+        busy = np.zeros(len(times) + 1, bool)
+        for claim in np.flatnonzero(self.withhold_group == fork.group).tolist():
+            first = int(np.searchsorted(times, self.start_ms[claim], side="left"))
+            busy[max(first - 1, 0) : int(np.searchsorted(times, over[claim], side="right"))] = True
+        found, at = [], int(cut[fork.first])
+        for moment in range(fork.first + 1, fork.last + 1):
+            if busy[moment] or moment == fork.last or cut[moment + 1] - at > STEP_ROWS:
+                found.append(moment)
+                at = int(cut[moment])
+        return found
+
+    def events_again(self, forks: Iterable[Fork]) -> int:
+        """How many events the forks are fed, in all."""
+        return sum(int(self.moments.cut[fork.last] - self.moments.cut[fork.first]) for fork in forks)
 
 
-def run(trial: Trial, scorer: Scorer, tick: Callable[[int], None] = lambda events: None, jobs: int = 2) -> Forecast:
+@dataclass(frozen=True)
+class Fork:
+    """A group whose rulings are withheld from the releases of moment `first` to the predictions of moment `last`."""
+
+    group: int
+    first: int
+    last: int
+
+
+def run(
+    trial: Trial,
+    scorer: Scorer,
+    tick: Callable[[int, int], None] = lambda done, of: None,
+    jobs: int = 2,
+    fine: int = FINE_STOPS,
+) -> Forecast:
     """Put a scorer through the trial.
 
     Args:
-        tick: called with the number of events consumed since the last call, for a progress bar.
+        tick: called with the number of events consumed so far and in all, those of forks included.
         jobs: how many forks may run beside each other.
+        fine: forks that would stop more often than that in all go in larger steps, see `stops`.
     """
     shape = (len(trial.claims), len(trial.horizons_ms))
     made = Forecast(
         scorer.name, scorer.probabilistic, trial.claims, trial.horizons_ms, np.zeros(shape), np.zeros(shape)
     )
     line = _Line(trial, scorer, made)
-    forks: Forks[_ForkResult] = Forks(jobs)
-    last_asked = trial.last_asked()
-    forked: set[int] = set()
-    asides: dict[int, Predictor] = {}
+    apart = _Apart(trial, scorer, tick, jobs, fine)
     for at in range(len(trial.moments.times)):
-        tick(line.advance(at))
-        line.predict(at, lambda group: group not in forked)
-        for group in trial.groups_asked(at) & asides.keys():
-            line.predict(at, group.__eq__, asides[group])
-            if last_asked[group] == at:
-                del asides[group]
-        for group in line.groups_released(at):
-            if group not in forked and last_asked.get(group, -1) > at:
-                forked.add(group)
-                aside = scorer.aside(np.flatnonzero(trial.withhold_group == group).astype(np.int32))
-                if aside is not None:
-                    asides[group] = aside
-                else:
-                    forks.start(_fork(trial, scorer, group, at, last_asked[group]))
-        line.release(at, lambda group: True)
-    tick(line.advance(None))
+        apart.tell(line.advance(at))
+        line.predict(at, lambda group: group not in apart.begun)
+        apart.predict(line, at)
+        apart.begin(at)
+        line.release([at], lambda group: True)
+    apart.tell(line.advance(None))
     made.seconds = line.seconds
-    own = {f.claim: f for f in reversed(scorer.flags()) if int(trial.withhold_group[f.claim]) not in forked}
-    for odds_of, score_of, flags in forks.results():
+    own = {f.claim: f for f in reversed(scorer.flags()) if int(trial.withhold_group[f.claim]) not in apart.begun}
+    for odds_of, score_of, flags in apart.forks.results():
         for (row, column), odds in odds_of.items():
             made.log_odds[row, column], made.score[row, column] = odds, score_of[row, column]
         own.update({f.claim: f for f in flags})
@@ -215,23 +255,74 @@ def run(trial: Trial, scorer: Scorer, tick: Callable[[int], None] = lambda event
     return made
 
 
+class _Apart:
+    """The groups whose rulings have been withheld so far: as forks, or as asides of the scorer."""
+
+    def __init__(self, trial: Trial, scorer: Scorer, tick: Callable[[int, int], None], jobs: int, fine: int) -> None:
+        self.trial = trial
+        self.scorer = scorer
+        self.begun: set[int] = set()
+        self._planned: defaultdict[int, list[Fork]] = defaultdict(list)
+        planned = trial.forks()
+        for fork in planned:
+            self._planned[fork.first].append(fork)
+        self._asides: dict[int, tuple[Fork, Predictor]] = {}
+        # A scorer that is asked aside says so at its first group; until then the forks' events count as to be done.
+        self._coarse = sum(fork.last - fork.first for fork in planned) > fine
+        self._tick = tick
+        self._done, self._all = 0, len(trial.of) + trial.events_again(planned)
+        self.forks: Forks[_ForkResult] = Forks(jobs, done=self.tell)
+
+    def tell(self, events: int) -> None:
+        """So many events more are done."""
+        self._done += events
+        self._tick(self._done, self._all)
+
+    def predict(self, line: _Line, at: int) -> None:
+        """What the scorer says aside at the moment."""
+        for group in self.trial.groups_asked(at) & self._asides.keys():
+            fork, aside = self._asides[group]
+            line.predict(at, group.__eq__, aside)
+            if fork.last == at:
+                del self._asides[group]
+
+    def begin(self, at: int) -> None:
+        """Set aside, or fork, the groups whose first ruling comes at the moment."""
+        for fork in self._planned[at]:
+            self.begun.add(fork.group)
+            events = self.trial.events_again([fork])
+            aside = self.scorer.aside(np.flatnonzero(self.trial.withhold_group == fork.group).astype(np.int32))
+            if aside is not None:
+                self._asides[fork.group] = fork, aside
+                self._all -= events
+            else:
+                self.forks.start(_fork(self.trial, self.scorer, fork, self._coarse), events)
+
+
 _ForkResult = tuple[dict[tuple[int, int], float], dict[tuple[int, int], float], list[Flag]]
 
 
-def _fork(trial: Trial, scorer: Scorer, group: int, at: int, last: int) -> Callable[[], _ForkResult]:
-    """Work of a fork: on from the releases of moment `at`, without the group's rulings, up to moment `last`."""
+def _fork(trial: Trial, scorer: Scorer, fork: Fork, coarse: bool) -> Callable[[], _ForkResult]:
+    """Work of a fork: on from the releases of its first moment, without its group's rulings."""
+
+    def others(group: int) -> bool:
+        return group != fork.group
 
     def work() -> _ForkResult:
         shape = (len(trial.claims), len(trial.horizons_ms))
         made = Forecast("", True, trial.claims, trial.horizons_ms, np.zeros(shape), np.zeros(shape))
-        line = _Line(trial, scorer, made, position=int(trial.moments.cut[at]))
-        line.release(at, lambda g: g != group)
+        line = _Line(trial, scorer, made, position=int(trial.moments.cut[fork.first]))
+        line.release([fork.first], others)
         asked: list[tuple[int, int]] = []
-        for moment in range(at + 1, last + 1):
+        passed = fork.first + 1
+        for moment in trial.stops(fork) if coarse else range(passed, fork.last + 1):
             line.advance(moment)
-            asked += line.predict(moment, lambda g: g == group)
-            line.release(moment, lambda g: g != group)
-        flags = list({f.claim: f for f in reversed(scorer.flags()) if trial.withhold_group[f.claim] == group}.values())
+            line.release(range(passed, moment), others)
+            asked += line.predict(moment, fork.group.__eq__)
+            line.release([moment], others)
+            passed = moment + 1
+        of_group = [f for f in reversed(scorer.flags()) if trial.withhold_group[f.claim] == fork.group]
+        flags = list({f.claim: f for f in of_group}.values())
         return {p: float(made.log_odds[p]) for p in asked}, {p: float(made.score[p]) for p in asked}, flags
 
     return work
@@ -275,19 +366,14 @@ class _Line:
                 self.made.log_odds[pair], self.made.score[pair] = odds[i], score[i]
         return pairs
 
-    def groups_released(self, at: int) -> Iterator[int]:
-        """Groups of the claims that are ruled on at the moment."""
-        for i in self.trial.moments.released[at]:
-            yield int(self.trial.withhold_group[self.trial.rulings.claim[i]])
-
-    def release(self, at: int, wanted: Callable[[int], bool]) -> None:
-        """Release the moment's rulings on claims of the wanted groups."""
+    def release(self, moments: Iterable[int], wanted: Callable[[int], bool]) -> None:
+        """Release the moments' rulings on claims of the wanted groups."""
         rulings = self.trial.rulings
-        released = self.trial.moments.released[at]
+        released = [i for at in moments for i in self.trial.moments.released[at]]
         picked = [i for i in released if wanted(int(self.trial.withhold_group[rulings.claim[i]]))]
         if picked:
             began = time.perf_counter()
-            self.scorer.rule(rulings.claim[picked], rulings.verdict[picked], int(self.trial.moments.times[at]))
+            self.scorer.rule(rulings.claim[picked], rulings.verdict[picked], rulings.t_ms[picked])
             self.seconds += time.perf_counter() - began
 
 

@@ -130,14 +130,7 @@ def _baseline(trial: Trial, name: str) -> Forecast:
 
 def run_scorer(trial: Trial, scorer: Scorer, progress: Progress, jobs: int) -> Forecast:
     """Put a scorer through the trial, with its name in the progress."""
-    done = 0
-
-    def tick(events: int) -> None:
-        nonlocal done
-        done += events
-        progress(f"{trial.of.name} · {scorer.name}", done, len(trial.of))
-
-    return run(trial, scorer, tick, jobs)
+    return run(trial, scorer, partial(progress, f"{trial.of.name} · {scorer.name}"), jobs)
 
 
 def _cost(options: Options, data: CascadeSet, clean: dict[str, Any], hit: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from streams.evaluate.attacks import ATTACKS, attack
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
 from streams.evaluate.core import Core
-from streams.evaluate.protocol import Batch, Flag, Scorer, Trial, run
+from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, run
 from streams.evaluate.world import WorldSettings, make_world
 from tests.evaluate.builders import HOUR_MS, cascades
 
@@ -32,7 +32,7 @@ class Witness:
     def feed(self, batch: Batch) -> None:
         self.events += batch.hi - batch.lo
 
-    def rule(self, claims: np.ndarray, verdicts: np.ndarray, at_ms: int) -> None:
+    def rule(self, claims: np.ndarray, verdicts: np.ndarray, at_ms: int | np.ndarray) -> None:
         self.verdicts += claims.tolist()
 
     def predict(self, claims: np.ndarray, at_ms: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,21 +130,57 @@ def test_the_future_planted_in_the_data_changes_no_prediction(name: str) -> None
         assert not np.array_equal(before.log_odds, after.log_odds)  # the test would notice
 
 
-@pytest.mark.parametrize("name", ["ours", "user_history", "dawid_skene"])
-def test_a_fork_leaves_no_trace_of_the_withheld_ruling(name: str) -> None:
-    """Turning a ruling over changes no prediction of a claim of the same group."""
+def stories() -> CascadeSet:
     data = small_world()
-    data = replace(data, group=(np.arange(len(data.claim_ids)) // 3).astype(np.int32))
+    return replace(data, group=(np.arange(len(data.claim_ids)) % 20).astype(np.int32))
+
+
+@pytest.mark.parametrize("fine", [0, FINE_STOPS])
+@pytest.mark.parametrize("name", ["ours", "user_history", "dawid_skene"])
+def test_a_fork_leaves_no_trace_of_the_withheld_ruling(name: str, fine: int) -> None:
+    """Turning a ruling over changes no prediction of a claim of the same group."""
+    data = stories()
     rulings = data.own_rulings
     assert rulings is not None
     flipped = rulings.verdict.copy()
     flipped[0] = 3 - flipped[0]
     turned = replace(data, own_rulings=replace(rulings, verdict=flipped))
-    one, other = (run(Trial.of_set(d, (HOUR_MS, 24 * HOUR_MS), 0), SCORERS[name](d)) for d in (data, turned))
+    trials = [Trial.of_set(d, (HOUR_MS, 24 * HOUR_MS), 0) for d in (data, turned)]
+    one, other = (run(trial, SCORERS[name](trial.of), fine=fine) for trial in trials)
     same = data.group[one.claims] == data.group[rulings.claim[0]]
     assert same.any()
     assert np.array_equal(one.log_odds[same], other.log_odds[same])
     assert not np.array_equal(one.log_odds, other.log_odds)
+
+
+def test_in_larger_steps_a_prediction_hears_of_all_that_it_may_and_of_nothing_else() -> None:
+    trial = Trial.of_set(stories(), (HOUR_MS, 24 * HOUR_MS), HOUR_MS)
+    assert len(trial.forks()) > 10
+    assert sum(len(trial.stops(f)) for f in trial.forks()) < sum(f.last - f.first for f in trial.forks()) / 2
+    fine, coarse = (run(trial, Witness(), fine=stops) for stops in (FINE_STOPS, 0))
+    assert np.array_equal(fine.log_odds, coarse.log_odds)
+    assert np.array_equal(fine.score, coarse.score)
+
+
+def test_in_larger_steps_our_risk_stays_near_what_it_is_in_small_ones() -> None:
+    data = stories()
+    trial = Trial.of_set(data, (HOUR_MS, 24 * HOUR_MS), HOUR_MS)
+    fine, coarse = (run(trial, Core(data), fine=stops) for stops in (FINE_STOPS, 0))
+    apart = np.abs(fine.log_odds - coarse.log_odds)
+    assert np.median(apart) < 0.02
+    # What is learned from several verdicts at once is not what is learned from one after the other.
+    assert np.corrcoef(fine.log_odds.ravel(), coarse.log_odds.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("scorer", [Core, BASELINES["user_history"]])
+def test_progress_ends_at_all_that_was_to_be_done_forks_included(scorer: Callable[[CascadeSet], Scorer]) -> None:
+    data = stories()
+    said: list[tuple[int, int]] = []
+    run(Trial.of_set(data, (HOUR_MS,), HOUR_MS), scorer(data), lambda done, of: said.append((done, of)))
+    assert said[-1][0] == said[-1][1] >= len(data)
+    assert [done for done, _ in said] == sorted(done for done, _ in said)
+    if scorer is Core:
+        assert said[-1][1] > len(data)
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate.cascades import DENY, CascadeSet, Codes, Small
+from streams.evaluate.cascades import DENY, CascadeSet, Codes, Ints, Small
 from streams.evaluate.protocol import Batch, Flag, Predictor
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ class Ledger:
         each, last = np.unique(user, return_index=True)
         return each, sign[last]
 
-    def rule(self, claims: Codes, verdicts: Small, at_ms: int) -> None:
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int | Ints) -> None:
         """Settle claims; `count` is called for each that was open."""
         for claim, verdict in zip(claims.tolist(), verdicts.tolist(), strict=True):
             self.truth[claim] = verdict
