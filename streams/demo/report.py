@@ -16,10 +16,9 @@ import numpy as np
 
 from streams.dataset import Dataset
 from streams.demo.watch import Record, Watch
+from streams.evaluate.measures import FLAGS_AFTER, LARGE
 
 HOUR_MS = 3_600_000
-LARGE = 100
-"""Participants from which a false cascade counts as one that must be flagged."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,18 @@ def flags_report(watch: Watch, truth: Truth, facts: Facts, lag_ms: int) -> dict[
     """How good the flags were; only those raised before the claim's verdict count, if it had one.
 
     `precision`: share of flagged claims of known truth that are false. `recall_large`: share of the false claims with
-    `LARGE` participants that were flagged. `median_delay_h`: over all large false cascades, first post to flag, one
-    never flagged counting as infinite (null). `median_hours`: over flagged false claims.
+    over `LARGE` participants that were flagged. `median_delay_h`: over all large false cascades, first post to flag,
+    one never flagged counting as infinite (null), after the first FLAGS_AFTER of the claims, as `evaluate` has it.
+    `median_hours`: over flagged false claims.
     """
     early = {c: flag for c, flag in watch.raised.items() if flag.at_ms <= facts.first.get(c, 0) + lag_ms}
     known = [c for c in early if c in truth.true]
     hits = [c for c in known if not truth.true[c]]
-    large = [c for c, true in truth.true.items() if not true and len(facts.people.get(c, ())) >= LARGE]
+    told = sorted((c for c in truth.true if c in facts.first), key=facts.first.__getitem__)
+    large = [c for c in told if not truth.true[c] and len(facts.people[c]) > LARGE]
+    judged = set(told[int(FLAGS_AFTER * len(told)) :])
     hours = {c: (early[c].at_ms - facts.first[c]) / HOUR_MS for c in hits}
-    delays = [hours.get(c, float("inf")) for c in large]
+    delays = [hours.get(c, float("inf")) for c in large if c in judged]
     middle = median(delays) if delays else float("inf")
     return {
         "raised": len(watch.raised),

@@ -52,7 +52,7 @@ def _flag_sentences(flags: Mapping[str, Any], lag_h: float) -> list[str]:
     if flags["recall_large"] is not None:
         found = round(flags["recall_large"] * flags["large_false"])
         said.append(
-            f"Of {flags['large_false']} falsehoods that reached 100 people, {found} "
+            f"Of {flags['large_false']} falsehoods that passed 100 people, {found} "
             f"{'was' if found == 1 else 'were'} flagged before the verdict."
         )
     return said
