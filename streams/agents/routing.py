@@ -38,7 +38,9 @@ def spread_all(
             kinds.setdefault(block.kind, []).append(block)
     outgoing = []
     for parts in kinds.values():
-        joined = _in_force(concat(parts)) if len(parts) > 1 else parts[0]
+        joined = concat(parts)
+        if len(parts) > 1:
+            joined = _in_force(joined)
         joined.up, joined.origin = up, sequence()
         outgoing += spread(joined, column, topic, partitions)
     return outgoing

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Ints, decay, distinct, to_fixed
+from streams.scoring.numeric import Ints, add_at, decay, distinct, to_fixed
 
 COUNTED = ("right", "wrong", "f0", "t0")
 RECORD, MONTH, TWO_MONTHS = ("rs", "es", "rd", "ed", "rp", "ep"), ("f30", "t30"), ("f60", "t60")
@@ -58,22 +58,31 @@ def recount(
         owner, pair_rows: index into `source_rows`, and row, of every pair that a verdict in force has settled.
     """
     settled = sources["f0"][source_rows] + sources["t0"][source_rows]
-    whole = np.bincount(owner, minlength=len(source_rows)) == settled
-    for field, values in recounted(pairs, owner, pair_rows, len(source_rows), config).items():
-        sources[field][source_rows[whole]] = values[whole]
+    whole, record = recounted(pairs, owner, pair_rows, settled, config)
+    for field, values in record.items():
+        sources[field][source_rows[whole]] = values
 
 
 def recounted(
-    pairs: Table, owner: Ints, pair_rows: Ints, count: int, config: ScoringConfig
-) -> dict[str, npt.NDArray[Any]]:
-    """Time of the latest of the verdicts applied to these pairs, and sums decayed to it, of each of `count` owners."""
+    pairs: Table, owner: Ints, pair_rows: Ints, settled: Ints, config: ScoringConfig
+) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """Time of the latest of the verdicts applied to pairs, and sums decayed to it, of the owners that can be counted.
+
+    Args:
+        settled: how many verdicts are in force on each owner; of one with fewer pairs, a part was forgotten.
+
+    Returns:
+        the owners of which nothing was forgotten, and their records.
+    """
+    count = len(settled)
+    whole = np.flatnonzero(np.bincount(owner, minlength=count) == settled)
     ref = np.zeros(count, np.int64)
     np.maximum.at(ref, owner, pairs["t"][pair_rows])
-    out: dict[str, npt.NDArray[Any]] = {"ref": ref}
+    out: dict[str, npt.NDArray[Any]] = {"ref": ref[whole]}
     for field, amount in applied(pairs, pair_rows, ref[owner], config):
         if field in SUMMED:
-            out[field] = np.bincount(owner, amount, minlength=count)
-    return out
+            out[field] = np.bincount(owner, amount, minlength=count)[whole]
+    return whole, out
 
 
 def applied(
@@ -82,7 +91,7 @@ def applied(
     """What the verdicts applied to pairs add to each field of a record, faded from their own times to `ref_ms`."""
     y, f, stance = pairs["y"][pair_rows], pairs["f"][pair_rows], pairs["x"][pair_rows]
     for field, side in (("right", y == 1), ("wrong", y == -1), ("f0", f == 1), ("t0", f == -1)):
-        yield field, side.astype(np.int32)
+        yield field, side
     age = np.maximum(ref_ms - pairs["t"][pair_rows], 0)
     fade = decay(age, config.credibility_half_life_ms)
     for field, outcome, kind in (("rs", 1, 1), ("es", -1, 1), ("rd", 1, 2), ("ed", -1, 2), ("rp", 1, 3), ("ep", -1, 3)):
@@ -111,8 +120,8 @@ def _advance(sources: Table, rows: Ints, t_ms: Ints, config: ScoringConfig) -> N
 def _add(sources: Table, pairs: Table, rows: Ints, pair_rows: Ints, sign: int, config: ScoringConfig) -> None:
     """Add (or, with sign −1, take out) what is applied for pairs."""
     for field, amount in applied(pairs, pair_rows, sources["ref"][rows], config):
-        np.add.at(sources[field], rows, sign * amount)
+        add_at(sources[field], rows, sign * amount)
     y, surprise = pairs["y"][pair_rows], to_fixed(pairs["q"][pair_rows].astype(np.float64))
     one = to_fixed(np.ones(1))[0]
-    np.add.at(sources["gain"], rows, sign * (one - surprise) * (y == 1))
-    np.add.at(sources["loss"], rows, sign * surprise * (y == -1))
+    add_at(sources["gain"], rows, sign * (one - surprise) * (y == 1))
+    add_at(sources["loss"], rows, sign * surprise * (y == -1))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 
 from streams.columns import Table
+from streams.index import NO_ROWS
 from streams.scoring.numeric import Ints
 
 FEW = 16  # sources whose lists are followed one by one
@@ -40,21 +44,7 @@ class OpenClaims:
         """
         if len(source_rows) <= FEW:
             return self._newest_of_few(source_rows, most)
-        owners, found = [], []
-        owner = np.arange(len(source_rows))
-        link = self.sources["head"][source_rows].astype(np.int64)
-        for _ in range(most):
-            live = link > 0
-            if not live.any():
-                break
-            owner, rows = owner[live], link[live] - 1
-            stamped = self.pairs["at"][rows] > 0
-            owners.append(owner[stamped])
-            found.append(rows[stamped])
-            link = self.pairs["next"][rows].astype(np.int64)
-        if not owners:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return np.concatenate(owners), np.concatenate(found)
+        return self._along(source_rows, most, lambda rows: self.pairs["at"][rows] > 0)
 
     def _newest_of_few(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
         """The same, link by link: a list may be long, and a step of numpy costs as much as dozens of links."""
@@ -73,16 +63,25 @@ class OpenClaims:
 
     def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
         """Every pair of each source that a verdict in force has settled, in the form of `newest`."""
-        found = [(np.zeros(0, np.int64),) * 2]
+        return self._along(source_rows, len(self.pairs), lambda rows: self.pairs["f"][rows] != 0)
+
+    def _along(
+        self, source_rows: Ints, most: int, wanted: Callable[[Ints], npt.NDArray[np.bool_]]
+    ) -> tuple[Ints, Ints]:
+        """Of the `most` newest pairs of each source those that are wanted, all sources a link at a time."""
+        owners, found = [NO_ROWS], [NO_ROWS]
         owner = np.arange(len(source_rows))
         link = self.sources["head"][source_rows].astype(np.int64)
-        while (live := link > 0).any():
+        for _ in range(most):
+            live = link > 0
+            if not live.any():
+                break
             owner, rows = owner[live], link[live] - 1
-            settled = self.pairs["f"][rows] != 0
-            found.append((owner[settled], rows[settled]))
+            picked = wanted(rows)
+            owners.append(owner[picked])
+            found.append(rows[picked])
             link = self.pairs["next"][rows].astype(np.int64)
-        owners, pairs = zip(*found, strict=True)
-        return np.concatenate(owners), np.concatenate(pairs)
+        return np.concatenate(owners), np.concatenate(found)
 
     def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
         """Take pairs out of their sources' lists; pairs that are in no list are left alone."""

@@ -305,7 +305,8 @@ class SourcesState(PartitionState):
     def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
         """Score records of live sources, by source id; changes no state."""
         sources, config, params = self.sources, self.config, self.params
-        fade = decay(self.stamps.age(rows, int(self.clock["latest_ms"][0])), config.credibility_half_life_ms)
+        age = np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0)
+        fade = decay(age, config.credibility_half_life_ms)
         right = (sources["rs"][rows] + sources["rd"][rows] + sources["rp"][rows]) * fade
         wrong = (sources["es"][rows] + sources["ed"][rows] + sources["ep"][rows]) * fade
         right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]

@@ -139,11 +139,6 @@ class Stamps:
         owner, others = self.open_claims.settled(rows[at])
         apart = others != pair_rows[at][owner]
         owner, others = owner[apart], others[apart]
-        left = record["f0"][at] + record["t0"][at]
-        for field, values in recounted(self.pairs, owner, others, len(at), self.config).items():
-            record[field][at] = np.where(np.bincount(owner, minlength=len(at)) == left, values, record[field][at])
-
-    def age(self, rows: Ints, at_ms: int) -> Ints:
-        """By how many ms the latest verdict in force on each source lies before a time; 0 if it came later."""
-        age: Ints = np.maximum(at_ms - self.sources["ref"][rows], 0)
-        return age
+        whole, counted = recounted(self.pairs, owner, others, record["f0"][at] + record["t0"][at], self.config)
+        for field, values in counted.items():
+            record[field][at[whole]] = values

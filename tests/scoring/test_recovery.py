@@ -73,20 +73,20 @@ def control_blocks(draw: Any) -> list[Block]:
     return out
 
 
+@st.composite
+def histories(draw: Any) -> list[Any]:
+    """Events in pieces, rulings and control blocks in any order, each to be given to `feed`."""
+    pieces = in_pieces(draw(event_lists()), draw(st.lists(st.integers(0, 40), max_size=5)))
+    items: list[Any] = [*pieces, *draw(ruling_lists()), *draw(control_blocks())]
+    draw(st.randoms(use_true_random=False)).shuffle(items)
+    return items
+
+
 @settings(deadline=None, max_examples=80)
-@given(
-    event_lists(),
-    ruling_lists(),
-    control_blocks(),
-    st.randoms(use_true_random=False),
-    st.lists(st.integers(0, 40), max_size=5),
-    st.booleans(),
-)
+@given(histories(), st.randoms(use_true_random=False), st.booleans())
 def test_state_rebuilt_from_deltas_after_any_block_goes_on_identically(
-    events: list[Event], rulings: list[Ruling], control: list[Block], random: Any, cuts: list[int], expire: bool
+    items: list[Any], random: Any, expire: bool
 ) -> None:
-    items: list[Any] = [*in_pieces(events, cuts), *rulings, *control]
-    random.shuffle(items)
     config = ScoringConfig(settle_step=3, publish_step=2)
     if expire:
         config = replace(config, sweep_ms=1, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS)
