@@ -49,7 +49,7 @@ class CascadeSet:
         own_rulings: releases that belong to the data (synthetic worlds); None: t₀ + lag of every labelled claim.
         attacked: [claims] claims an attack aimed at; `attackers`: its accounts.
         burn_in: share of the labelled claims, by date, that teach but are not evaluated.
-        left_out: reason → number of rows of the file that are no events, as the stream would refuse them.
+        left_out: reason → number of rows that are no events, as the stream would refuse them, or of unusable labels.
     """
 
     name: str

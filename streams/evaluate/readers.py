@@ -39,7 +39,9 @@ def read_cascades(directory: Path) -> CascadeSet:
     claim, claim_ids = codes_of(column["claim_id"])
     user, user_ids = codes_of(column["user_id"])
     community, communities = codes_of(["", *column.get("community_id", [""] * len(kind))])
-    truth, group = _read_claims(directory, claim_ids)
+    truth, group, undecided = _read_claims(directory, claim_ids)
+    if undecided:
+        left_out["two labels for one claim"] = undecided
     return CascadeSet(
         name=directory.resolve().name,
         t_ms=t_ms,
@@ -88,13 +90,22 @@ def _usable(
     return ~bad, {reason: int(flaw.sum()) for reason, flaw in flaws.items() if flaw.any()}
 
 
-def _read_claims(directory: Path, claim_ids: list[str]) -> tuple[Small, Codes]:
-    """Truth and group of each claim that has events; claims without a row are unlabelled, and a group of their own."""
+def _read_claims(directory: Path, claim_ids: list[str]) -> tuple[Small, Codes, int]:
+    """Truth and group of each claim that has events, and of how many claims the file says two things.
+
+    Claims without a row are unlabelled, as are those with two labels that differ, and a group of their own.
+    """
     claims = read_table(directory, "claims", ("claim_id", "label"))
-    labels = dict(zip(claims["claim_id"], words(claims["label"]), strict=True))
-    truth = np.array([LABELS.get(labels.get(claim, ""), 0) for claim in claim_ids], np.int8)
+    labels: dict[str, int] = {}
+    undecided: set[str] = set()
+    for claim, label in zip(claims["claim_id"], words(claims["label"]), strict=True):
+        truth = LABELS.get(label, 0)
+        if labels.setdefault(claim, truth) != truth:
+            undecided.add(claim)
+    labels |= dict.fromkeys(undecided, 0)
     groups = {claim: f"claim {claim}" for claim in claim_ids}
     if find(directory, "groups") is not None:
         told = read_table(directory, "groups", ("claim_id", "group_id"))
         groups |= {c: f"group {g}" for c, g in zip(told["claim_id"], told["group_id"], strict=True) if g}
-    return truth, codes_of(groups[claim] for claim in claim_ids)[0]
+    by_claim = np.array([labels.get(claim, 0) for claim in claim_ids], np.int8)
+    return by_claim, codes_of(groups[claim] for claim in claim_ids)[0], len(undecided)

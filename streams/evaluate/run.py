@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from streams.evaluate.attacks import attack
+from streams.evaluate.attacks import ATTACKS, attack
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.core import Core
@@ -41,6 +41,13 @@ class Options:
     baselines: tuple[str, ...] = tuple(BASELINES)
     seed: int = 0
     jobs: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what would be refused later, before a set is read: reading a large one takes a minute."""
+        if self.attack and self.attack not in ATTACKS:
+            raise ValueError(f"no attack {self.attack!r}; there are {', '.join(ATTACKS)}")
+        if self.groups not in ("withheld", "released"):
+            raise ValueError(f"groups must be withheld or released, not {self.groups!r}")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
 from streams.evaluate.core import Core
 from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, run
+from streams.evaluate.run import Options
 from streams.evaluate.world import WorldSettings, make_world
 from tests.evaluate.builders import HOUR_MS, cascades
 
@@ -218,3 +219,8 @@ def test_an_attack_moves_neither_starts_nor_labels(name: str) -> None:
 def test_an_unknown_attack_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no attack 'flood'"):
         attack(small_world(), "flood")
+
+
+def test_an_unknown_attack_is_refused_before_a_set_is_read() -> None:
+    with pytest.raises(ValueError, match="no attack 'flood'"):
+        Options(attack="flood")

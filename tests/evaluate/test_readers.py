@@ -37,6 +37,13 @@ def test_a_set_is_read_sorted_by_time_then_id(tmp_path: Path) -> None:
     assert data.rulings(5).t_ms.tolist() == [1005]
 
 
+def test_a_claim_with_two_labels_has_none_and_is_told(tmp_path: Path) -> None:
+    events = HEAD + "1,post,a,e1,,u1,,\n2,post,b,e2,,u1,,\n"
+    data = read_cascades(write(tmp_path, events, "claim_id,label\na,false\nb,true\na,true\nb,true\n"))
+    assert data.truth.tolist() == [0, TRUE]
+    assert data.left_out == {"two labels for one claim": 1}
+
+
 def test_order_by_time_agrees_with_sorting_pairs() -> None:
     rng = np.random.default_rng(0)
     t_ms, ids = rng.integers(0, 20, 200), [f"{i:x}" for i in rng.permutation(200)]
