@@ -99,6 +99,7 @@ class Forecast:
         log_odds, score: [claims, horizons] see `Scorer.predict`.
         flags: only those raised before the flagged claim's own ruling.
         seconds: time spent in the scorer, without the forks.
+        larger_steps: whether forks went in larger steps, see `Trial.stops`.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Forecast:
     score: Floats
     flags: list[Flag] = field(default_factory=list)
     seconds: float = 0.0
+    larger_steps: bool = False
 
     @property
     def risk(self) -> Floats:
@@ -245,7 +247,7 @@ def run(
         apart.begin(at)
         line.release([at], lambda group: True)
     apart.tell(line.advance(None))
-    made.seconds = line.seconds
+    made.seconds, made.larger_steps = line.seconds, apart.larger_steps
     own = {f.claim: f for f in reversed(scorer.flags()) if int(trial.withhold_group[f.claim]) not in apart.begun}
     for odds_of, score_of, flags in apart.forks.results():
         for (row, column), odds in odds_of.items():
@@ -269,6 +271,7 @@ class _Apart:
         self._asides: dict[int, tuple[Fork, Predictor]] = {}
         # A scorer that is asked aside says so at its first group; until then the forks' events count as to be done.
         self._coarse = sum(fork.last - fork.first for fork in planned) > fine
+        self.larger_steps = False
         self._tick = tick
         self._done, self._all = 0, len(trial.of) + trial.events_again(planned)
         self.forks: Forks[_ForkResult] = Forks(jobs, done=self.tell)
@@ -296,6 +299,7 @@ class _Apart:
                 self._asides[fork.group] = fork, aside
                 self._all -= events
             else:
+                self.larger_steps = self._coarse
                 self.forks.start(_fork(self.trial, self.scorer, fork, self._coarse), events)
 
 

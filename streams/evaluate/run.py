@@ -14,7 +14,7 @@ from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.core import Core
 from streams.evaluate.forks import Forks
 from streams.evaluate.measures import Judge, flag_figures, horizon_name
-from streams.evaluate.protocol import Forecast, Scorer, Trial, run
+from streams.evaluate.protocol import FINE_STOPS, Forecast, Scorer, Trial, run
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.world import make_world
 
@@ -31,6 +31,7 @@ class Options:
         attack, share: name of an attack ("" for none) and its size.
         baselines: names of the baselines to run.
         seed: of synthetic worlds, attacks and the bootstrap.
+        fine: forks that would stop more often than that in all go in larger steps.
     """
 
     horizons_ms: tuple[int, ...] = (HOUR_MS, 24 * HOUR_MS)
@@ -41,6 +42,7 @@ class Options:
     baselines: tuple[str, ...] = tuple(BASELINES)
     seed: int = 0
     jobs: int = 2
+    fine: int = FINE_STOPS
 
     def __post_init__(self) -> None:
         """Refuse what would be refused later, before a set is read: reading a large one takes a minute."""
@@ -95,7 +97,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     trial = Trial.of_set(data, options.horizons_ms, options.lag_ms, options.groups)
     if not len(trial.claims):
         raise ValueError(f"{data.name} has no claim labelled true or false that has events: nothing to evaluate")
-    ours = run_scorer(trial, Core(data), progress, options.jobs)
+    ours = run_scorer(trial, Core(data), progress, options.jobs, options.fine)
     baselines = _baselines(trial, options, progress)
     judge = Judge(trial, options.seed)
     report: dict[str, Any] = {
@@ -114,6 +116,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
             "verdict_lag": "of the set" if data.own_rulings is not None else horizon_name(options.lag_ms),
             "groups": options.groups,
             "seed": options.seed,
+            "forks": "larger steps" if ours.larger_steps else "small steps",
         },
     }
     majority = next((b for b in baselines if b.name == "majority"), None)
@@ -135,9 +138,9 @@ def _baseline(trial: Trial, name: str) -> Forecast:
     return run(trial, BASELINES[name](trial.of), jobs=1)
 
 
-def run_scorer(trial: Trial, scorer: Scorer, progress: Progress, jobs: int) -> Forecast:
+def run_scorer(trial: Trial, scorer: Scorer, progress: Progress, jobs: int, fine: int = FINE_STOPS) -> Forecast:
     """Put a scorer through the trial, with its name in the progress."""
-    return run(trial, scorer, partial(progress, f"{trial.of.name} · {scorer.name}"), jobs)
+    return run(trial, scorer, partial(progress, f"{trial.of.name} · {scorer.name}"), jobs, fine)
 
 
 def _cost(options: Options, data: CascadeSet, clean: dict[str, Any], hit: dict[str, Any]) -> dict[str, Any]:

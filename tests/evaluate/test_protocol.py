@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from streams.evaluate.attacks import ATTACKS, attack
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
 from streams.evaluate.core import Core
 from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, run
-from streams.evaluate.run import Options
+from streams.evaluate.report import show
+from streams.evaluate.run import Options, evaluate
 from streams.evaluate.world import WorldSettings, make_world
 from tests.evaluate.builders import HOUR_MS, cascades
 
@@ -171,6 +173,16 @@ def test_in_larger_steps_our_risk_stays_near_what_it_is_in_small_ones() -> None:
     assert np.median(apart) < 0.02
     # What is learned from several verdicts at once is not what is learned from one after the other.
     assert np.corrcoef(fine.log_odds.ravel(), coarse.log_odds.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize(("fine", "forks"), [(FINE_STOPS, "small steps"), (0, "larger steps")])
+def test_the_report_says_in_which_steps_forks_went(fine: int, forks: str) -> None:
+    data = replace(stories(), own_rulings=None)
+    report = evaluate(data, Options(lag_ms=HOUR_MS, baselines=(), fine=fine)).report
+    assert report["protocol"]["forks"] == forks
+    console = Console(record=True, width=200)
+    show(report, console)
+    assert f"forks in {forks}" in console.export_text()
 
 
 @pytest.mark.parametrize("scorer", [Core, BASELINES["user_history"]])
