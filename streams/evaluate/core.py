@@ -13,9 +13,11 @@ import xxhash
 from streams.blocks import Block
 from streams.categorical import Categorical
 from streams.evaluate.cascades import CascadeSet, Codes, Small
+from streams.evaluate.forks import Shared
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
+from streams.scoring.coordination import Participations
 from streams.scoring.groups import GroupsConfig, GroupsState
 from streams.scoring.learning import Learner
 from streams.scoring.numeric import Ints
@@ -50,7 +52,7 @@ class Core:
         self.claims = _Claims(self.config, 0)
         self.learner = Learner()
         # Communities move no score: they are not looked for here.
-        self.groups = GroupsState(self.config, 0, GroupsConfig(communities=0)) if coordination else None
+        self.groups = _Groups(self.config, 0, GroupsConfig(communities=0)) if coordination else None
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -154,6 +156,19 @@ class _Claims(ClaimsState):
     def records(self, reading: Reading) -> dict[str, dict[str, Any]]:
         """None."""
         return {}
+
+
+class _Groups(GroupsState):
+    """The communities stage, which looks once at what the forks of a world all look at: no ruling moves who joined."""
+
+    def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig) -> None:
+        super().__init__(config, partition, groups)
+        self._looks: Shared[list[Ints]] = Shared()
+
+    def clusters(self, took_part: Participations) -> list[Ints]:
+        """Rows of the members of each cluster, the largest first."""
+        seen = (took_part.source, took_part.claim, took_part.t_ms, took_part.stance, np.array([self.members.size]))
+        return self._looks.once(seen, lambda: super(_Groups, self).clusters(took_part))
 
 
 class _Names:

@@ -150,12 +150,16 @@ class GroupsState(PartitionState):
         members = self.members
         clusters = np.zeros(members.size, np.uint64)
         used: set[int] = set()
-        for found in find_clusters(took_part, members.size, self.groups.coordination):
+        for found in self.clusters(took_part):
             name = self._name_cluster(found, used)
             used.add(name)
             clusters[found] = name
         moved = np.flatnonzero(clusters != members["cl"][: members.size])
         self._assign(moved, clusters[moved], effects)
+
+    def clusters(self, took_part: Participations) -> list[Ints]:
+        """Rows of the members of each cluster, the largest first."""
+        return find_clusters(took_part, self.members.size, self.groups.coordination)
 
     def _name_cluster(self, rows: Ints, used: set[int]) -> int:
         """The id that most members already bear, unless a larger part has it; else one made from a member's name."""
