@@ -25,6 +25,7 @@ STAMP_COLUMNS = (
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
 VETERAN = 2
+FEW = 16  # chains of assertions that are sooner followed one by one
 
 
 def said_as(stance: Any, kind: Any) -> Any:
@@ -245,14 +246,38 @@ class Ledger:
         counts = (x > 0) & (x <= DENY) & (parts["t"][rows] < before_ms)
         stance = np.where(counts, said_as(x, parts["kind"][rows]), 0).astype(np.int64)
         q = np.where(counts, parts["q"][rows], 0.0)
-        for i in np.flatnonzero(~counts & (parts["more"][rows] > 0)).tolist():
-            best: tuple[int, int] | None = None
-            link = int(parts["more"][rows[i]])
-            while link:
-                row = link - 1
-                rank = (int(more["t"][row]), int(more["e"][row]))
-                if rank[0] < before_ms[i] and (best is None or rank > best):
-                    best, q[i] = rank, more["q"][row]
-                    stance[i] = said_as(more["x"][row], more["kind"][row])
-                link = int(more["next"][row])
+        late = (~counts & (parts["more"][rows] > 0)).nonzero()[0]
+        if late.size:
+            row = self._last_before(parts["more"][rows[late]].astype(np.int64), before_ms[late])
+            late, row = late[row >= 0], row[row >= 0]
+            stance[late], q[late] = said_as(more["x"][row], more["kind"][row]), more["q"][row]
         return stance, q
+
+    def _last_before(self, link: Ints, before_ms: npt.NDArray[np.int64]) -> Ints:
+        """Of each chain of further assertions, the row of the last one before a time; −1 if there is none.
+
+        Args:
+            link: where the chains begin, row + 1.
+        """
+        more = self.tables.more
+        best = np.full(len(link), -1)
+        at = np.arange(len(link))
+        while at.size > FEW:  # all chains a link at a time
+            row, held = link - 1, best[at]
+            t, e = more["t"][row], more["e"][row]
+            later = (held < 0) | (t > more["t"][held]) | ((t == more["t"][held]) & (e > more["e"][held]))
+            better = later & (t < before_ms[at])
+            best[at[better]] = row[better]
+            link = more["next"][row].astype(np.int64)
+            at, link = at[link > 0], link[link > 0]
+        time, event, following = more["t"].item, more["e"].item, more["next"].item
+        for i, on in zip(at.tolist(), link.tolist(), strict=True):
+            highest = int(best[i])
+            while on:
+                row, on = on - 1, following(on - 1)
+                if time(row) < before_ms[i] and (
+                    highest < 0 or (time(row), event(row)) > (time(highest), event(highest))
+                ):
+                    highest = row
+            best[i] = highest
+        return best
