@@ -19,18 +19,16 @@ design; a poisoned rater teaches what it says until withdrawn, and parameters do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.alarm import Threshold
 from streams.scoring.calibration import Calibration
 from streams.scoring.effects import Effects
-from streams.scoring.numeric import Floats, logit, sigmoid
+from streams.scoring.numeric import Floats, Ints, logit, sigmoid
 from streams.scoring.params import NAMES, Params
 from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGISTRY, SHADOW, SIGNALS, UNTAUGHT_WEIGHTS
 from streams.scoring.skill import Skill
@@ -45,6 +43,8 @@ IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what 
 CROWD_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
 SANE = 1e6  # nats; a lesson with a larger number is a fault
+ANY_SIGN = np.array([name in EITHER_SIGN for name in SIGNALS])
+PRIOR_PRECISION = np.diag([1.0 / signal.sd**2 for signal in REGISTRY])
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
 
@@ -64,6 +64,8 @@ def unfit(block: Block, i: int) -> str:
     signals = block["sig"][i]
     if len(signals) != len(SIGNALS):
         return f"{len(signals)} signals instead of {len(SIGNALS)}"
+    if sane([*signals, block["L"][i], block["al"][i]]):
+        return ""
     figures = dict(zip(SIGNALS, signals, strict=True)) | {name: block[name][i] for name in ("L", "al")}
     return ", ".join(f"{name} is {value}" for name, value in figures.items() if not sane(value))
 
@@ -79,6 +81,8 @@ class Learner:
         self.state = Table("learner", {"v": "f8"})
         self.tables = (self.state,)
         self._defaults = Params()
+        # Rows of a value, or of a vector by its first element. None is ever freed, so that they hold for good.
+        self._rows: dict[str, Ints] = {}
 
     def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
         """Learn from a block; a new version leaves as a "params" block when enough has been learned."""
@@ -139,7 +143,7 @@ class Learner:
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
-        beta = np.where([name in EITHER_SIGN for name in SIGNALS], beta, np.maximum(beta, 0.0))
+        beta = np.where(ANY_SIGN, beta, np.maximum(beta, 0.0))
         self._set_vector("beta", beta)
         self._set_vector("precision", precision.ravel())
         self._set_vector("mean", centre + (signals - centre) * share / (seen + MEAN_PRIOR + share))
@@ -180,9 +184,8 @@ class Learner:
         self._set_vector("platt/precision", precision.ravel())
 
     def _weights(self) -> tuple[Floats, Floats]:
-        n, spread = len(REGISTRY), np.array([signal.sd for signal in REGISTRY])
         beta = self._vector("beta", np.array(PRIOR_WEIGHTS))
-        return beta, self._vector("precision", np.diag(1.0 / spread**2).ravel()).reshape(n, n)
+        return beta, self._vector("precision", PRIOR_PRECISION.ravel()).reshape(PRIOR_PRECISION.shape)
 
     # --- publishing ----------------------------------------------------------------------------------------------
 
@@ -243,21 +246,32 @@ class Learner:
     # --- state ---------------------------------------------------------------------------------------------------
 
     def _get(self, name: str, default: float = 0.0) -> float:
-        row = self.state.find_one(name)
-        return default if row < 0 else float(self.state["v"][row])
+        rows = self._find((name,))
+        return default if rows[0] < 0 else float(self.state["v"][rows[0]])
 
     def _set(self, name: str, value: float) -> None:
-        self._put([name], np.array([value]))
+        self._put((name,), np.array([value]))
 
     def _vector(self, name: str, default: Floats) -> Floats:
-        rows = self.state.find(_numbered(name, len(default)))
+        rows = self._find(_numbered(name, len(default)))
         return default if rows[0] < 0 else self.state["v"][rows]
 
     def _set_vector(self, name: str, values: Floats) -> None:
         self._put(_numbered(name, len(values)), values)
 
-    def _put(self, names: Sequence[str], values: npt.NDArray[np.float64]) -> None:
-        rows, _ = self.state.ensure(names)
+    def _find(self, names: tuple[str, ...]) -> Ints:
+        """Rows of these keys, −1 for what has not been learned yet."""
+        rows = self._rows.get(names[0])
+        if rows is None:
+            rows = self.state.find(names)
+            if rows[0] >= 0:
+                self._rows[names[0]] = rows
+        return rows
+
+    def _put(self, names: tuple[str, ...], values: Floats) -> None:
+        if self._find(names)[0] < 0:
+            self.state.ensure(names)
+        rows = self._find(names)
         self.state["v"][rows] = values
         self.state.touch(rows)
 
