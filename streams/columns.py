@@ -16,6 +16,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+import numpy.ma  # by itself numpy takes 50 ms for it when `unique` is first called: amid the first events
 import numpy.typing as npt
 import orjson
 

@@ -4,7 +4,8 @@ Stock Faust pays about 250 µs an event for tasks, queues, sensors and acks arou
 cost nothing that shows. What is overridden, and why, with the test that fails on stock Faust:
 
 * `getmany` yields whole batches, and leaves out partitions whose former batches are still being worked on, so that a
-  slow stage holds back its own partitions and never the loop that feeds the others.
+  slow stage holds back its own partitions and never the loop that feeds the others. Stateful partitions take turns
+  (`engine/turns.py`), and are not fetched ahead: a fetch of one record would end what is gathered for the next batch.
 * `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so what lies
   below is done. The stock method believes only consecutive offsets, and batches are not.
 * `_add_gap` does nothing: gaps between batches are not work that was skipped.
@@ -19,12 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust import Schema
@@ -32,10 +33,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.engine.fetched import take
+from streams.engine.turns import Turns
 
-# One batch a partition at a time: several actors of an agent may then share its partitions, and overlap their waits
-# for acks, without ever taking two batches of one partition out of order. The client fetches ahead meanwhile.
-BATCHES_AT_HAND = 1
 POLL_S = 0.05
 FETCH_WAIT_MS = 10
 
@@ -47,17 +46,19 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._changed = asyncio.Event()  # set and cleared in the thread's loop
 
-    def end_poll(self) -> None:
-        """Let the poll under way, or else the next one, return at once. From any thread."""
-        with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
-            self.thread_loop.call_soon_threadsafe(self._changed.set)
-
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # aiokafka has one fetch a broker under way, for the partitions that it held nothing of when it was sent. A
         # partition whose batch is taken meanwhile waits for it to return: 1.5 s, with the time-out Faust gives it.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the client."""
+        await super().on_start()
+        # Woken at the moment when its fetch returns, aiokafka's fetcher believes that one is still under way, and sends
+        # none until this time-out: 200 ms.
+        self._ensure_consumer()._fetcher._fetcher_timeout = FETCH_WAIT_MS / 1000
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
@@ -84,11 +85,27 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         fetch = take(fetched)
         if fetch is None:
             return []
-        topic = fetched._topic_partition.topic
-        return [fetch] if topic in self.consumer.app.unparsed_topics() else fetch.records()
+        tp = fetched._topic_partition
+        if tp.topic in self.consumer.app.unparsed_topics():
+            return [fetch]
+        if records := fetch.records():
+            fetched._assignment.state_value(tp).pause()
+        return records
+
+    def fetch_again(self, tps: Iterable[TP]) -> None:
+        """Go on with partitions of which records were taken; the poll under way returns at once. From any thread."""
+        with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
+            self.thread_loop.call_soon_threadsafe(self._fetch_again, list(tps))
+
+    def _fetch_again(self, tps: list[TP]) -> None:
+        subscriptions = self._ensure_consumer()._subscription
+        for tp in (TopicPartition(tp.topic, tp.partition) for tp in tps):
+            if subscriptions.is_assigned(tp):
+                subscriptions.resume(tp)
+        self._changed.set()
 
     async def _something(self, fetcher: Any, timeout: float) -> None:
-        """Wait until something was fetched, or `end_poll`."""
+        """Wait until something was fetched, or there is more to fetch."""
         changed = asyncio.ensure_future(self._changed.wait())
         waits = {changed, fetcher._create_fetch_waiter()}
         done, pending = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +120,10 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._at_hand: Counter[TP] = Counter()
+        # One batch a partition at a time: several actors of an agent may then share its partitions, and overlap their
+        # waits for acks, without ever taking two batches of one partition out of order.
+        self._inputs: set[TP] = set()  # being taken in
+        self._turns = Turns()
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -113,8 +133,7 @@ class BatchConsumer(driver.Consumer):
         """Yield one message a partition that has records, at most one poll's worth."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        wanted = {tp for tp in self._get_active_partitions() if self._at_hand[tp] < BATCHES_AT_HAND}
-        wanted -= self.app.held_partitions()
+        wanted = self._get_active_partitions() - self._inputs - self._turns.away() - self.app.held_partitions()
         if not wanted:
             self._room.clear()
             await asyncio.wait({asyncio.ensure_future(self._room.wait())}, timeout=POLL_S)
@@ -127,7 +146,10 @@ class BatchConsumer(driver.Consumer):
                 return
             if batch:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                self._at_hand[tp] += 1
+                if self._is_input(tp):
+                    self._inputs.add(tp)
+                else:
+                    self._turns.begin(tp)
                 yield tp, self._to_batch(tp, batch)
 
     def _to_batch(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
@@ -150,9 +172,21 @@ class BatchConsumer(driver.Consumer):
 
     def batch_done(self, tp: TP) -> None:
         """To be called by whoever worked on a batch. (Not `ack`: Faust's compiled stream iterator goes around it.)"""
-        self._at_hand[tp] = max(0, self._at_hand[tp] - 1)
-        self._room.set()
-        self._thread.end_poll()
+        if self._is_input(tp):
+            self._inputs.discard(tp)
+            ready = {tp}
+        else:
+            ready = self._turns.end(tp)
+        if ready:
+            self._room.set()
+            self._thread.fetch_again(ready)
+
+    def _is_input(self, tp: TP) -> bool:
+        return tp.topic in self.app.unparsed_topics()
+
+    def _forget(self) -> None:
+        self._inputs.clear()
+        self._turns.clear()
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
@@ -169,7 +203,8 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, then to where the state of stateful partitions says."""
         await super().perform_seek()
-        self._at_hand.clear()
+        self._forget()
+        self._thread.fetch_again(self.assignment())
         positions: Mapping[TP, int] = self.app.state_positions()
         for tp in self.assignment():
             if tp in positions:
@@ -177,7 +212,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Forget batches at hand: what was not applied is fetched again."""
-        self._at_hand.clear()
+        self._forget()
         await super().on_partitions_revoked(set(revoked))
 
 

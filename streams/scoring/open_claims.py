@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
 from streams.columns import Table
 from streams.index import NO_ROWS
 from streams.scoring.numeric import Ints
 
-FEW = 16  # sources whose lists are followed one by one
+FEW = 32  # sources whose lists are followed one by one
 
 
 class OpenClaims:
@@ -42,45 +39,39 @@ class OpenClaims:
         Returns:
             index into `source_rows`, and the pair row, of each.
         """
-        if len(source_rows) <= FEW:
-            return self._newest_of_few(source_rows, most)
-        return self._along(source_rows, most, lambda rows: self.pairs["at"][rows] > 0)
-
-    def _newest_of_few(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
-        """The same, link by link: a list may be long, and a step of numpy costs as much as dozens of links."""
-        following, stamped = self.pairs["next"], self.pairs["at"]
-        owners: list[int] = []
-        found: list[int] = []
-        for owner, link in enumerate(self.sources["head"][source_rows].tolist()):
-            passed = 0
-            while link and passed < most:
-                row, passed = link - 1, passed + 1
-                if stamped[row]:
-                    owners.append(owner)
-                    found.append(row)
-                link = int(following[row])
-        return np.array(owners, np.int64), np.array(found, np.int64)
+        return self._along(source_rows, most, "at")
 
     def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
         """Every pair of each source that a verdict in force has settled, in the form of `newest`."""
-        return self._along(source_rows, len(self.pairs), lambda rows: self.pairs["f"][rows] != 0)
+        return self._along(source_rows, len(self.pairs), "f")
 
-    def _along(
-        self, source_rows: Ints, most: int, wanted: Callable[[Ints], npt.NDArray[np.bool_]]
-    ) -> tuple[Ints, Ints]:
-        """Of the `most` newest pairs of each source those that are wanted, all sources a link at a time."""
+    def _along(self, source_rows: Ints, most: int, field: str) -> tuple[Ints, Ints]:
+        """Of the `most` newest pairs of each source those whose field is not 0, all sources a link at a time.
+
+        The last few, whose lists may be long, are followed one by one: a step of numpy costs as dozens of links do.
+        """
+        following, wanted = self.pairs["next"], self.pairs[field]
         owners, found = [NO_ROWS], [NO_ROWS]
-        owner = np.arange(len(source_rows))
-        link = self.sources["head"][source_rows].astype(np.int64)
-        for _ in range(most):
-            live = link > 0
-            if not live.any():
-                break
+        owner, link = np.arange(len(source_rows)), self.sources["head"][source_rows].astype(np.int64)
+        passed = 0
+        while len(owner) > FEW and passed < most:
+            live = link.nonzero()[0]
             owner, rows = owner[live], link[live] - 1
-            picked = wanted(rows)
+            picked = wanted[rows].nonzero()[0]
             owners.append(owner[picked])
             found.append(rows[picked])
-            link = self.pairs["next"][rows].astype(np.int64)
+            link, passed = following[rows].astype(np.int64), passed + 1
+        few_owners, few = [], []
+        next_of, mark_of = following.item, wanted.item
+        for number, at in zip(owner.tolist(), link.tolist(), strict=True):
+            left = most - passed
+            while at and left:
+                if mark_of(at - 1):
+                    few_owners.append(number)
+                    few.append(at - 1)
+                at, left = next_of(at - 1), left - 1
+        owners.append(np.array(few_owners, np.int64))
+        found.append(np.array(few, np.int64))
         return np.concatenate(owners), np.concatenate(found)
 
     def remove(self, source_rows: Ints, pair_rows: Ints) -> None:

@@ -83,9 +83,8 @@ class Unparsed(Batched):
         return (topics.EVENTS.name(Settings(namespace=self.conf.id.removesuffix("Unparsed"))),)
 
 
-async def collected(kind: type[Plain], settings: Settings, records: int, tmp_path: Any, **schema: Any) -> list[Any]:
-    """Values that an agent of the app sees until all records came by."""
-    app = kind(
+def an_app(kind: type[Plain], settings: Settings, tmp_path: Any) -> Plain:
+    return kind(
         f"{settings.namespace}{kind.__name__}",
         broker=f"kafka://{settings.broker}",
         store="memory://",
@@ -97,6 +96,11 @@ async def collected(kind: type[Plain], settings: Settings, records: int, tmp_pat
         autodiscover=False,
         datadir=str(tmp_path),
     )
+
+
+async def collected(kind: type[Plain], settings: Settings, records: int, tmp_path: Any, **schema: Any) -> list[Any]:
+    """Values that an agent of the app sees until all records came by."""
+    app = an_app(kind, settings, tmp_path)
     seen: list[Any] = []
     done = asyncio.Event()
 
@@ -197,15 +201,46 @@ async def test_a_poll_ends_when_its_partitions_have_changed(hundred: Settings) -
     consumer = AIOKafkaConsumer(**client_kwargs(hundred))
     await consumer.start()
     consumer.assign([TopicPartition("nothing", 0)])
-    thread.thread_loop = asyncio.get_running_loop()
+    thread.thread_loop, thread._consumer = asyncio.get_running_loop(), consumer
     app.consumer.resume_flow()
     poll = asyncio.ensure_future(thread._fetch_records(consumer, {TOPIC}, timeout=60))
     await asyncio.sleep(0.1)
     assert not poll.done()
-    thread.end_poll()
+    thread.fetch_again([])
     async with asyncio.timeout(5):
         assert await poll == {}
     await consumer.stop()
+
+
+async def test_what_comes_while_a_batch_is_at_work_is_the_next_batch(hundred: Settings, tmp_path: Any) -> None:
+    """Fetched ahead, its first record would come alone; and what is at work would be fetched 200 ms late."""
+    app = an_app(Batched, hundred, tmp_path)
+    seen: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            await seen.put(event)
+
+    app.agent(app.topic(topics.EVENTS.name(hundred), schema=RawSchema()), name="agent")(agent)
+    await app.start()
+    producer = AIOKafkaProducer(**client_kwargs(hundred))
+    await producer.start()
+    try:
+        async with asyncio.timeout(60):
+            first = await seen.get()
+            for _ in range(20):
+                await producer.send_and_wait(
+                    topics.EVENTS.name(hundred), b"later", partition=first.message.tp.partition
+                )
+            assert seen.empty()
+            app.consumer.batch_done(first.message.tp)
+            later = await seen.get()
+            assert [record.value for record in later.value[-20:]] == [b"later"] * 20
+            assert later.value[-1].offset == 119
+            assert app.consumer._thread._ensure_consumer()._fetcher._fetcher_timeout <= 0.02
+    finally:
+        await producer.stop()
+        await app.stop()
 
 
 async def test_a_stock_agent_gets_a_message_a_record(hundred: Settings, tmp_path: Any) -> None:
