@@ -101,6 +101,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "t": "i8",
         "n": "i8",  # participants at the snapshot
         "L": "f8",  # corroboration at the snapshot, nats
+        "A": "f8",  # independent weight behind it
         "al": "f8",  # highest alarm before the verdict, nats; 0 in a row of tallies
         "sig": ANY,  # signals of risk at the snapshot, in their order; [] in a row of tallies
         "rw": ANY,  # [right, wrong] by kind of stance and band, 18 counts, new minus old; [] in a snapshot

@@ -1,14 +1,17 @@
 """Calibration: from log-odds to probabilities that mean what they say.
 
-    p = σ(a + b·z)
+    p = σ(a·v + b·z)                  v = 1 for the risk; for the public score v = A²/(A² + c²), c = .3
 
 a and b are learned from settled claims by the parameters stage; whoever reads a claim applies them (`reading.read`).
+A is the independent weight of what supports and denies a claim; v is the reliability of that evidence, signal over
+signal and noise. The base rate of claims that were checked reaches a claim, and a lesson teaches, as far as there is
+evidence: a claim on which nobody has a say reads one half, and not what was usual in its month.
 
     b   one Newton step a lesson on ln b, with a prior around b = 1; lessons are forgotten slowly, because z carries
         more news once histories and weights have been learned
     â   one Newton step a lesson, hardly any prior: the intercept that fits all lessons so far
-    φ   overdispersion of what is left: r ← λ·r + (y − p), v ← λ²·v + p(1−p), φ = Σ r² / Σ v. It is 1 where verdicts are
-        independent, and much more where false ones come in runs, as when the base rate follows the calendar
+    φ   overdispersion of what is left: r ← λ·r + v·(y − p), u ← λ²·u + v²·p(1−p), φ = Σ r² / Σ u. It is 1 where
+        verdicts are independent, much more where false ones come in runs, as when the base rate follows the calendar
     a   â · s²n / (s²n + φ), n the information of the lessons on â: what a prior of standard deviation s leaves of â
         when lessons that come in runs count as 1/φ of a lesson each
 
@@ -29,17 +32,29 @@ import numpy as np
 
 from streams.scoring.numeric import Floats, sigmoid
 
-INTERCEPT_SD = 0.5  # s, nats
+RISK_SD, SCORE_SD = 0.5, 2.0  # s, nats; the evidence of the score has no base rate of its own
+RELIABLE = 0.3  # c, of the weight of one independent piece of evidence
 FREE_SD = 2.0  # of the prior of â
 SLOPE_SD = 0.3  # of ln b
 SLOPE_RANGE = (-1.5, 1.0)  # of ln b
 REMEMBER = 0.995  # of a claim's information on b, after one more claim
 RUN = 0.98  # λ: runs of about fifty verdicts
-RUNS_PRIOR = (20.0, 300.0)  # φ before any verdict, and its weight in the units of Σ v: some fifty verdicts
+RUNS_PRIOR = (20.0, 300.0)  # φ before any verdict, and its weight in the units of Σ u: some fifty verdicts
+
+
+def reliability(weight: Floats) -> Floats:
+    """v of claims with this much independent weight behind them (`Reading.weight`); 0 to 1.
+
+    >>> reliability(np.array([0.0, 0.3, 3.0])).round(2).tolist()
+    [0.0, 0.5, 0.99]
+    """
+    square = weight * weight
+    share: Floats = square / (square + RELIABLE**2)
+    return share
 
 
 class Calibration:
-    """a and b as lessons left them; `state` is all there is to keep.
+    """a and b as lessons left them; `state` is all there is to keep, `sd` is s.
 
     >>> c = Calibration()
     >>> for n in range(600):  # one claim in four is false, evenly, whatever z says
@@ -50,9 +65,10 @@ class Calibration:
 
     SIZE = 8
 
-    def __init__(self, state: Floats | None = None) -> None:
-        # â, its information; r, v, their sums Σ r² and Σ v; ln b, its information.
+    def __init__(self, state: Floats | None = None, sd: float = RISK_SD) -> None:
+        # â, its information; r, u, their sums Σ r² and Σ u; ln b, its information.
         self.state = np.zeros(self.SIZE) if state is None else np.array(state, np.float64)
+        self.sd = sd
 
     @property
     def runs(self) -> float:
@@ -63,7 +79,7 @@ class Calibration:
     @property
     def a(self) -> float:
         """Intercept in nats, shrunk by what is known of it."""
-        n = float(self.state[1]) * INTERCEPT_SD**2
+        n = float(self.state[1]) * self.sd**2
         return float(self.state[0]) * n / (n + self.runs)
 
     @property
@@ -71,23 +87,25 @@ class Calibration:
         """Slope."""
         return math.exp(self.state[6])
 
-    def learn(self, z: float, false: bool, share: float, counts: bool) -> None:
-        """One lesson: log-odds z before calibration and what the verdict was.
+    def learn(self, z: float, found: bool, share: float, counts: bool, v: float = 1.0) -> None:
+        """One lesson: log-odds z before calibration, and whether the verdict found what they are the odds of.
 
         Args:
             share: the lesson's weight, 1 being a claim's.
             counts: whether it stands for its claim in φ; once a claim.
+            v: how far the intercept applies, see `reliability`.
         """
         free, known, run, spread, squares, spreads, log_b, slope_known = self.state.tolist()
-        b, y = math.exp(log_b), float(false)
-        p = float(sigmoid(free + b * z))
+        b, y = math.exp(log_b), float(found)
+        p = float(sigmoid(free * v + b * z))
         if counts:
-            run, spread = RUN * run + (y - p), RUN * RUN * spread + p * (1 - p)
+            run, spread = RUN * run + v * (y - p), RUN * RUN * spread + v * v * p * (1 - p)
             squares, spreads = squares + run * run, spreads + spread
-        known += share * p * (1 - p)
-        free += share * (y - p) / (known + FREE_SD**-2)
+        known += share * v * v * p * (1 - p)
+        free += share * v * (y - p) / (known + FREE_SD**-2)
         self.state[:6] = free, known, run, spread, squares, spreads
-        p = float(sigmoid(self.a + b * z))
+        p = float(sigmoid(self.a * v + b * z))
+        share *= v
         slope_known = slope_known * REMEMBER**share + share * p * (1 - p) * (b * z) ** 2
         log_b += share * (y - p) * b * z / (slope_known + SLOPE_SD**-2)
         self.state[6:] = min(max(log_b, SLOPE_RANGE[0]), SLOPE_RANGE[1]), slope_known

@@ -94,7 +94,7 @@ CAMP_FIELDS = {
     "A": "i8",  # (W⁺ + W⁻)/D
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
-SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
+SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
 RULING_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "first": "i8"}
 
 

@@ -18,8 +18,8 @@ from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
 from streams.scoring.ledger import Ledger
 from streams.scoring.lessons import Lessons
-from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, logit, sigmoid
-from streams.scoring.reading import VERDICTS, Reading, evidence_level, read, records
+from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, sigmoid
+from streams.scoring.reading import VERDICTS, Reading, evidence_level, read, records, score_log_odds
 from streams.scoring.rulings import FALSE, TRUE, Rulings
 from streams.scoring.state import PartitionState
 
@@ -100,9 +100,8 @@ class ClaimsState(PartitionState):
 
     def _own_stance(self, claim_rows: Ints, stance: npt.NDArray[np.int8]) -> Floats:
         """q: P(own stance is right) from the state before this block, rulings apart."""
-        params = self.params
-        z = params.platt_a + params.platt_b * (logit(params.pi) + from_fixed(self.data.claims["L"][claim_rows]))
-        true: Floats = sigmoid(z)
+        known, weight = (from_fixed(self.data.claims[name][claim_rows]) for name in ("L", "A"))
+        true: Floats = sigmoid(score_log_odds(known, weight, self.params))
         return np.where(stance == 2, 1.0 - true, true)
 
     def _restamp(self, block: Block, effects: Effects) -> None:

@@ -3,7 +3,7 @@
     cluster:    E_g = W_g / (1 + max(0, n − 1)·ρ_g)     for each side; W_g = Σw, n = W_g²/Σw² (Kish)
     community:  E_m = (W⁺ − W⁻) / D_m                   W± = Σ E_g of a side, D_m = 1 + max(0, n − 1)·ρ_m,
                                                         n = (W⁺ + W⁻)² / Σ E_g² over both sides
-    claim:      L − logit π = Σ_m B·tanh(E_m/B),  B = 2
+    claim:      L = Σ_m B·tanh(E_m/B),  B = 2
 
 A copy-cluster (accounts that act as one, or one text repeated under a claim) has ρ_g = .9; the reshares of a claim
 are one cluster with ρ = 1: spread, not evidence. A participant in no cluster is a cluster of one. n is by weight, so

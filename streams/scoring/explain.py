@@ -1,4 +1,4 @@
-"""Explanations that are exact: participants' contributions sum to L − logit π.
+"""Explanations that are exact: participants' contributions sum to L.
 
     contribution_s = ± w_s / (D_g·D_m) · B·tanh(E_m/B) / E_m,      E_m = (W⁺ − W⁻) / D_m
 
@@ -24,9 +24,9 @@ from streams.columns import Table
 from streams.scoring import corroboration
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, from_fixed, logit, mix_keys, sigmoid
+from streams.scoring.numeric import Floats, Ints, from_fixed, mix_keys, sigmoid
 from streams.scoring.params import Params
-from streams.scoring.reading import read
+from streams.scoring.reading import read, score_log_odds
 from streams.scoring.risk import weights
 from streams.scoring.rulings import ruling_evidence
 from streams.scoring.signals import SIGNALS
@@ -80,7 +80,7 @@ SIGNAL_WORDS = {
 
 
 def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
-    """Nats that each of these participants adds to its claim's L; all participants of a claim sum to L − logit π."""
+    """Nats that each of these participants adds to its claim's L; all participants of a claim sum to L."""
     out = np.zeros(len(rows))
     put = corroboration.contributions(tables, rows, config)
     if put is None:
@@ -123,7 +123,7 @@ def explain(
     reading = read(tables, np.array([claim]), config, params)
     contributions = [_contribution(tables, int(rows[i]), float(nats[i]), communities) for i in order.tolist()]
     ruled = float(ruling_evidence(claims["rulings"][claim : claim + 1], config)[0])
-    start = params.platt_a + params.platt_b * float(logit(params.pi))
+    start = float(score_log_odds(np.zeros(1), reading.weight, params)[0])
     score_z, risk_z = float(reading.score_z[0]), float(reading.risk_z[0])
     return {
         "claim_id": claims.key(claim),
@@ -172,7 +172,7 @@ def _of_score(
         said = {"reshare": "passed it on", "denial": "denies it", "support": "supports it"}[code]
         shared = ", in words that others repeat" if voice["copied"] and code != "reshare" else ""
         text = f"{voice['source_id']} {said}{shared}"
-        reasons.append(_reason(code, text, params.platt_b * voice["nats"], voice["evidence_ids"]))
+        reasons.append(_reason(code, text, params.score_cal_b * voice["nats"], voice["evidence_ids"]))
     if len(contributions) > VOICES:
         rest = total - math.fsum(r["weight"] for r in reasons)
         reasons.append(_reason("others", f"{len(contributions) - VOICES:,} further voices together", rest, []))

@@ -7,9 +7,9 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
          P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
          x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
          rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
-    a, b scaling of z, apart from the ranking: see `calibration`. The public score has the like, by the step above
+    a, b scaling of z, apart from the ranking, and of the public score: see `calibration`
     t    the threshold of flags, and the usual size of a claim: see `alarm`
-    μ, coins, π  shares of tallies and of verdicts, with pseudo-counts
+    μ, coins  shares of tallies, with pseudo-counts
 
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
 generalised linear models). Range: as in `params`. Failure modes: a few hundred verdicts move the weights little, by
@@ -26,7 +26,7 @@ import numpy as np
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.alarm import Threshold
-from streams.scoring.calibration import Calibration
+from streams.scoring.calibration import SCORE_SD, Calibration, reliability
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, logit, sigmoid
 from streams.scoring.params import NAMES, Params
@@ -36,9 +36,7 @@ from streams.scoring.skill import Skill
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
 RECENT = 40.0  # verdicts the offset's base rate remembers
 MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
-SCORE_SD = (0.25, 0.5)  # of the public score's intercept and log-slope; its base rate is π, which it only corrects
 TALLY_PRIOR = 10.0  # claims
-PI_PRIOR = 2.0  # verdicts
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
 CROWD_PRIOR = 20.0  # claims
 PUBLISH_EVERY = 8  # settled claims between versions
@@ -64,9 +62,9 @@ def unfit(block: Block, i: int) -> str:
     signals = block["sig"][i]
     if len(signals) != len(SIGNALS):
         return f"{len(signals)} signals instead of {len(SIGNALS)}"
-    if sane([*signals, block["L"][i], block["al"][i]]):
+    if sane([*signals, block["L"][i], block["A"][i], block["al"][i]]):
         return ""
-    figures = dict(zip(SIGNALS, signals, strict=True)) | {name: block[name][i] for name in ("L", "al")}
+    figures = dict(zip(SIGNALS, signals, strict=True)) | {name: block[name][i] for name in ("L", "A", "al")}
     return ", ".join(f"{name} is {value}" for name, value in figures.items() if not sane(value))
 
 
@@ -112,7 +110,8 @@ class Learner:
         if age == 0:
             self._tally(block["rw"][i], int(block["n"][i]), int(block["w"][i]))
         elif false and age in SHARE:
-            self._fit(np.asarray(block["sig"][i], np.float64), float(block["L"][i]), age, false > 0)
+            self._fit(np.asarray(block["sig"][i], np.float64), age, false > 0)
+            self._calibrate_score(float(block["L"][i]), block["A"][i], age, false <= 0)
             if age == 1:
                 self._settle(float(block["al"][i]), int(block["n"][i]), false > 0)
 
@@ -126,7 +125,7 @@ class Learner:
         for name, shown, n in (("tally", new, participants), ("coins", new[: STANCES * BANDS * 2], written)):
             self._set_vector(name, self._vector(name, np.zeros(len(shown))) + shown / max(n, 1))
 
-    def _fit(self, signals: Floats, corroboration: float, age: int, false: bool) -> None:
+    def _fit(self, signals: Floats, age: int, false: bool) -> None:
         share, y = SHARE[age], float(false)
         base = self._get("recent", 0.5)
         centre, seen = self._vector("mean", np.zeros(len(SIGNALS))), self._get("seen")
@@ -139,7 +138,6 @@ class Learner:
         skill = self._skill()
         skill.learn(z, base, false, share)
         self._set_vector("skill", skill.state)
-        self._calibrate_score(logit(self._pi()) + corroboration, 1.0 - y, share)
         p = float(sigmoid(logit(base) + z))
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
@@ -152,7 +150,7 @@ class Learner:
             self._set("recent", base + (y - base) * 2.0 / RECENT)
 
     def _settle(self, highest: float, participants: int, false: bool) -> None:
-        """Count a settled claim, once: the base rate, how many join in an hour, how far flags can be trusted."""
+        """Count a settled claim, once: how many join in an hour, how far flags can be trusted."""
         settled = self._get("settled")
         usual = self._get("crowd", self._defaults.flag_crowd)
         self._set("crowd", usual + (math.log(max(participants, 1)) - usual) / (settled + CROWD_PRIOR + 1))
@@ -160,7 +158,6 @@ class Learner:
         threshold.learn(highest, false)
         self._set_vector("threshold", threshold.state)
         self._set("settled", settled + 1)
-        self._set("false", self._get("false") + float(false))
 
     def _threshold(self) -> Threshold:
         return Threshold(self._vector("threshold", np.zeros(Threshold.SIZE)))
@@ -171,17 +168,14 @@ class Learner:
     def _skill(self) -> Skill:
         return Skill(self._vector("skill", np.zeros(Skill.SIZE)))
 
-    def _calibrate_score(self, z: float, y: float, share: float) -> None:
-        """One step of a and ln b of the public score on the loss of σ(a + b·z)."""
-        theta = self._vector("platt", np.zeros(2))
-        precision = self._vector("platt/precision", np.diag(1.0 / np.square(SCORE_SD)).ravel()).reshape(2, 2)
-        slope = float(np.exp(theta[1]))
-        p = float(sigmoid(theta[0] + slope * z))
-        gradient = np.array([1.0, slope * z])
-        precision = precision + share * p * (1 - p) * np.outer(gradient, gradient)
-        theta = theta + np.linalg.solve(precision, share * (y - p) * gradient)
-        self._set_vector("platt", np.array([theta[0], np.clip(theta[1], -1.5, 1.0)]))
-        self._set_vector("platt/precision", precision.ravel())
+    def _score_calibration(self) -> Calibration:
+        return Calibration(self._vector("score_cal", np.zeros(Calibration.SIZE)), SCORE_SD)
+
+    def _calibrate_score(self, corroboration: float, weight: Floats, age: int, true: bool) -> None:
+        """Of the public score: how its evidence, and how much of it there was, turned out."""
+        calibration = self._score_calibration()
+        calibration.learn(corroboration, true, SHARE[age], counts=age == 1, v=float(reliability(weight)))
+        self._set_vector("score_cal", calibration.state)
 
     def _weights(self) -> tuple[Floats, Floats]:
         beta = self._vector("beta", np.array(PRIOR_WEIGHTS))
@@ -198,17 +192,11 @@ class Learner:
         used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
-        cal, platt = self._calibration(), self._vector("platt", np.zeros(2))
-        out |= {"risk_cal_a": cal.a, "risk_cal_b": cal.b}
-        out |= {"pi": self._pi(), "platt_a": float(platt[0]), "platt_b": float(np.exp(platt[1]))}
+        for which, cal in (("risk", self._calibration()), ("score", self._score_calibration())):
+            out |= {f"{which}_cal_a": cal.a, f"{which}_cal_b": cal.b}
         out["flag_z"] = self._threshold().at(self._get("given/flag_precision", self._defaults.flag_precision))
         out["flag_crowd"] = self._get("crowd", self._defaults.flag_crowd)
         return out | self._precisions()
-
-    def _pi(self) -> float:
-        """Share of true claims among the settled ones, with pseudo-counts."""
-        settled, false = self._get("settled"), self._get("false")
-        return (settled - false + PI_PRIOR / 2) / (settled + PI_PRIOR)
 
     def _precisions(self) -> dict[str, float]:
         tally = self._vector("tally", np.zeros(KINDS * BANDS * 2)).reshape(KINDS, BANDS, 2)

@@ -56,7 +56,7 @@ class Lessons:
         rows, _ = table.ensure(claim_rows * 4 + bit)
         signals = risk_parts(self.tables, claim_rows, self.config, params).signals
         table["c"][rows], table["n"][rows] = claim_rows, claims["parts"][claim_rows]
-        table["L"][rows] = from_fixed(claims["L"][claim_rows])
+        table["L"][rows], table["A"][rows] = from_fixed(claims["L"][claim_rows]), from_fixed(claims["A"][claim_rows])
         for i in range(len(SIGNALS)):
             table[f"s{i}"][rows] = signals[:, i]
         claims["aged"][claim_rows] |= 1 << bit
@@ -85,6 +85,7 @@ class Lessons:
             "t": claims["ruled"][of],
             "n": table["n"][at].astype(np.int64),
             "L": table["L"][at].astype(np.float64),
+            "A": table["A"][at].astype(np.float64),
             "al": claims["alarm"][of].astype(np.float64),
             "sig": np.stack([table[f"s{i}"][at] for i in range(len(SIGNALS))], axis=1).tolist(),
             "rw": [[] for _ in of],
@@ -117,6 +118,7 @@ class Lessons:
             "t": claims["ruled"][rows],
             "n": claims["parts"][rows].astype(np.int64),
             "L": np.zeros(len(rows)),
+            "A": np.zeros(len(rows)),
             "al": np.zeros(len(rows)),
             "sig": [[] for _ in rows],
             "rw": counts[some].tolist(),

@@ -24,7 +24,6 @@ class Params:
 
     version: float = 0.0
     # Claims.
-    pi: float = 0.5  # base rate of true claims, as used by the public score
     base_false: float = 0.5  # where histories start; not learned: a base rate that drifts would rank by the calendar
     # Credibility.
     mu: float = 0.6  # overall precision of a stance
@@ -39,8 +38,8 @@ class Params:
     support_false_1: float = 0.5
     support_false_2: float = 0.5
     # Calibration of the public score.
-    platt_a: float = 0.0
-    platt_b: float = 1.0
+    score_cal_a: float = 0.0  # reaches a claim as far as there is evidence on it
+    score_cal_b: float = 1.0
     # Risk: intercept, weights of its signals, and calibration of the sum.
     risk_bias: float = 0.0
     risk_weights: tuple[float, ...] = PRIOR_WEIGHTS  # by `signals.SIGNALS`; each travels as "risk_" + name

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.scoring import cascade
+from streams.scoring.calibration import reliability
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, from_fixed, logit, sigmoid
+from streams.scoring.numeric import Floats, Ints, from_fixed, sigmoid
 from streams.scoring.params import Params
 from streams.scoring.risk import risk_log_odds, risk_parts
 from streams.scoring.rulings import ruling_evidence
@@ -44,7 +45,7 @@ def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params,
     ruled = ruling_evidence(claims["rulings"][rows], config) if rulings else np.zeros(len(rows))
     parts = risk_parts(tables, rows, config, params)
     weight = from_fixed(claims["A"][rows])
-    score_z = params.platt_a + params.platt_b * (logit(params.pi) + from_fixed(claims["L"][rows])) + ruled
+    score_z = score_log_odds(from_fixed(claims["L"][rows]), weight, params) + ruled
     spread = np.sqrt(
         config.prior_variance / (1.0 + weight + np.abs(ruled)) + config.evidence_variance * weight / (1.0 + weight)
     )
@@ -53,6 +54,12 @@ def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params,
     else:
         risk_z = params.risk_cal_a + params.risk_cal_b * parts.z
     return Reading(rows, score_z, spread, weight, risk_z, parts.signals)
+
+
+def score_log_odds(corroboration: Floats, weight: Floats, params: Params) -> Floats:
+    """Calibrated log-odds of being true, rulings apart, from L and the independent weight behind it."""
+    z: Floats = params.score_cal_a * reliability(weight) + params.score_cal_b * corroboration
+    return z
 
 
 def evidence_level(reading: Reading, claims_ruled: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:

@@ -88,7 +88,7 @@ def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published
     events: list[Event], weights: list[float], a: float, b: float, verdict: int
 ) -> None:
     state = fold([stamped(events, weights)])
-    values = {"platt_a": a, "platt_b": b, "pi": 0.3, "risk_cal_a": -a, "risk_cal_b": b, "risk_bias": 0.7}
+    values = {"score_cal_a": a, "score_cal_b": b, "risk_cal_a": -a, "risk_cal_b": b, "risk_bias": 0.7}
     state.apply(Block("params", "p/0", 1, {}, {"version": 1, "values": values}), NOW_MS)
     if verdict:
         state.apply(rulings_block([Ruling(events[0].claim, verdict, events[0].t + 1)]), NOW_MS)
@@ -101,6 +101,13 @@ def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published
             sizes = [abs(reason["weight"]) for reason in told["reasons"]]
             assert sizes == sorted(sizes, reverse=True)
             assert all(reason["text"] for reason in told["reasons"])
+
+
+def test_a_claim_on_which_nobody_has_a_say_reads_one_half_whatever_is_usual_among_checked_claims() -> None:
+    usually_true = Block("params", "p/0", 1, {}, {"version": 1, "values": {"score_cal_a": 2.0}})
+    mute, told = (fold([stamped([Event("a", "c", "1")], [weight]), usually_true]) for weight in (0.0, 1.5))
+    assert mute.read(["c"])["score"][0] == 0.5
+    assert told.read(["c"])["score"][0] > 0.95
 
 
 def test_every_signal_has_words_for_both_directions() -> None:

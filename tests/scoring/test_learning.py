@@ -14,7 +14,10 @@ AT = SIGNALS.index("signed")
 
 
 def lessons(
-    rows: list[tuple[bool, list[float]]], tallies: list[list[int]] | None = None, highest: float = 0.0
+    rows: list[tuple[bool, list[float]]],
+    tallies: list[list[int]] | None = None,
+    highest: float = 0.0,
+    weight: float = 1.0,
 ) -> Block:
     """Lessons at one hour: (false?, signals), all with the same highest alarm; then a row of tallies for each claim."""
     counts = tallies or []
@@ -26,6 +29,7 @@ def lessons(
         "t": np.zeros(n + m, np.int64),
         "n": np.full(n + m, 20, np.int64),
         "L": np.array([-signals[AT] for _, signals in rows] + [0.0] * m),
+        "A": np.array([weight] * n + [0.0] * m),
         "al": np.array([highest] * n + [0.0] * m),
         "sig": [signals for _, signals in rows] + [[]] * m,
         "rw": [[]] * n + [row + [0] * (18 - len(row)) for row in counts],
@@ -179,6 +183,16 @@ def test_a_base_rate_that_holds_still_is_learned_and_one_that_follows_the_calend
     drifting.apply(lessons([(n >= 300, nothing) for n in range(400)]), 0)
     assert even.values()["risk_cal_a"] < -0.7  # ln(1/3) is -1.1
     assert abs(drifting.values()["risk_cal_a"]) < 0.3
+
+
+def test_the_public_score_learns_the_base_rate_where_there_is_evidence_and_nothing_where_there_is_none() -> None:
+    nothing = [0.0] * len(SIGNALS)
+    checked = [(n % 4 == 0, nothing) for n in range(400)]
+    told, mute = Learner(), Learner()
+    told.apply(lessons(checked, weight=3.0), 0)
+    mute.apply(lessons(checked, weight=0.0), 0)
+    assert told.values()["score_cal_a"] == pytest.approx(np.log(3), abs=0.1)
+    assert (mute.values()["score_cal_a"], mute.values()["score_cal_b"]) == (0.0, 1.0)
 
 
 def test_flags_that_prove_right_too_seldom_raise_the_threshold_and_an_operator_may_want_more() -> None:

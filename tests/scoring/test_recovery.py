@@ -60,7 +60,15 @@ def control_blocks(draw: Any) -> list[Block]:
         kind = draw(st.sampled_from(["params", "assign", "tick"]))
         if kind == "params":
             names = st.sampled_from(
-                ["support_true_0", "support_false_0", "mu_0", "risk_bias", "pi", "flags_paused", "flags_killed"]
+                [
+                    "support_true_0",
+                    "support_false_0",
+                    "mu_0",
+                    "risk_bias",
+                    "score_cal_b",
+                    "flags_paused",
+                    "flags_killed",
+                ]
             )
             values = draw(st.dictionaries(names, st.floats(0.1, 0.9), max_size=3))
             out.append(Block("params", "p/0", version, {}, {"version": version + 1, "values": values}))
