@@ -175,7 +175,7 @@ class CoreByScore(Core):
         config = ScoringConfig(
             restamp_claims=1 << 16, restamp_epsilon=0.1, rho_unassigned=0.0, community_cap=100.0, weight_max=3.5
         )
-        super().__init__(data, config, coordination=False)
+        super().__init__(data, config, groups=None)
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Minus the public score's log-odds, and the score."""

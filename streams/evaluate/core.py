@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from streams.blocks import Block
+from streams.blocks import Block, concat
 from streams.categorical import Categorical
 from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.forks import Shared
@@ -18,6 +18,8 @@ from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.coordination import Participations
+from streams.scoring.effects import Effects
+from streams.scoring.flags import FlagContext, Flags
 from streams.scoring.groups import GroupsConfig, GroupsState
 from streams.scoring.learning import Learner
 from streams.scoring.numeric import Ints
@@ -28,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 Stage = SourcesState | ClaimsState | Learner | GroupsState
 
 BLOCK_ROWS = 4096
+GROUPS = GroupsConfig(communities=0)
 RATER = "evaluate"
 
 
@@ -37,7 +40,7 @@ class Core:
     Args:
         data: the set, for the names of its codes; its rows are taken only as they are fed.
         config: of the core; the defaults unless given.
-        coordination: whether copy-clusters are looked for.
+        groups: how copy-clusters are looked for, None if not at all. Communities move no score: none are looked for.
         without: a signal of the risk that is switched off.
     """
 
@@ -45,14 +48,17 @@ class Core:
     probabilistic = True
 
     def __init__(
-        self, data: CascadeSet, config: ScoringConfig | None = None, coordination: bool = True, without: str = ""
+        self,
+        data: CascadeSet,
+        config: ScoringConfig | None = None,
+        groups: GroupsConfig | None = GROUPS,
+        without: str = "",
     ) -> None:
         self.config = config or ScoringConfig()
         self.sources = _Sources(self.config, 0)
         self.claims = _Claims(self.config, 0)
         self.learner = Learner()
-        # Communities move no score: they are not looked for here.
-        self.groups = _Groups(self.config, 0, GroupsConfig(communities=0)) if coordination else None
+        self.groups: GroupsState | None = _Groups(self.config, 0, groups) if groups else None
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
@@ -120,8 +126,10 @@ class Core:
             return self.sources, self.claims
         if kind == "lessons":
             return (self.learner,)
-        if kind in ("joined", "settled"):
+        if kind == "joined":
             return (self.groups,) if self.groups is not None else ()
+        if kind == "settled":
+            return ()  # verdicts say how communities fare, and those move no score
         return (self.sources,) if kind in ("events", "credits", "assign") else (self.claims,)
 
     def _apply(self, stage: Stage, block: Block) -> list[Block]:
@@ -151,19 +159,52 @@ class _Sources(SourcesState):
 
 
 class _Claims(ClaimsState):
-    """The claims stage without its score records, the same way."""
+    """The claims stage without score records, and without the reasons of flags, the same way."""
 
-    def records(self, reading: Reading) -> dict[str, dict[str, Any]]:
+    def __init__(self, config: ScoringConfig, partition: int) -> None:
+        super().__init__(config, partition)
+        self.flags = _Flags(self.data, self.clock)
+
+    def _tell(self, reading: Reading, everything: bool, effects: Effects) -> None:
+        """Nobody."""
+
+
+class _Flags(Flags):
+    """Flags without reasons."""
+
+    def _reasons(self, reading: Reading, i: int, row: int, context: FlagContext) -> list[dict[str, Any]]:
         """None."""
-        return {}
+        return []
 
 
 class _Groups(GroupsState):
-    """The communities stage, which looks once at what the forks of a world all look at: no ruling moves who joined."""
+    """The communities stage, which takes participations in when a look is due, and looks once for all forks.
+
+    No ruling moves who joined what, so that all forks of a world look at the same; and as long as nobody has to leave
+    the window, it is the same window whether participations enter it at once or one block after the other.
+    """
 
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig) -> None:
         super().__init__(config, partition, groups)
         self._looks: Shared[list[Ints]] = Shared()
+        self._waiting: list[Block] = []
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
+        """Take in a "joined" block, now or together with later ones."""
+        columns = {name: c.used() if isinstance(c, Categorical) else c for name, c in block.columns.items()}
+        self._waiting.append(Block(block.kind, block.up, block.origin, columns))
+        taken = int(self.looks["taken"][0]) + sum(map(len, self._waiting))
+        fresh = taken - int(self.looks["looked"][0])
+        *before, last = self._waiting
+        if taken > self.groups.window:  # somebody leaves: that must not happen before those who wait have come
+            if before:
+                super().apply(concat(before), append_ms)
+            self._waiting = []
+            return super().apply(last, append_ms)
+        if fresh < max(self.groups.every, taken // 16):
+            return Effects()
+        joined, self._waiting = concat(self._waiting), []
+        return super().apply(joined, append_ms)
 
     def clusters(self, took_part: Participations) -> list[Ints]:
         """Rows of the members of each cluster, the largest first."""

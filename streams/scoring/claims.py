@@ -236,6 +236,11 @@ class ClaimsState(PartitionState):
         reading = read(self.data, rows, config, self.params)
         flags = self.flags.decide(reading, self._context())
         effects.flags.extend(flags)
+        self._tell(reading, publish_all or bool(flags), effects)
+
+    def _tell(self, reading: Reading, everything: bool, effects: Effects) -> None:
+        """Score records of the claims read that moved materially, or of all."""
+        claims, config, rows = self.data.claims, self.config, reading.rows
         told = claims["told"][rows]
         moved = (
             (told == 0)
@@ -243,7 +248,7 @@ class ClaimsState(PartitionState):
             | (np.abs(reading.risk_z - claims["told_risk"][rows]) > config.publish_epsilon)
             | (claims["events"][rows] > told * (1.0 + config.publish_growth))
         )
-        if publish_all or flags:
+        if everything:
             moved[:] = True
         picked = moved.nonzero()[0]
         if picked.size:

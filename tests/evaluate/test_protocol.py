@@ -17,6 +17,8 @@ from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, ru
 from streams.evaluate.report import show
 from streams.evaluate.run import Options, evaluate
 from streams.evaluate.world import WorldSettings, make_world
+from streams.scoring.coordination import CoordinationConfig
+from streams.scoring.groups import GroupsConfig, GroupsState
 from tests.evaluate.builders import HOUR_MS, cascades
 
 SCORERS: dict[str, Callable[[CascadeSet], Scorer]] = {"ours": Core, **BASELINES}
@@ -183,6 +185,20 @@ def test_the_report_says_in_which_steps_forks_went(fine: int, forks: str) -> Non
     console = Console(record=True, width=200)
     show(report, console)
     assert f"forks in {forks}" in console.export_text()
+
+
+@pytest.mark.parametrize("window", [1 << 19, 300])
+def test_participations_that_wait_for_a_look_leave_the_same_world(window: int) -> None:
+    data = attack(small_world(), "camouflaged", 0.5)
+    trial = Trial.of_set(data, (HOUR_MS,), HOUR_MS, "released")
+    nets = CoordinationConfig(shared_min=2, members_min=2, degree_min=1, npmi_same=0.0)
+    settings = GroupsConfig(communities=0, window=window, every=50, coordination=nets)
+    waiting, plain = Core(data, groups=settings), Core(data)
+    plain.groups = GroupsState(plain.config, 0, settings)
+    one, other = run(trial, waiting), run(trial, plain)
+    assert (waiting.sources.sources["cl"] > 0).any()
+    assert waiting.sources.sources.difference(plain.sources.sources) == 0
+    assert np.array_equal(one.log_odds, other.log_odds)
 
 
 @pytest.mark.parametrize("scorer", [Core, BASELINES["user_history"]])
