@@ -5,9 +5,9 @@ strictly before it. Where moments tie, predictions come first, then releases, th
 and on claims of its group never count: at the first such release that precedes one of the group's predictions, the
 world forks, and the fork lives on without the group's rulings until the group's last prediction. A scorer that can
 tell by itself what it would say without some rulings (`Scorer.aside`) is asked; any other is forked as a process, which
-is always right and costs all the events in between once more for every group. Where that would take hours, forks go in
-larger steps while nothing happens to their group (`Trial.stops`): every prediction still knows all that it may and
-nothing else, but what came meanwhile was taken in by larger blocks, as a live worker takes it in.
+is always right and costs all the events in between once more for every group. Where that would take hours, the longest
+forks go in larger steps while nothing happens to their group (`Trial.stops`): every prediction still knows all that it
+may and nothing else, but what came meanwhile was taken in by larger blocks, as a live worker takes it in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.evaluate.forks import Forks
 
 Floats = npt.NDArray[np.float64]
 
-FINE_STOPS = 50_000  # of all forks of a trial, some ten minutes of CPU; with more they go in larger steps
+FINE_STOPS = 150_000  # of all forks of a trial, some twenty minutes of CPU; forks beyond go in larger steps
 STEP_ROWS = 4096  # events that a fork in larger steps may leave for later
 
 
@@ -99,7 +99,6 @@ class Forecast:
         log_odds, score: [claims, horizons] see `Scorer.predict`.
         flags: only those raised before the flagged claim's own ruling.
         seconds: time spent in the scorer, without the forks.
-        larger_steps: whether forks went in larger steps, see `Trial.stops`.
     """
 
     name: str
@@ -110,7 +109,6 @@ class Forecast:
     score: Floats
     flags: list[Flag] = field(default_factory=list)
     seconds: float = 0.0
-    larger_steps: bool = False
 
     @property
     def risk(self) -> Floats:
@@ -186,6 +184,16 @@ class Trial:
                     begun[group] = Fork(group, at, last[group])
         return list(begun.values())
 
+    def hurried(self, forks: Iterable[Fork], fine: int) -> set[int]:
+        """Groups whose forks go in larger steps: the longest ones, if all would stop more than `fine` times."""
+        found: set[int] = set()
+        stops = 0
+        for fork in sorted(forks, key=lambda fork: fork.last - fork.first):
+            stops += fork.last - fork.first
+            if stops > fine:
+                found.add(fork.group)
+        return found
+
     def stops(self, fork: Fork) -> list[int]:
         """Moments at which a fork in larger steps stops.
 
@@ -232,7 +240,7 @@ def run(
     Args:
         tick: called with the number of events consumed so far and in all, those of forks included.
         jobs: how many forks may run beside each other.
-        fine: forks that would stop more often than that in all go in larger steps, see `stops`.
+        fine: how often forks may stop in all; those beyond, the longest, go in larger steps, see `Trial.stops`.
     """
     shape = (len(trial.claims), len(trial.horizons_ms))
     made = Forecast(
@@ -247,7 +255,7 @@ def run(
         apart.begin(at)
         line.release([at], lambda group: True)
     apart.tell(line.advance(None))
-    made.seconds, made.larger_steps = line.seconds, apart.larger_steps
+    made.seconds = line.seconds
     own = {f.claim: f for f in reversed(scorer.flags()) if int(trial.withhold_group[f.claim]) not in apart.begun}
     for odds_of, score_of, flags in apart.forks.results():
         for (row, column), odds in odds_of.items():
@@ -270,8 +278,7 @@ class _Apart:
             self._planned[fork.first].append(fork)
         self._asides: dict[int, tuple[Fork, Predictor]] = {}
         # A scorer that is asked aside says so at its first group; until then the forks' events count as to be done.
-        self._coarse = sum(fork.last - fork.first for fork in planned) > fine
-        self.larger_steps = False
+        self._hurried = trial.hurried(planned, fine)
         self._tick = tick
         self._done, self._all = 0, len(trial.of) + trial.events_again(planned)
         self.forks: Forks[_ForkResult] = Forks(jobs, done=self.tell)
@@ -299,8 +306,7 @@ class _Apart:
                 self._asides[fork.group] = fork, aside
                 self._all -= events
             else:
-                self.larger_steps = self._coarse
-                self.forks.start(_fork(self.trial, self.scorer, fork, self._coarse), events)
+                self.forks.start(_fork(self.trial, self.scorer, fork, fork.group in self._hurried), events)
 
 
 _ForkResult = tuple[dict[tuple[int, int], float], dict[tuple[int, int], float], list[Flag]]

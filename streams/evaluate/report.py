@@ -16,7 +16,7 @@ def show(report: dict[str, Any], console: Console) -> None:
         f"[bold]{report['set']}[/bold]: {report['events']:,} events, {first['n']} claims evaluated, "
         f"{first['n_false']} false; ours took {report['seconds']:.1f} s; "
         f"verdicts {report['protocol']['verdict_lag']} late, groups {report['protocol']['groups']}, "
-        f"forks in {report['protocol']['forks']}"
+        f"{report['protocol']['forks']} forks, {report['protocol']['forks_in_larger_steps']} in larger steps"
     )
     for reason, rows in report["left_out"].items():
         console.print(f"left out: {rows:,} rows with {reason}, as the stream would refuse them")

@@ -31,7 +31,7 @@ class Options:
         attack, share: name of an attack ("" for none) and its size.
         baselines: names of the baselines to run.
         seed: of synthetic worlds, attacks and the bootstrap.
-        fine: forks that would stop more often than that in all go in larger steps.
+        fine: how often forks may stop in all; those beyond, the longest, go in larger steps.
     """
 
     horizons_ms: tuple[int, ...] = (HOUR_MS, 24 * HOUR_MS)
@@ -116,7 +116,8 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
             "verdict_lag": "of the set" if data.own_rulings is not None else horizon_name(options.lag_ms),
             "groups": options.groups,
             "seed": options.seed,
-            "forks": "larger steps" if ours.larger_steps else "small steps",
+            "forks": len(trial.forks()),
+            "forks_in_larger_steps": len(trial.hurried(trial.forks(), options.fine)),
         },
     }
     majority = next((b for b in baselines if b.name == "majority"), None)

@@ -177,14 +177,25 @@ def test_in_larger_steps_our_risk_stays_near_what_it_is_in_small_ones() -> None:
     assert np.corrcoef(fine.log_odds.ravel(), coarse.log_odds.ravel())[0, 1] > 0.97
 
 
-@pytest.mark.parametrize(("fine", "forks"), [(FINE_STOPS, "small steps"), (0, "larger steps")])
-def test_the_report_says_in_which_steps_forks_went(fine: int, forks: str) -> None:
+def test_the_longest_forks_go_in_larger_steps_and_the_others_in_small_ones() -> None:
+    trial = Trial.of_set(replace(stories(), own_rulings=None), (HOUR_MS, 24 * HOUR_MS), HOUR_MS)
+    forks = trial.forks()
+    lengths = sorted(fork.last - fork.first for fork in forks)
+    assert trial.hurried(forks, sum(lengths)) == set()
+    assert trial.hurried(forks, 0) == {fork.group for fork in forks}
+    longest = trial.hurried(forks, sum(lengths[:-3]))
+    assert sorted(fork.last - fork.first for fork in forks if fork.group in longest) == lengths[-3:]
+
+
+@pytest.mark.parametrize(("fine", "share"), [(FINE_STOPS, 0), (0, 1)])
+def test_the_report_says_how_many_forks_went_in_larger_steps(fine: int, share: int) -> None:
     data = replace(stories(), own_rulings=None)
     report = evaluate(data, Options(lag_ms=HOUR_MS, baselines=(), fine=fine)).report
-    assert report["protocol"]["forks"] == forks
+    forks = len(Trial.of_set(data, (HOUR_MS, 24 * HOUR_MS), HOUR_MS).forks())
+    assert (report["protocol"]["forks"], report["protocol"]["forks_in_larger_steps"]) == (forks, share * forks)
     console = Console(record=True, width=200)
     show(report, console)
-    assert f"forks in {forks}" in console.export_text()
+    assert f"{forks} forks, {share * forks} in larger steps" in console.export_text()
 
 
 @pytest.mark.parametrize("window", [1 << 19, 300])
