@@ -16,7 +16,7 @@ import numpy.typing as npt
 Columns = dict[str, list[str]]
 
 SECONDS_MAX = 4.2e9  # the year 2103; no clock in milliseconds since 1970 is as low, but for the first seven weeks
-CHUNK_ROWS = 65_536
+CHUNK_ROWS = 512  # fewer than Python lets live before it looks for garbage among them
 FIELD_CHARS_MAX = 1 << 30  # the csv module's own bound, 128 KiB, is below the longest posts of some platforms
 
 
@@ -62,15 +62,15 @@ def _columns(path: Path, rows: Iterator[list[str]], required: Sequence[str], wan
     known: dict[str, dict[str, str] | None] = {name: {} for name in places}
     line = 2
     while chunk := list(islice(rows, CHUNK_ROWS)):
-        kept = [row for row in chunk if row]
-        for row_line, row in enumerate(chunk, line):
-            if row and len(row) != len(head):
-                raise DatasetError(f"{path}, row {row_line}: {len(row)} fields, but the header has {len(head)}")
+        kept = list(filter(None, chunk))
+        if set(map(len, kept)) - {len(head)}:
+            at, row = next((i, row) for i, row in enumerate(chunk) if row and len(row) != len(head))
+            raise DatasetError(f"{path}, row {line + at}: {len(row)} fields, but the header has {len(head)}")
         line += len(chunk)
+        by_place = list(zip(*kept, strict=True)) or [()] * len(head)
         for name, place in places.items():
-            cells = [row[place] for row in kept]
-            same = known[name]
-            columns[name] += cells if same is None else [same.setdefault(cell, cell) for cell in cells]
+            cells, same = by_place[place], known[name]
+            columns[name] += cells if same is None else map(same.setdefault, cells, cells)
             if same is not None and len(same) > len(columns[name]) / 2:
                 known[name] = None  # ids and texts hardly repeat: nothing to share
     return columns

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -146,6 +148,6 @@ def order_by_time(t_ms: Ints, event_ids: Sequence[str]) -> Ints:
 
 def codes_of(names: Iterable[str]) -> tuple[Codes, list[str]]:
     """Codes in order of first appearance, and the names by code."""
-    code: dict[str, int] = {}
-    column = np.fromiter((code.setdefault(n, len(code)) for n in names), np.int32)
+    code: defaultdict[str, int] = defaultdict(count().__next__)
+    column = np.fromiter(map(code.__getitem__, names), np.int32)
     return column, list(code)

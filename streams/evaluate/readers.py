@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def read_cascades(directory: Path) -> CascadeSet:
     claim, claim_ids = codes_of(column["claim_id"])
     user, user_ids = codes_of(column["user_id"])
     community, communities = codes_of(["", *column.get("community_id", [""] * len(kind))])
+    no_text = np.zeros(len(kind), np.uint64)
     truth, group, undecided = _read_claims(directory, claim_ids)
     if undecided:
         left_out["two labels for one claim"] = undecided
@@ -52,7 +54,7 @@ def read_cascades(directory: Path) -> CascadeSet:
         event_ids=column["event_id"],
         parent=column["parent_id"],
         community=community[1:],
-        text_hash=np.array([copy_hash(text) for text in column.get("text", [""] * len(kind))], np.uint64),
+        text_hash=np.fromiter(map(copy_hash, column["text"]), np.uint64) if "text" in column else no_text,
         claim_ids=claim_ids,
         user_ids=user_ids,
         communities=communities,
@@ -64,7 +66,7 @@ def read_cascades(directory: Path) -> CascadeSet:
 
 def _coded(column: Sequence[str], codes: Mapping[str, int]) -> Small:
     """Codes of the words, −1 for one that is none of them."""
-    return np.fromiter((codes.get(word, -1) for word in column), np.int8, len(column))
+    return np.fromiter(map(codes.get, column, repeat(-1)), np.int8, len(column))
 
 
 def _usable(
@@ -73,7 +75,7 @@ def _usable(
     """Which rows are events, and how many are not, by reason."""
     rows = len(kind)
     flaws: dict[str, Bools] = {
-        f"no {name}": np.fromiter((not cell for cell in column[name]), np.bool_, rows)
+        f"no {name}": ~np.fromiter(map(bool, column[name]), np.bool_, rows)
         for name in ("claim_id", "event_id", "user_id")
     }
     flaws["unknown kind"], flaws["unknown stance"] = kind < 0, stance < 0
