@@ -146,7 +146,7 @@ class Block:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Block:
         """The given rows, in the given order."""
-        picked = rows.tolist()
+        picked = rows.tolist() if any(isinstance(column, list) for column in self.columns.values()) else []
         pick = itemgetter(*picked) if len(picked) > 1 else lambda column: [column[i] for i in picked]
         columns = {
             name: list(pick(column)) if isinstance(column, list) else column[rows]

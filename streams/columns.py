@@ -41,6 +41,24 @@ def distinct(rows: Rows) -> Rows:
     return found
 
 
+def order_of(rows: npt.NDArray[Any]) -> Rows:
+    """A stable order of row numbers, 0 ≤ row < 2³¹: numpy's `argsort` at a third of its cost."""
+    packed = (rows.astype(np.int64) << 32) | np.arange(len(rows))
+    packed.sort()
+    return packed & 0xFFFFFFFF
+
+
+def grouped(rows: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+    """The distinct row numbers, ascending, and the index of each row's among them."""
+    order = order_of(rows)
+    ordered = rows[order]
+    begins = np.ones(len(rows), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    index = np.empty(len(rows), np.int64)
+    index[order] = np.cumsum(begins) - 1
+    return ordered[begins], index
+
+
 class Table:
     """Rows with a unique key, fixed-width columns and, if wanted, text columns.
 
@@ -101,7 +119,7 @@ class Table:
 
     def categorical(self, rows: Rows) -> Categorical:
         """Keys of live rows, in order, for a table whose keys are texts."""
-        some, codes = np.unique(rows, return_inverse=True)
+        some, codes = grouped(rows)
         return Categorical(self.keys_of(some), codes)
 
     def find(self, keys: Any) -> Rows:

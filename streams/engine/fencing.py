@@ -35,11 +35,13 @@ async def send_batches(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing])
         groups.setdefault((record.topic, record.partition), []).append(record)
     acks = []
     for (topic, partition), records in groups.items():
-        batch = producer.create_batch()
+        batch, size = producer.create_batch(), 0
         for record in records:
-            if batch.record_count() and batch.size() + len(record.value or b"") > OUTPUT_BATCH_BYTES:
+            more = len(record.key or b"") + len(record.value or b"")
+            if size and size + more > OUTPUT_BATCH_BYTES:
                 acks.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
+                batch, size = producer.create_batch(), 0
+            size += more
             if batch.append(key=record.key, value=record.value, timestamp=None) is None:
                 raise ProduceFailed(f"a record of {len(record.value or b'')} bytes for {topic} is too large")
         acks.append(await producer.send_batch(batch, topic, partition=partition))

@@ -13,6 +13,7 @@ claim.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import orjson
@@ -151,16 +152,23 @@ class Journal:
 
 
 def _pack_outbox(outbox: Sequence[Outgoing]) -> bytes:
-    heads = [(topic, partition, key is not None, value is not None) for topic, partition, key, value, _ in outbox]
+    runs = [(*head, len(list(run))) for head, run in groupby(outbox, _head)]
     bodies = [part or b"" for _, _, key, value, _ in outbox for part in (key, value)]
-    return pack([orjson.dumps(heads), *bodies])
+    return pack([orjson.dumps(runs), *bodies])
+
+
+def _head(record: Outgoing) -> tuple[str, int, bool, bool]:
+    """What neighbours in an outbox have in common."""
+    return record.topic, record.partition, record.key is not None, record.value is not None
 
 
 def _unpack_outbox(data: bytes) -> list[Outgoing]:
-    heads, *bodies = unpack(data)
+    runs, *bodies = unpack(data)
+    body = iter(bodies)
     return [
-        Outgoing(topic, partition, bodies[2 * i] if keyed else None, bodies[2 * i + 1] if valued else None)
-        for i, (topic, partition, keyed, valued) in enumerate(orjson.loads(heads))
+        Outgoing(topic, partition, key if keyed else None, value if valued else None)
+        for topic, partition, keyed, valued, count in orjson.loads(runs)
+        for key, value in islice(zip(body, body, strict=True), count)
     ]
 
 

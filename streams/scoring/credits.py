@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Ints, add_at, decay, distinct, to_fixed
+from streams.scoring.numeric import Ints, add_at, decay, distinct, order_of, to_fixed
 
 COUNTED = ("right", "wrong", "f0", "t0")
 RECORD, MONTH, TWO_MONTHS = ("rs", "es", "rd", "ed", "rp", "ep"), ("f30", "t30"), ("f60", "t60")
@@ -30,16 +30,19 @@ def apply_credits(
         rows of the sources that were credited, each once; and of those whose latest verdict was replaced, so that
         their sums have to be counted again as of the latest that is left (`recount`).
     """
-    unique, last = np.unique(pair_rows[::-1], return_index=True)
-    at = len(pair_rows) - 1 - last
-    at = at[block["ver"][at] >= pairs["ver"][unique]]
+    order = order_of(pair_rows)
+    ordered = pair_rows[order]
+    at = order[np.append(ordered[1:] != ordered[:-1], True)]  # the last row of each pair
+    at = at[block["ver"][at] >= pairs["ver"][pair_rows[at]]]
     if not at.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     rows, pair = source_rows[at], pair_rows[at]
     replaced = rows[(pairs["f"][pair] != 0) & (pairs["t"][pair] == sources["ref"][rows])]
     settles = block["f"][at] != 0
     _advance(sources, rows[settles], block["t"][at][settles], config)
-    _add(sources, pairs, rows, pair, -1, config)
+    again = ((pairs["f"][pair] != 0) | (pairs["y"][pair] != 0)).nonzero()[0]
+    if again.size:
+        _add(sources, pairs, rows[again], pair[again], -1, config)
     for field, name in (("ver", "ver"), ("y", "y"), ("f", "f"), ("x", "stance"), ("q", "q"), ("t", "t")):
         pairs[field][pair] = block[name][at]
     # q is read back from its column, in whose precision it will be taken out again.

@@ -17,7 +17,7 @@ from streams.scoring import corroboration
 from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables, brings_record
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
-from streams.scoring.numeric import Floats, Ints, add_at, distinct, mix_keys, to_fixed
+from streams.scoring.numeric import Floats, Ints, add_at, distinct, first_seen, mix_keys, order_of, to_fixed
 
 STAMP_COLUMNS = (
     ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("band", "band"),
@@ -164,7 +164,7 @@ class Ledger:
         spoke = x > 0
         plain = spoke & (parts["x"][part_rows] == 0)
         if repeated:
-            order = np.argsort(part_rows, kind="stable")
+            order = order_of(part_rows)
             again = np.diff(part_rows[order]) == 0
             plain[order[1:][again]] = plain[order[:-1][again]] = False
         at = plain.nonzero()[0]
@@ -218,11 +218,9 @@ class Ledger:
         rows, made = more.ensure(mix_keys(part[kept], said["e"][kept]))
         if not made.size:
             return
-        first = np.unique(rows, return_index=True)
-        fresh = kept[first[1][np.isin(first[0], made)]]
-        fresh_rows = first[0][np.isin(first[0], made)]
-        by_part = np.argsort(part[fresh], kind="stable")
-        fresh, fresh_rows = fresh[by_part], fresh_rows[by_part]
+        fresh = kept[first_seen(rows, made)]
+        by_part = order_of(part[fresh])
+        fresh, fresh_rows = fresh[by_part], made[by_part]
         owner = part[fresh]
         for field, column in said.items():
             more[field][fresh_rows] = column[fresh]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from streams.blocks import Block
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import HOUR_MS, ScoringConfig
-from streams.scoring.numeric import Ints, from_fixed
+from streams.scoring.numeric import Ints, from_fixed, grouped
 from streams.scoring.params import Params
 from streams.scoring.risk import risk_parts
 from streams.scoring.rulings import FALSE, TRUE
@@ -100,7 +100,7 @@ class Lessons:
         """
         parts, claims = self.tables.parts, self.tables.claims
         owner, band = parts["c"][part_rows].astype(np.int64), parts["band"][part_rows].astype(np.int64)
-        unique, inverse = np.unique(owner, return_inverse=True)
+        unique, inverse = grouped(owner)
         counts = np.zeros((len(unique), 18), np.int64)
         for (y, stance), sign in ((old, -1), (new, 1)):
             said = (y != 0).nonzero()[0]

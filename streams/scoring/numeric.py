@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns import distinct as distinct
+from streams.columns import grouped as grouped
+from streams.columns import order_of as order_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -47,21 +49,17 @@ def sigmoid(z: Any) -> Any:
 
 
 def trigamma(x: Floats) -> Floats:
-    """ψ′(x) for x > 0, to 1e-9: recurrence to x ≥ 8, then the asymptotic series (Abramowitz & Stegun 6.4.12).
+    """ψ′(x) for x > 0, to 1e-9: recurrence to x + 8, then the asymptotic series (Abramowitz & Stegun 6.4.6, 6.4.12).
 
     >>> round(float(trigamma(np.array([1.0]))[0]), 6)  # π²/6
     1.644934
     """
-    z = np.array(x, dtype=np.float64)
-    total = np.zeros_like(z)
-    for _ in range(8):
-        small = z < 8.0
-        total = np.where(small, total + 1.0 / (z * z), total)
-        z = np.where(small, z + 1.0, z)
-    i = 1.0 / z
+    z = np.asarray(x, np.float64)
+    i = 1.0 / (z + 8.0)
     i2 = i * i
-    series = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
-    result: Floats = total + series
+    result: Floats = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
+    for step in range(8):
+        result += (z + step) ** -2.0
     return result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.columns import Table
 from streams.index import NO_ROWS
-from streams.scoring.numeric import Ints
+from streams.scoring.numeric import Ints, order_of
 
 FEW = 32  # sources whose lists are followed one by one
 
@@ -21,7 +21,7 @@ class OpenClaims:
     def push(self, source_rows: Ints, pair_rows: Ints) -> None:
         """Put new pairs at the front of their sources' lists, in the order given."""
         head = self.sources["head"]
-        order = np.argsort(source_rows, kind="stable")
+        order = order_of(source_rows)
         source, pair = source_rows[order], pair_rows[order]
         begins = np.append(True, source[1:] != source[:-1])
         older = np.where(begins, head[source], np.append(0, pair[:-1] + 1))

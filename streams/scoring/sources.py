@@ -19,7 +19,7 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.credits import apply_credits, recount
 from streams.scoring.effects import Effects
 from streams.scoring.insight import insight_score
-from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, mix_keys
+from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, grouped, mix_keys
 from streams.scoring.open_claims import OpenClaims
 from streams.scoring.stamps import Stamps
 from streams.scoring.state import PartitionState
@@ -275,7 +275,7 @@ class SourcesState(PartitionState):
         if not pair_rows.size:
             return
         pairs = self.pairs
-        sources, owner = np.unique(source_rows, return_inverse=True)
+        sources, owner = grouped(source_rows)
         columns: dict[str, Column] = {
             "s": Categorical(self.sources.keys_of(sources), owner),
             "c": self.claims.categorical(pairs.keys_of(pair_rows) & 0xFFFFFFFF),
