@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.columns import SEGMENT_ROWS, Table
+from streams.columns import SEGMENT_ROWS, Table, distinct, grouped, order_of
 
 TEXTS = [*"abcdefghijklé\0", ""]
 NUMBERS = [0, 1, -1, 2**62, -(2**63), *(k << 58 for k in range(1, 12))]  # many of them begin at the same slot
@@ -151,3 +151,12 @@ def test_difference_sees_numbers_text_and_keys() -> None:
     assert one.difference(other) == 3
     other.ensure(["b"])
     assert one.difference(other) == float("inf")
+
+
+@given(st.lists(st.integers(0, (1 << 31) - 1) | st.integers(0, 3)), st.sampled_from(["i4", "i8"]))
+def test_row_numbers_are_ordered_and_grouped_as_numpy_does_it(rows: list[int], dtype: str) -> None:
+    some = np.array(rows, dtype)
+    assert order_of(some).tolist() == np.argsort(some, kind="stable").tolist()
+    values, index = np.unique(some, return_inverse=True)
+    assert [column.tolist() for column in grouped(some)] == [values.tolist(), index.tolist()]
+    assert distinct(some).tolist() == values.tolist()

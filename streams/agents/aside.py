@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.topics import Topic
 
 PATIENCE_S = 5.0
+PIPE_BYTES = 1 << 20  # what Linux gives to whoever asks
 YIELDS = 5  # niceness: the worker waits for more than this
 GC_THRESHOLD = 200_000  # decoded rows come and go by the ten thousand, without cycles
 _SIZE = struct.Struct("<Q")
@@ -41,7 +42,8 @@ class Aside:
     def start(self) -> None:
         """Start the child; it is ready when it first answers."""
         command = [sys.executable, "-m", "streams.agents.aside"]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A pipe holds 64 KiB unless told otherwise: a fetch of 4 MiB would be passed in that many hand-overs.
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES)
         _send(self._child.stdin, self._settings)
 
     @property
