@@ -108,9 +108,13 @@ def test_an_entry_without_changes_holds_the_fence_alone() -> None:
 
 def test_an_outbox_comes_back_as_it_was_whatever_its_records_have() -> None:
     records = [
-        Outgoing("a", 0, b"k", b"v"), Outgoing("a", 0, b"", b""), Outgoing("a", 1, None, b"v"), Outgoing("b", 1, b"k", None),
-        Outgoing("a", 0, b"k", b"w"), Outgoing("a", 0, None, None),
-    ]  # fmt: skip
+        Outgoing("a", 0, b"k", b"v"),
+        Outgoing("a", 0, b"", b""),
+        Outgoing("a", 1, None, b"v"),
+        Outgoing("b", 1, b"k", None),
+        Outgoing("a", 0, b"k", b"w"),
+        Outgoing("a", 0, None, None),
+    ]
     journal = Journal([])
     key, value = journal.fence(Fence(3), records)
     assert journal.read(key, value) == Fence(3)
