@@ -17,6 +17,7 @@ Columns = dict[str, list[str]]
 
 SECONDS_MAX = 4.2e9  # the year 2103; no clock in milliseconds since 1970 is as low, but for the first seven weeks
 CHUNK_ROWS = 512  # fewer than Python lets live before it looks for garbage among them
+NAMES_FEW = 32_768  # of a column, that are shared however seldom they have repeated so far
 FIELD_CHARS_MAX = 1 << 30  # the csv module's own bound, 128 KiB, is below the longest posts of some platforms
 
 
@@ -71,7 +72,7 @@ def _columns(path: Path, rows: Iterator[list[str]], required: Sequence[str], wan
         for name, place in places.items():
             cells, same = by_place[place], known[name]
             columns[name] += cells if same is None else map(same.setdefault, cells, cells)
-            if same is not None and len(same) > len(columns[name]) / 2:
+            if same is not None and len(same) > max(NAMES_FEW, len(columns[name]) / 2):
                 known[name] = None  # ids and texts hardly repeat: nothing to share
     return columns
 
