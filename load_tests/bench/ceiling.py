@@ -18,11 +18,12 @@ async def consume(settings: Settings) -> tuple[int, float]:
     consumer = AIOKafkaConsumer(**client_kwargs(settings), enable_auto_commit=False)
     await consumer.start()
     tps = [TopicPartition(topics.EVENTS.name(settings), p) for p in range(settings.partitions)]
-    consumer.assign(tps)
-    await consumer.seek_to_beginning(*tps)
     left = sum((await consumer.end_offsets(tps)).values())
     total, loads = left, orjson.loads
     began = time.perf_counter()
+    consumer.assign(tps)  # from here on it fetches
+    for tp in tps:
+        consumer.seek(tp, 0)
     while left:
         for records in (await consumer.getmany(timeout_ms=1000)).values():
             for record in records:
