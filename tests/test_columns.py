@@ -48,7 +48,7 @@ def perform(target: Table, action: str, argument: Any) -> None:
         target.free(rows[rows >= 0])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps())
 def test_deltas_in_order_rebuild_the_table_and_its_future_rows(drawn: tuple[bool, list[tuple[str, Any]]]) -> None:
     integers, actions = drawn
@@ -86,7 +86,7 @@ def test_ensure_gives_each_key_one_row_and_names_the_created_ones_in_order(integ
     assert not none.size
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_integers_are_found_as_in_a_dictionary(seed: int) -> None:
     rng, t = np.random.default_rng(seed), table(integers=True)

@@ -54,26 +54,25 @@ def check(value: bytes | None, key: bytes | None) -> None:
         assert blocks.encode(blocks.decode(blocks.encode(block))) == blocks.encode(block)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), keys)
 def test_any_bytes_are_a_row_or_a_reject(value: bytes, key: bytes | None) -> None:
     check(value, key)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(events, keys)
 def test_any_object_is_read_as_the_reference_reads_it(event: dict[str, Any], key: bytes | None) -> None:
     check(orjson.dumps(event), key)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(seeds)
 def test_any_mutation_of_a_good_event_is_read_as_the_reference_reads_it(seed: int) -> None:
     rng = random.Random(seed)
     check(mutated(rng, orjson.dumps(good_event(rng, NOW_MS))), None)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.binary(max_size=20), events.map(orjson.dumps)), max_size=30))
 def test_a_record_is_read_the_same_in_any_company(batch: list[bytes]) -> None:
     records = [fetched(value, offset=offset) for offset, value in enumerate(batch)]
@@ -85,7 +84,7 @@ def test_a_record_is_read_the_same_in_any_company(batch: list[bytes]) -> None:
         assert list(column) == [cell for b, _ in alone for cell in b[name]]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(seeds)
 def test_any_mutation_of_a_ruling_is_a_row_or_a_reject(seed: int) -> None:
     rng = random.Random(seed)

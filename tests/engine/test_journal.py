@@ -58,7 +58,7 @@ def mutate(state: tuple[Table, Table], rng: random.Random) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_recovery_from_a_compacted_log_gives_the_state(seed: int, batches: int) -> None:
     rng = random.Random(seed)
     with pytest.MonkeyPatch.context() as patch:

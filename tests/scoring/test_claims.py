@@ -58,7 +58,7 @@ def fold(blocks: list[Block]) -> ClaimsState:
 WEIGHTS = st.lists(st.floats(-2, 3), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(event_lists(), WEIGHTS, st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=4))
 def test_stamped_rows_in_any_order_and_any_blocks_give_the_same_claims(
     events: list[Event], weights: list[float], random: Any, cuts: list[int]
@@ -73,7 +73,7 @@ def test_stamped_rows_in_any_order_and_any_blocks_give_the_same_claims(
         assert sums == pytest.approx(kernels(shuffled)[claim], rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(event_lists(), WEIGHTS)
 def test_explanations_sum_to_the_corroboration(events: list[Event], weights: list[float]) -> None:
     state = fold([stamped(events, weights)])
@@ -82,7 +82,7 @@ def test_explanations_sum_to_the_corroboration(events: list[Event], weights: lis
         assert sum(c["nats"] for c in why["contributions"]) == pytest.approx(why["corroboration"], abs=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(event_lists(max_size=60), WEIGHTS, st.floats(-1, 1), st.floats(0.2, 2), st.sampled_from([0, 1, 2]))
 def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published(
     events: list[Event], weights: list[float], a: float, b: float, verdict: int
@@ -115,7 +115,7 @@ def test_every_signal_has_words_for_both_directions() -> None:
     assert all(up and down and up != down for up, down in SIGNAL_WORDS.values())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(event_lists(), st.lists(st.integers(0, 30), max_size=6), st.lists(st.integers(0, 40), max_size=3))
 def test_events_delivered_again_change_nothing(events: list[Event], again: list[int], cuts: list[int]) -> None:
     once, twice = Pipeline(), Pipeline()

@@ -90,7 +90,7 @@ def histories(draw: Any) -> list[Any]:
     return items
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(histories(), st.randoms(use_true_random=False), st.booleans())
 def test_state_rebuilt_from_deltas_after_any_block_goes_on_identically(
     items: list[Any], random: Any, expire: bool
@@ -121,7 +121,7 @@ def feed(line: Pipeline, item: Any) -> None:
         line.events(list(item))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(event_lists())
 def test_segments_hold_the_whole_state(events: list[Event]) -> None:
     line = Pipeline()

@@ -71,7 +71,7 @@ def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:
     return out
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(event_lists(), ruling_lists(), st.randoms(use_true_random=False), st.sampled_from([4096, 2]))
 def test_credits_equal_a_plain_recount_however_events_and_rulings_interleave(
     events: list[Event], rulings: list[Ruling], random: Any, step: int

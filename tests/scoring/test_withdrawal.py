@@ -57,7 +57,7 @@ def assert_same(now: dict[str, Any], before: dict[str, Any]) -> None:
         assert now[key] == pytest.approx(values, abs=1e-9, rel=1e-9), key
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     histories(),
     st.randoms(use_true_random=False),
@@ -87,7 +87,7 @@ def test_rulings_withdrawn_restore_the_state_whatever_came_before(
     assert_same(after[1], before[1])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(event_lists(), ruling_lists(), st.randoms(use_true_random=False), st.sampled_from([1, 2]), st.integers(-9, 60))
 def test_a_ruling_withdrawn_leaves_scores_as_if_it_had_never_been_whatever_came_between(
     events: list[Event], others: list[Ruling], random: Any, verdict: int, hour: int
