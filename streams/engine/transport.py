@@ -4,8 +4,8 @@ Stock Faust pays about 250 µs an event for tasks, queues, sensors and acks arou
 cost nothing that shows. What is overridden, and why, with the test that fails on stock Faust:
 
 * `getmany` yields whole batches, and leaves out partitions whose former batches are still being worked on, so that a
-  slow stage holds back its own partitions and never the loop that feeds the others. Stateful partitions take turns
-  (`engine/turns.py`), and are not fetched ahead: a fetch of one record would end what is gathered for the next batch.
+  slow stage holds back its own partitions and never the loop that feeds the others. Stateful partitions are not fetched
+  ahead: the first record that comes would be fetched, and be the whole of the next batch.
 * `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so what lies
   below is done. The stock method believes only consecutive offsets, and batches are not.
 * `_add_gap` does nothing: gaps between batches are not work that was skipped.
@@ -33,7 +33,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.engine.fetched import take
-from streams.engine.turns import Turns
 
 POLL_S = 0.05
 FETCH_WAIT_MS = 10
@@ -122,8 +121,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         # One batch a partition at a time: several actors of an agent may then share its partitions, and overlap their
         # waits for acks, without ever taking two batches of one partition out of order.
-        self._inputs: set[TP] = set()  # being taken in
-        self._turns = Turns()
+        self._at_hand: set[TP] = set()
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -133,7 +131,7 @@ class BatchConsumer(driver.Consumer):
         """Yield one message a partition that has records, at most one poll's worth."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        wanted = self._get_active_partitions() - self._inputs - self._turns.away() - self.app.held_partitions()
+        wanted = self._get_active_partitions() - self._at_hand - self.app.held_partitions()
         if not wanted:
             self._room.clear()
             await asyncio.wait({asyncio.ensure_future(self._room.wait())}, timeout=POLL_S)
@@ -146,10 +144,7 @@ class BatchConsumer(driver.Consumer):
                 return
             if batch:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                if self._is_input(tp):
-                    self._inputs.add(tp)
-                else:
-                    self._turns.begin(tp)
+                self._at_hand.add(tp)
                 yield tp, self._to_batch(tp, batch)
 
     def _to_batch(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
@@ -172,21 +167,9 @@ class BatchConsumer(driver.Consumer):
 
     def batch_done(self, tp: TP) -> None:
         """To be called by whoever worked on a batch. (Not `ack`: Faust's compiled stream iterator goes around it.)"""
-        if self._is_input(tp):
-            self._inputs.discard(tp)
-            ready = {tp}
-        else:
-            ready = self._turns.end(tp)
-        if ready:
-            self._room.set()
-            self._thread.fetch_again(ready)
-
-    def _is_input(self, tp: TP) -> bool:
-        return tp.topic in self.app.unparsed_topics()
-
-    def _forget(self) -> None:
-        self._inputs.clear()
-        self._turns.clear()
+        self._at_hand.discard(tp)
+        self._room.set()
+        self._thread.fetch_again([tp])
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
@@ -203,7 +186,7 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, then to where the state of stateful partitions says."""
         await super().perform_seek()
-        self._forget()
+        self._at_hand.clear()
         self._thread.fetch_again(self.assignment())
         positions: Mapping[TP, int] = self.app.state_positions()
         for tp in self.assignment():
@@ -212,7 +195,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Forget batches at hand: what was not applied is fetched again."""
-        self._forget()
+        self._at_hand.clear()
         await super().on_partitions_revoked(set(revoked))
 
 
