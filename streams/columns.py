@@ -29,15 +29,19 @@ SEGMENT_ROWS = 2048
 _HEAD = struct.Struct("<I")
 
 
+def begins_of(ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where each run of equal numbers begins."""
+    begins = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    return begins
+
+
 def distinct(rows: Rows) -> Rows:
     """The distinct values, ascending: numpy's `unique` at a quarter of its cost."""
     if len(rows) < 2:
         return rows
     ordered = np.sort(rows)
-    keep = np.empty(len(ordered), bool)
-    keep[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=keep[1:])
-    found: Rows = ordered[keep]
+    found: Rows = ordered[begins_of(ordered)]
     return found
 
 
@@ -52,8 +56,7 @@ def grouped(rows: npt.NDArray[Any]) -> tuple[Rows, Rows]:
     """The distinct row numbers, ascending, and the index of each row's among them."""
     order = order_of(rows)
     ordered = rows[order]
-    begins = np.ones(len(rows), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    begins = begins_of(ordered)
     index = np.empty(len(rows), np.int64)
     index[order] = np.cumsum(begins) - 1
     return ordered[begins], index

@@ -42,7 +42,7 @@ class Aside:
     def start(self) -> None:
         """Start the child; it is ready when it first answers."""
         command = [sys.executable, "-m", "streams.agents.aside"]
-        # A pipe holds 64 KiB unless told otherwise: a fetch of 4 MiB would be passed in that many hand-overs.
+        # A pipe holds 64 KiB unless told otherwise: a fetch of 4 MiB would be passed in 64 hand-overs.
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES)
         _send(self._child.stdin, self._settings)
 

@@ -98,6 +98,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     if not len(trial.claims):
         raise ValueError(f"{data.name} has no claim labelled true or false that has events: nothing to evaluate")
     ours = run_scorer(trial, Core(data), progress, options.jobs, options.fine)
+    forks = trial.forks()
     baselines = _baselines(trial, options, progress)
     judge = Judge(trial, options.seed)
     report: dict[str, Any] = {
@@ -116,8 +117,8 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
             "verdict_lag": "of the set" if data.own_rulings is not None else horizon_name(options.lag_ms),
             "groups": options.groups,
             "seed": options.seed,
-            "forks": len(trial.forks()),
-            "forks_in_larger_steps": len(trial.hurried(trial.forks(), options.fine)),
+            "forks": len(forks),
+            "forks_in_larger_steps": len(trial.hurried(forks, options.fine)),
         },
     }
     majority = next((b for b in baselines if b.name == "majority"), None)

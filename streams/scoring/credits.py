@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streams.blocks import Block
 from streams.columns import Table
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Ints, add_at, decay, distinct, order_of, to_fixed
+from streams.scoring.numeric import Ints, add_at, begins_of, decay, distinct, order_of, to_fixed
 
 COUNTED = ("right", "wrong", "f0", "t0")
 RECORD, MONTH, TWO_MONTHS = ("rs", "es", "rd", "ed", "rp", "ep"), ("f30", "t30"), ("f60", "t60")
@@ -31,8 +31,7 @@ def apply_credits(
         their sums have to be counted again as of the latest that is left (`recount`).
     """
     order = order_of(pair_rows)
-    ordered = pair_rows[order]
-    at = order[np.append(ordered[1:] != ordered[:-1], True)]  # the last row of each pair
+    at = order[np.append(begins_of(pair_rows[order])[1:], True)]  # the last row of each pair
     at = at[block["ver"][at] >= pairs["ver"][pair_rows[at]]]
     if not at.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

@@ -189,7 +189,7 @@ class Learner:
         trust = self._skill().trust
         beta = trust * beta + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
         beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
-        used = np.array([0.0 if name in SHADOW else 1.0 for name in SIGNALS]) * beta
+        used = IN_USE * beta
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
         out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
         for which, cal in (("risk", self._calibration()), ("score", self._score_calibration())):

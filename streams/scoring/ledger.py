@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from streams.blocks import Block
 from streams.scoring import corroboration
+from streams.scoring.chains import along
 from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables, brings_record
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
-from streams.scoring.numeric import Floats, Ints, add_at, distinct, first_seen, mix_keys, order_of, to_fixed
+from streams.scoring.numeric import Floats, Ints, add_at, begins_of, distinct, first_seen, mix_keys, order_of, to_fixed
 
 STAMP_COLUMNS = (
     ("w", "w"), ("v", "v"), ("cl", "cl"), ("known", "known"), ("band", "band"),
@@ -25,7 +26,6 @@ STAMP_COLUMNS = (
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
 VETERAN = 2
-FEW = 16  # chains of assertions that are sooner followed one by one
 
 
 def said_as(stance: Any, kind: Any) -> Any:
@@ -225,7 +225,7 @@ class Ledger:
         for field, column in said.items():
             more[field][fresh_rows] = column[fresh]
         more["p"][fresh_rows] = owner
-        begins = np.append(True, owner[1:] != owner[:-1])
+        begins = begins_of(owner)
         more["next"][fresh_rows] = np.where(begins, parts["more"][owner], np.append(0, fresh_rows[:-1] + 1))
         ends = np.append(begins[1:], True)
         parts["more"][owner[ends]] = fresh_rows[ends] + 1
@@ -246,7 +246,7 @@ class Ledger:
         q = np.where(counts, parts["q"][rows], 0.0)
         late = (~counts & (parts["more"][rows] > 0)).nonzero()[0]
         if late.size:
-            row = self._last_before(parts["more"][rows[late]].astype(np.int64), before_ms[late])
+            row = self._last_before(parts["more"][rows[late]], before_ms[late])
             late, row = late[row >= 0], row[row >= 0]
             stance[late], q[late] = said_as(more["x"][row], more["kind"][row]), more["q"][row]
         return stance, q
@@ -258,24 +258,10 @@ class Ledger:
             link: where the chains begin, row + 1.
         """
         more = self.tables.more
+        owner, rows = along(more["next"], link, len(more))
+        early = (more["t"][rows] < before_ms[owner]).nonzero()[0]
+        owner, rows = owner[early], rows[early]
+        order = np.lexsort((more["e"][rows], more["t"][rows], owner))
         best = np.full(len(link), -1)
-        at = np.arange(len(link))
-        while at.size > FEW:  # all chains a link at a time
-            row, held = link - 1, best[at]
-            t, e = more["t"][row], more["e"][row]
-            later = (held < 0) | (t > more["t"][held]) | ((t == more["t"][held]) & (e > more["e"][held]))
-            better = later & (t < before_ms[at])
-            best[at[better]] = row[better]
-            link = more["next"][row].astype(np.int64)
-            at, link = at[link > 0], link[link > 0]
-        time, event, following = more["t"].item, more["e"].item, more["next"].item
-        for i, on in zip(at.tolist(), link.tolist(), strict=True):
-            highest = int(best[i])
-            while on:
-                row, on = on - 1, following(on - 1)
-                if time(row) < before_ms[i] and (
-                    highest < 0 or (time(row), event(row)) > (time(highest), event(highest))
-                ):
-                    highest = row
-            best[i] = highest
+        best[owner[order]] = rows[order]  # of several the last is in
         return best

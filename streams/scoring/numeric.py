@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns import begins_of as begins_of
 from streams.columns import distinct as distinct
 from streams.columns import grouped as grouped
 from streams.columns import order_of as order_of

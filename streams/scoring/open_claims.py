@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from streams.columns import Table
-from streams.index import NO_ROWS
-from streams.scoring.numeric import Ints, order_of
-
-FEW = 32  # sources whose lists are followed one by one
+from streams.scoring.chains import along
+from streams.scoring.numeric import Ints, begins_of, order_of
 
 
 class OpenClaims:
@@ -23,7 +21,7 @@ class OpenClaims:
         head = self.sources["head"]
         order = order_of(source_rows)
         source, pair = source_rows[order], pair_rows[order]
-        begins = np.append(True, source[1:] != source[:-1])
+        begins = begins_of(source)
         older = np.where(begins, head[source], np.append(0, pair[:-1] + 1))
         self.pairs["next"][pair] = older
         linked = older.nonzero()[0]
@@ -46,33 +44,10 @@ class OpenClaims:
         return self._along(source_rows, len(self.pairs), "f")
 
     def _along(self, source_rows: Ints, most: int, field: str) -> tuple[Ints, Ints]:
-        """Of the `most` newest pairs of each source those whose field is not 0, all sources a link at a time.
-
-        The last few, whose lists may be long, are followed one by one: a step of numpy costs as dozens of links do.
-        """
-        following, wanted = self.pairs["next"], self.pairs[field]
-        owners, found = [NO_ROWS], [NO_ROWS]
-        owner, link = np.arange(len(source_rows)), self.sources["head"][source_rows].astype(np.int64)
-        passed = 0
-        while len(owner) > FEW and passed < most:
-            live = link.nonzero()[0]
-            owner, rows = owner[live], link[live] - 1
-            picked = wanted[rows].nonzero()[0]
-            owners.append(owner[picked])
-            found.append(rows[picked])
-            link, passed = following[rows].astype(np.int64), passed + 1
-        few_owners, few = [], []
-        next_of, mark_of = following.item, wanted.item
-        for number, at in zip(owner.tolist(), link.tolist(), strict=True):
-            left = most - passed
-            while at and left:
-                if mark_of(at - 1):
-                    few_owners.append(number)
-                    few.append(at - 1)
-                at, left = next_of(at - 1), left - 1
-        owners.append(np.array(few_owners, np.int64))
-        found.append(np.array(few, np.int64))
-        return np.concatenate(owners), np.concatenate(found)
+        """Of the `most` newest pairs of each source those whose field is not 0."""
+        owner, rows = along(self.pairs["next"], self.sources["head"][source_rows], most)
+        wanted = self.pairs[field][rows].nonzero()[0]
+        return owner[wanted], rows[wanted]
 
     def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
         """Take pairs out of their sources' lists; pairs that are in no list are left alone."""
