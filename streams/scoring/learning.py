@@ -5,15 +5,19 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
 
     β    one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior weights:
          P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
-         x are the signals less their running mean, so that a change of β never moves all claims at once; p has the base
-         rate of the latest verdicts as its offset, so that what merely follows the calendar is not learned
+         x are the signals less their mean over the latest lessons of the same age, and p has the base rate of the
+         latest verdicts as its offset: what merely follows the calendar, on either side, is not learned. Of what was
+         learned of nets, who change their ways, a part is forgotten with every verdict: P ← λP + (1 − λ)P₀
+    bias −β·m, m the mean of all lessons, so that a change of β never moves all claims at once
     a, b scaling of z, apart from the ranking, and of the public score: see `calibration`
     t    the threshold of flags, and the usual size of a claim: see `alarm`
     μ, coins  shares of tallies, with pseudo-counts
 
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
-generalised linear models). Range: as in `params`. Failure modes: a few hundred verdicts move the weights little, by
-design; a poisoned rater teaches what it says until withdrawn, and parameters do not forget a withdrawn lesson.
+generalised linear models, with λ as their discount factor); taking the local mean out of both sides is the partial
+regression of Frisch & Waugh 1933, with time as the variable that is taken out. Range: as in `params`. Failure modes: a
+few hundred verdicts move the weights little, by design; a poisoned rater teaches what it says until withdrawn, and
+parameters do not forget a withdrawn lesson.
 """
 
 from __future__ import annotations
@@ -34,8 +38,8 @@ from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, REGI
 from streams.scoring.skill import Skill
 
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
-RECENT = 40.0  # verdicts the offset's base rate remembers
-MEAN_PRIOR = 20.0  # lessons that the signals' running mean starts with
+RECENT = 0.1  # weight of a verdict in the base rate and the signals' means of its time, which remember about ten
+MEAN_PRIOR = 20.0  # lessons that the signals' mean over all time starts with
 TALLY_PRIOR = 10.0  # claims
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
 CROWD_PRIOR = 20.0  # claims
@@ -43,6 +47,7 @@ PUBLISH_EVERY = 8  # settled claims between versions
 SANE = 1e6  # nats; a lesson with a larger number is a fault
 ANY_SIGN = np.array([name in EITHER_SIGN for name in SIGNALS])
 PRIOR_PRECISION = np.diag([1.0 / signal.sd**2 for signal in REGISTRY])
+REMEMBER = np.array([signal.remember for signal in REGISTRY])
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
 
@@ -138,16 +143,21 @@ class Learner:
         skill = self._skill()
         skill.learn(z, base, false, share)
         self._set_vector("skill", skill.state)
-        p = float(sigmoid(logit(base) + z))
+        usual = self._vector(f"recent/{age}", centre)
+        x = (signals - usual) * IN_USE
+        p = float(sigmoid(logit(base) + x @ beta))
+        kept = REMEMBER ** (share / 2)
+        precision = precision * np.outer(kept, kept) + PRIOR_PRECISION * (1 - kept * kept)
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
         beta = np.where(ANY_SIGN, beta, np.maximum(beta, 0.0))
         self._set_vector("beta", beta)
         self._set_vector("precision", precision.ravel())
         self._set_vector("mean", centre + (signals - centre) * share / (seen + MEAN_PRIOR + share))
+        self._set_vector(f"recent/{age}", usual + (signals - usual) * RECENT)
         self._set("seen", seen + share)
         if age == 1:
-            self._set("recent", base + (y - base) * 2.0 / RECENT)
+            self._set("recent", base + (y - base) * RECENT)
 
     def _settle(self, highest: float, participants: int, false: bool) -> None:
         """Count a settled claim, once: how many join in an hour, how far flags can be trusted."""

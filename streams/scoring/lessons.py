@@ -95,10 +95,15 @@ class Lessons:
     def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:
         """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.
 
+        Accounts in copy-clusters are left out, as they are of every pool: what they do says nothing of newcomers or
+        veterans. What was tallied of one before it was found stays.
+
         Args:
             part_rows: participants whose credit is sent; `old` and `new` are their (y, stance credited).
         """
         parts, claims = self.tables.parts, self.tables.claims
+        alone = (parts["cl"][part_rows] == 0).nonzero()[0]
+        part_rows, old, new = part_rows[alone], (old[0][alone], old[1][alone]), (new[0][alone], new[1][alone])
         owner, band = parts["c"][part_rows].astype(np.int64), parts["band"][part_rows].astype(np.int64)
         unique, inverse = grouped(owner)
         counts = np.zeros((len(unique), 18), np.int64)
@@ -111,16 +116,17 @@ class Lessons:
             return None
         rows = unique[some]
         verdict = claims["verdict"][rows]
+        written = claims["n1"][rows] - claims["spread"][rows] + claims["n2"][rows]
         return Block("lessons", "", 0, {
             "c": claims.categorical(rows),
             "h": np.zeros(len(rows), np.int8),
             "f": np.where(verdict == 2, 1, np.where(verdict == 1, -1, 0)).astype(np.int8),
             "t": claims["ruled"][rows],
-            "n": claims["parts"][rows].astype(np.int64),
+            "n": (claims["parts"][rows] - claims["netted"][rows]).astype(np.int64),
             "L": np.zeros(len(rows)),
             "A": np.zeros(len(rows)),
             "al": np.zeros(len(rows)),
             "sig": [[] for _ in rows],
             "rw": counts[some].tolist(),
-            "w": (claims["n1"][rows] - claims["spread"][rows] + claims["n2"][rows]).astype(np.int64),
+            "w": (written - claims["pc"][rows] - claims["dc"][rows]).astype(np.int64),
         })  # fmt: skip

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TIGHT, LOOSE, FREE = 0.07, 0.25, 1.0  # standard deviations: a few hundred verdicts refine, inform, or decide
+CHANGING = 0.97  # of nets, which turn from truth to lies when it suits them: half is forgotten after 23 verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class Signal:
         meaning: what it hears, for people.
         either: whether its weight may take either sign.
         shadow: computed and shown, without any effect.
-        taught: whether it means nothing without verdicts, being made of the records that they leave.
+        untaught: its weight where verdicts teach nothing (see `skill`), if that is not `weight`: 0 for what is made of
+            the records that verdicts leave.
+        remember: share of what verdicts taught of its weight that is kept after one more, 1 for what does not change.
     """
 
     name: str
@@ -34,27 +37,28 @@ class Signal:
     meaning: str
     either: bool = False
     shadow: bool = False
-    taught: bool = False
+    untaught: float | None = None
+    remember: float = 1.0
 
 
 REGISTRY = (
-    Signal("history", 0.4, TIGHT, "on which side of falsehoods all participants stood before", taught=True),
-    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days", taught=True),
-    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days", taught=True),
-    Signal("history_known", 0.05, TIGHT, "the same, over participants with a record alone", taught=True),
-    Signal("history_veterans", 0.1, TIGHT, "the same, over participants in eight settled claims or more", taught=True),
-    Signal("history_repliers", 0.3, TIGHT, "the same, over those who answered in words, the root apart", taught=True),
+    Signal("history", 0.4, TIGHT, "on which side of falsehoods all participants stood before", untaught=0.0),
+    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days", untaught=0.0),
+    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days", untaught=0.0),
+    Signal("history_known", 0.05, TIGHT, "the same, over participants with a record alone", untaught=0.0),
+    Signal("history_veterans", 0.1, TIGHT, "the same, over participants in eight settled claims or more", untaught=0.0),
+    Signal("history_repliers", 0.3, TIGHT, "the same, over those who answered in words, the root apart", untaught=0.0),
     Signal("crowd_known", 0.0, 0.05, "how many have a record, whatever it says", either=True),
-    Signal("root", 0.05, TIGHT, "the root author's own history", taught=True),
+    Signal("root", 0.05, TIGHT, "the root author's own history", untaught=0.0),
     Signal("slow", 0.25, TIGHT, "a slow start over ten minutes"),
     Signal("slow_3h", 0.15, TIGHT, "a slow start over three hours"),
-    Signal("evidence", 0.6, LOOSE, "minus the public corroboration", taught=True),
-    Signal("signed", 0.1, LOOSE, "stances with weights of either sign", taught=True),
-    Signal("vote", 0.4, LOOSE, "denials against supports, reshares apart"),
-    Signal("denial", 0.3, LOOSE, "the same as a ratio"),
+    Signal("evidence", 0.6, LOOSE, "minus the public corroboration", untaught=0.0),
+    Signal("signed", 0.1, LOOSE, "stances with weights of either sign", untaught=0.0),
+    Signal("vote", 0.4, LOOSE, "denials against supports, reshares apart", untaught=1.0),
+    Signal("denial", 0.3, LOOSE, "the same as a ratio", untaught=1.0),
     Signal("vote_unknown", 0.0, FREE, "the vote of newcomers", either=True),
-    Signal("net_rush", 0.0, FREE, "the vote of copy-clusters in a claim's first hour", either=True),
-    Signal("net_late", 0.0, FREE, "their vote later", either=True),
+    Signal("net_rush", 0.0, FREE, "the vote of copy-clusters in a claim's first hour", either=True, remember=CHANGING),
+    Signal("net_late", 0.0, FREE, "their vote later", either=True, remember=CHANGING),
     Signal("query", 0.0, TIGHT, "share of questions among written stances", shadow=True),
     Signal("infectious", 0.0, TIGHT, "how fast it spreads at its latest event", shadow=True),
 )
@@ -62,5 +66,5 @@ SIGNALS = tuple(s.name for s in REGISTRY)
 SHADOW = frozenset(s.name for s in REGISTRY if s.shadow)
 EITHER_SIGN = frozenset(s.name for s in REGISTRY if s.either)
 PRIOR_WEIGHTS = tuple(s.weight for s in REGISTRY)
-UNTAUGHT_WEIGHTS = tuple(0.0 if s.taught else s.weight for s in REGISTRY)
+UNTAUGHT_WEIGHTS = tuple(s.weight if s.untaught is None else s.untaught for s in REGISTRY)
 PARAMETERS = tuple(f"risk_{name}" for name in SIGNALS)

@@ -3,13 +3,13 @@
     b̂      = Σ (y − p)·u / Σ p(1 − p)·u²        over lessons, forgotten with .998 a claim
              u = 4σ(z) − 2, z the log-odds that the weights of before the lesson give: near 0 it is z, and a sure
              forecast counts as 2; p the base rate of the latest verdicts
-    trust   = min(1, P(b > .3) / P₀(b > .3)),  b ~ N(.5, .5²) before any verdict (P₀)
+    trust   = min(1, P(b > .4) / P₀(b > .4)),  b ~ N(.5, .5²) before any verdict (P₀)
     weights = trust · learned + (1 − trust) · untaught
 
 b̂ is one Newton step on the slope of σ(logit p + b·u) from b = 0: it is 0 in expectation where verdicts have nothing to
 do with what was learned, whatever the base rate and however sure z was of itself. Verdicts of which half are wrong
-teach nothing, and the records that they leave drown what is known without them. Untaught are the prior weights of the
-signals that need no records: what a stream without any verdict would go by.
+teach nothing, and the records that they leave drown what is known without them. Untaught are the weights of
+signals that need no records: how the claim began, and everybody's votes, at their word.
 
 Source: the score test, Rao 1948; forecasts before the event as the measure of a model, Dawid 1984 (prequential). On
 honest sets the slope of z was .4 to 1.2, attacked or not; with half of the verdicts turned −.1 to .1. Range: trust in
@@ -27,7 +27,7 @@ from streams.scoring.numeric import Floats, sigmoid
 
 REMEMBER = 0.998
 USUAL, USUAL_SD = 0.5, 0.5
-LEAST = 0.3
+LEAST = 0.4
 
 
 class Skill:
@@ -61,7 +61,7 @@ class Skill:
 
 
 def _beyond(met: float, known: float) -> float:
-    """P(b > .3) after lessons with these sums."""
+    """P(b > .4) after lessons with these sums."""
     known += USUAL_SD**-2
     mean = (met + USUAL * USUAL_SD**-2) / known
     return 0.5 * math.erfc((LEAST - mean) * math.sqrt(known / 2.0))

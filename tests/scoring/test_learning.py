@@ -65,12 +65,44 @@ def test_a_signal_that_tells_gains_weight_and_one_that_misleads_goes_to_zero_not
     assert all(told.values()[f"risk_{name}"] == 0.0 for name in SHADOW)
 
 
-def test_verdicts_that_nothing_learned_predicts_take_the_weight_from_records_and_from_nothing_else() -> None:
+def test_where_verdicts_cannot_be_predicted_records_lose_their_weight_and_votes_are_taken_at_their_word() -> None:
     learner, rng = Learner(), np.random.default_rng(5)
     learner.apply(lessons([(bool(rng.random() < 0.5), signals) for _, signals in drawn(5, 600, 0.0)]), 0)
     values = learner.values()
     assert all(values[f"risk_{name}"] < 0.1 * PRIOR_WEIGHTS[SIGNALS.index(name)] for name in ("history", "root"))
-    assert values["risk_vote"] == pytest.approx(PRIOR_WEIGHTS[SIGNALS.index("vote")], rel=0.1)
+    assert values["risk_slow"] == pytest.approx(PRIOR_WEIGHTS[SIGNALS.index("slow")], rel=0.1)
+    assert values["risk_vote"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_what_only_follows_the_calendar_is_not_learned() -> None:
+    net, learned = SIGNALS.index("net_late"), []
+    for seed in range(12):
+        learner, rng, rows = Learner(), np.random.default_rng(seed), []
+        for day in np.linspace(-2, 2, 400):  # false claims become usual, and nets speak more often: two trends apart
+            signals = [0.0] * len(SIGNALS)
+            signals[net] = day + rng.normal(0, 1.0)
+            rows.append((bool(rng.random() < 1 / (1 + np.exp(-2 * day))), signals))
+        learner.apply(lessons(rows), 0)
+        learned.append(learner.values()["risk_net_late"])
+    assert abs(np.mean(learned)) < 0.15  # against means over all time it would be .3
+
+
+def test_what_nets_do_now_outweighs_what_they_did_for_long() -> None:
+    learner, rng = Learner(), np.random.default_rng(7)
+    net = SIGNALS.index("net_late")
+
+    def acts(n: int, meaning: float) -> list[tuple[bool, list[float]]]:
+        rows = []
+        for _ in range(n):
+            signals = [0.0] * len(SIGNALS)
+            signals[net] = rng.choice([-1.0, 1.0])
+            rows.append((bool(rng.random() < 1 / (1 + np.exp(-meaning * signals[net]))), signals))
+        return rows
+
+    learner.apply(lessons(acts(300, 2.0)), 0)
+    assert learner.values()["risk_net_late"] > 1.0
+    learner.apply(lessons(acts(60, -2.0)), 0)
+    assert learner.values()["risk_net_late"] < -0.5
 
 
 def test_verdicts_that_can_be_predicted_are_believed_whole() -> None:

@@ -43,6 +43,19 @@ def test_accounts_found_to_be_one_net_corroborate_nothing() -> None:
     assert (claims["known"][row], claims["hs0"][row], claims["signed"][row]) == (0, 0, 0)
 
 
+def test_what_nets_do_says_nothing_of_newcomers_or_veterans() -> None:
+    line = Pipeline()
+    bots = [f"bot{i}" for i in range(5)]
+    line.events([Event(s, "before", f"{s}/before", t=1) for s in bots])
+    line.feed(make("assign", "g/0", 1, {"s": bots, "cl": [99] * 5, "com": [""] * 5}))
+    line.events([Event(s, "told", f"{s}/told", t=5) for s in [*bots, "ann", "ben"]])
+    line.rule(Ruling("told", 1, 100))
+    tallies = [
+        (block["rw"][i], block["n"][i]) for block in line.lessons for i in range(len(block)) if block["h"][i] == 0
+    ]
+    assert [(sum(counts), n) for counts, n in tallies] == [(2, 2)]
+
+
 def test_learned_weights_reach_recent_sources_in_steps() -> None:
     line = Pipeline(ScoringConfig(settle_step=3))
     line.events([Event(f"n{i}", "open", f"e{i}", t=5) for i in range(10)])
