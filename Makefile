@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV), once …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv \
-	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" 2>/dev/null \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]" \
+	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable ".[dev,plot]" 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot]" \
 	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }
 	@touch $(STAMP)
 

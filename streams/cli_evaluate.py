@@ -59,10 +59,15 @@ def evaluate(
     """
     from streams.evaluate import answers, run
     from streams.evaluate.baselines import BASELINES
-    from streams.evaluate.plot import HORIZONS_MS, draw
+    from streams.evaluate.plot import HORIZONS_MS, draw, library
 
     with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
-        if ":" not in source and answers.found(Path(source)):
+        answered = ":" not in source and answers.found(Path(source))
+        if plot is not None:
+            if answered or ablate or seeds > 1:
+                raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
+            library()
+        if answered:
             _answers(Path(source), as_json, tell)
             return
         asked_ms = [parse_duration_ms(horizon) for horizon in horizons.split(",")]

@@ -19,11 +19,8 @@ CHOSEN = 4  # claims of either label that are drawn over time, evenly over the d
 DOT_MAX = 250.0  # area of the dot of a bin that holds every claim, in points²
 
 
-def draw(evaluation: Evaluation, path: Path, calibrated_ms: Sequence[int]) -> None:
-    """Write the picture; its format follows the suffix.
-
-    Args:
-        calibrated_ms: horizons whose calibration is drawn.
+def library() -> Any:
+    """The drawing library; to be asked for before an evaluation that may take minutes.
 
     Raises:
         RuntimeError: matplotlib is not installed.
@@ -35,6 +32,19 @@ def draw(evaluation: Evaluation, path: Path, calibrated_ms: Sequence[int]) -> No
         from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]
     except ImportError as missing:
         raise RuntimeError(f"--plot needs matplotlib: {sys.executable} -m pip install matplotlib") from missing
+    return pyplot
+
+
+def draw(evaluation: Evaluation, path: Path, calibrated_ms: Sequence[int]) -> None:
+    """Write the picture; its format follows the suffix.
+
+    Args:
+        calibrated_ms: horizons whose calibration is drawn.
+
+    Raises:
+        RuntimeError: matplotlib is not installed.
+    """
+    pyplot = library()
     figure, ((calibration, ranked), (risk, score)) = pyplot.subplots(2, 2, figsize=(13, 10))
     _calibration(calibration, evaluation, calibrated_ms)
     _ranking(ranked, evaluation)

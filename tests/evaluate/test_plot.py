@@ -6,7 +6,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from streams.cli import app
 from streams.evaluate.plot import HORIZONS_MS, draw
 from streams.evaluate.run import Options, evaluate
 from tests.evaluate.builders import HOUR_MS, cascades
@@ -23,3 +25,9 @@ def test_a_picture_is_written_or_its_library_is_named(tmp_path: Path) -> None:
     else:
         draw(made, picture, [HOUR_MS])
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_what_has_none_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["evaluate", "no-such-set", "--seeds", "2", "--plot", str(tmp_path / "p.png")])
+    assert told.exit_code == 1
+    assert "--plot draws one evaluation" in told.output
