@@ -12,14 +12,40 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 from streams.broker import guard
 from streams.settings import PREFIX, Settings
 
 _PR_SET_PDEATHSIG = 1
 PATIENCE_S = 10.0
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """A signal to end waits until a process has been started.
+
+    Python runs hooks around a fork and drops what is raised in them: an end asked for in that moment would be lost.
+    """
+    if threading.current_thread() is not threading.main_thread():  # handlers run in the main thread alone
+        yield
+        return
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        signal.raise_signal(asked[0])
 
 
 class Child:
@@ -35,7 +61,7 @@ class Child:
     def __init__(self, name: str, arguments: Sequence[str], settings: Settings, log: Path) -> None:
         self.name = name
         self.log = log
-        with open(log, "wb") as file:
+        with open(log, "wb") as file, _signals_held():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", *arguments],
                 stdin=subprocess.DEVNULL,
