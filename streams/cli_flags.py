@@ -17,6 +17,7 @@ from streams.console import Kafka, err, escape, foreseen, moment, out, print_jso
 from streams.engine.progress import ProgressBoard
 from streams.events import FlagAction
 from streams.reading import why_flagged, why_retracted
+from streams.scoring.params import Params
 from streams.settings import Settings, SettingsError, client_kwargs
 from streams.topics import FLAGS, TopicsError
 
@@ -77,12 +78,16 @@ def resume(broker: Kafka = None) -> None:
     _switch("resume", broker)
 
 
-@app.command(epilog="Example: credence flags precision 0.9")
+@app.command(
+    help="Raise flags at the risk from which this share of them proves right, by the verdicts so far; "
+    f"{Params().flag_precision:g} unless said.",
+    epilog="Example: credence flags precision 0.9",
+)
 def precision(
     share: Annotated[float, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right.")],
     broker: Kafka = None,
 ) -> None:
-    """Raise flags at the risk from which this share of them proves right, by the verdicts so far; 0.81 unless said."""
+    """Set the share of flags that should be right."""
     meaning = f"flags are raised where {share:.0%} of them should be right; more verdicts make it more exact"
     _send_switch("precision", {"flag_precision": share}, meaning, broker)
 
