@@ -1,7 +1,8 @@
 """Hostile input: seeded records that must be refused, each with the code that must be given.
 
-Every class of fault that the codec knows is made here from good events, so that a test, a demo or a soak can mix as
-many as it likes into a stream and check that each one, and nothing else, ends in the dead letters. The expected code
+Every class of fault that the codec knows, and of what it mends instead, is made here from good events, so that a test,
+a demo or a soak can mix as many as it likes into a stream and check that each one, and nothing else, ends in the dead
+letters. The expected code
 comes from how the record was made, never from the codec.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.events import DeadLetterCode as Code
+from streams.events import Mend
 
 HOUR_MS = 3_600_000
 
@@ -190,15 +192,14 @@ EVENT_FAULTS: dict[str, Maker] = {
     "valid event over 64 KiB by an unknown field": _spoilt(Code.OVERSIZE, padding="x" * 65_536),
     "key not UTF-8": _bad_key,
     "random bytes": _raw(Code.NOT_UTF8, _random_bytes),
-    "stray byte in an unknown field": _edited(Code.NOT_UTF8, _insert(b'"note":"\xff"')),
-    "overlong encoding": _edited(Code.NOT_UTF8, _insert(b'"note":"\xc0\xaf"')),
-    "surrogate in bytes": _edited(Code.NOT_UTF8, _insert(b'"text2":"\xed\xa0\x80"')),
     "UTF-16": _edited(Code.NOT_UTF8, lambda rng, value: b"\xff\xfe" + value.decode().encode("utf-16-le")),
-    "lone high surrogate": _edited(Code.NOT_UTF8, _insert(b'"note":"\\ud83d"')),
-    "high surrogate before a letter": _edited(Code.NOT_UTF8, _insert(b'"note":"\\ud83d\\u0041"')),
-    "two high surrogates": _edited(Code.NOT_UTF8, _insert(b'"note":"\\ud83d\\ud83d"')),
-    "lone low surrogate": _edited(Code.NOT_UTF8, _insert(b'"note":"\\udc00 x"')),
+    "stray byte outside of strings": _edited(Code.NOT_UTF8, lambda rng, value: value[:-1] + b"\xff}"),
+    "stray byte in an id": _edited(Code.NOT_UTF8, lambda rng, v: v.replace(b"hostile-source", b"\xc3-source")),
     "lone surrogate in an id": _edited(Code.NOT_UTF8, lambda rng, v: v.replace(b"hostile-source", b"\\ud800-source")),
+    "half a character in each of two ids": _edited(
+        Code.NOT_UTF8,
+        lambda rng, v: v.replace(b"hostile-event-", rng.choice([b"\\udc00", b"\\ud83dx", b"\xff", b"\xe6\xbc"])),
+    ),
     "deep nesting": _edited(Code.TOO_DEEP, _nested),
     "only opening brackets": _raw(Code.TOO_DEEP, lambda rng: b"[" * rng.randrange(65, 60_000)),
     "cut short": _edited(Code.NOT_JSON, _cut),
@@ -221,16 +222,13 @@ EVENT_FAULTS: dict[str, Maker] = {
     **{f"without {name}": _without(name) for name in ("v", "id", "kind", "source_id", "occurred_at_ms")},
     "empty object": _raw(Code.MISSING_FIELD, lambda rng: b"{}"),
     "number or structure for a string": _one_of(
-        Code.WRONG_TYPE, (*_IDS, "kind", "url", "text", "stance", "lang"), lambda rng: rng.choice(_NOT_A_STRING)
+        Code.WRONG_TYPE, (*_IDS, "kind", "stance"), lambda rng: rng.choice(_NOT_A_STRING)
     ),
     "boolean clock": _spoilt(Code.WRONG_TYPE, occurred_at_ms=lambda rng: rng.choice([True, False])),
     "clock as text": _spoilt(Code.WRONG_TYPE, occurred_at_ms="2024-01-01T00:00:00Z"),
     "broken clock": _spoilt(Code.WRONG_TYPE, occurred_at_ms=1_700_000_000_000.5),
     "empty id": _one_of(Code.EMPTY_ID, _IDS, lambda rng: ""),
     "long id": _one_of(Code.TOO_LONG, _IDS, _long(257, 5_000)),
-    "huge text": _spoilt(Code.TOO_LONG, text=_long(10_001, 20_000)),
-    "long url": _spoilt(Code.TOO_LONG, url=_long(2_049, 10_000)),
-    "long language": _spoilt(Code.TOO_LONG, lang=_long(36, 1_000)),
     "control character in an id": _one_of(Code.CONTROL_CHARACTER, _IDS, _control),
     "unknown kind": _spoilt(Code.UNKNOWN_KIND, kind=lambda rng: rng.choice(["", "Post", "like", "post ", "\x00"])),
     "unknown stance": _spoilt(Code.UNKNOWN_STANCE, stance=lambda rng: rng.choice(["", "DENY", "for", "ＤＥＮＹ"])),
@@ -244,6 +242,52 @@ EVENT_FAULTS: dict[str, Maker] = {
     "orphan": _orphan,
 }
 """What is wrong → how to make an event that is wrong in this way."""
+
+Mender = Callable[[random.Random, int], tuple[Mend, bytes]]
+
+
+def _mended(mend: Mend, edit: Callable[[random.Random, bytes], bytes]) -> Mender:
+    """The bytes of a good event, edited where nothing is named."""
+    return lambda rng, now_ms: (mend, edit(rng, _bytes(good_event(rng, now_ms))))
+
+
+def _told(mend: Mend, name: str, value: Callable[[random.Random], Any]) -> Mender:
+    """A good event with another value in a field that only tells."""
+    return lambda rng, now_ms: (mend, _bytes(good_event(rng, now_ms) | {name: value(rng)}))
+
+
+def _in_text(half: bytes) -> Callable[[random.Random, bytes], bytes]:
+    """Puts bytes into the text of an event, or into a text that no schema lists."""
+
+    def edit(rng: random.Random, value: bytes) -> bytes:
+        return _insert(rng.choice([b'"note":"%b"', b'"raw":{"t":["%b"]}', b'"no%bte":0']) % half)(rng, value)
+
+    return edit
+
+
+EVENT_MENDS: dict[str, Mender] = {
+    "stray byte": _mended(Mend.NOT_UTF8, _in_text(b"\xff")),
+    "overlong encoding": _mended(Mend.NOT_UTF8, _in_text(b"\xc0\xaf")),
+    "surrogate in bytes": _mended(Mend.NOT_UTF8, _in_text(b"\xed\xa0\x80")),
+    "character cut in bytes": _mended(Mend.NOT_UTF8, _in_text(b"\xf0\x9f\x98")),
+    "half an emoji": _mended(Mend.HALF_CHARACTER, _in_text(b"\\ud83d")),
+    "half an emoji before a letter": _mended(Mend.HALF_CHARACTER, _in_text(b"\\ud83d\\u0041")),
+    "two first halves": _mended(Mend.HALF_CHARACTER, _in_text(b"\\ud83d\\ud83d")),
+    "lone second half": _mended(Mend.HALF_CHARACTER, _in_text(b"\\udc00 x")),
+    "halves in wrong order": _mended(Mend.HALF_CHARACTER, _in_text(b"\\uDE00\\uD83D")),
+    "half an emoji in the text": _mended(
+        Mend.HALF_CHARACTER, lambda rng, v: v.replace(b'"text": "', b'"text": "\\ud83d')
+    ),
+    "stray byte in the text": _mended(Mend.NOT_UTF8, lambda rng, v: v.replace(b'"text": "', b'"text": "\xc3')),
+    "huge text": _told(Mend.CUT, "text", _long(10_001, 20_000)),
+    "long url": _told(Mend.CUT, "url", _long(2_049, 10_000)),
+    "long language": _told(Mend.CUT, "lang", _long(36, 1_000)),
+    **{
+        f"{name} that is no string": _told(Mend.WRONG_TYPE, name, lambda rng: rng.choice(_NOT_A_STRING))
+        for name in ("url", "text", "lang")
+    },
+}
+"""What is odd in a field that names nothing → how to make such an event: it counts, and is mended in this way."""
 
 
 def _ruling(code: Code, **changes: Callable[[random.Random], Any] | Any) -> Maker:

@@ -20,13 +20,14 @@ from typing import Any
 
 import orjson
 
-from load_tests.hostile import good_event, good_ruling, hostile_events, hostile_rulings
+from load_tests.hostile import EVENT_MENDS, good_event, good_ruling, hostile_events, hostile_rulings
 from streams import deadletters, topics
 from streams.broker import resolve
 from streams.idle import wait_idle
 from streams.settings import Settings, client_kwargs
 
 RULINGS_SHARE = 0.1
+ODD_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -87,8 +88,14 @@ def _mixed(
             made = next(rulings if ruling else events)
             yield topic, made.key, made.value, str(made.code)
         else:
-            record = good_ruling(rng, now_ms) if ruling else good_event(rng, now_ms)
-            yield topic, None, orjson.dumps(record), ""
+            yield topic, None, orjson.dumps(good_ruling(rng, now_ms)) if ruling else _odd_or_good(rng, now_ms), ""
+
+
+def _odd_or_good(rng: random.Random, now_ms: int) -> bytes:
+    """An event that counts; half of them are odd where nothing is named."""
+    if rng.random() < ODD_SHARE:
+        return rng.choice(list(EVENT_MENDS.values()))(rng, now_ms)[1]
+    return orjson.dumps(good_event(rng, now_ms))
 
 
 def faults(settings: Settings, published: Published) -> list[str]:

@@ -267,10 +267,10 @@ class CredenceApp(faust.App):
         route = self._input_topics[tp.topic]
         for fetch in fetches:
             began = time.perf_counter()
-            outgoing, rows, rejects = await self.intake.translate(route, tp.partition, fetch)
+            outgoing, rows, rejects, mended = await self.intake.translate(route, tp.partition, fetch)
             await self.intake.forward(outgoing)
             self._taken[tp] = fetch.offset + 1
-            monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began)
+            monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
             await self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
 
     async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:

@@ -26,6 +26,7 @@ from streams.words import (
     Documented,
     FlagAction,
     Kind,
+    Mend,
     RulingKind,
     Severity,
     Stance,
@@ -36,7 +37,7 @@ __all__ = [
     "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "DEAD_LETTER", "DEPTH_MAX", "EVENT", "EVENT_BYTES_MAX",
     "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING", "SAFE_INTEGER_MAX",
     "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Field", "FlagAction", "Kind",
-    "Record", "RulingKind", "Severity", "Stance", "Verdict",
+    "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
 ]  # fmt: skip
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
@@ -53,6 +54,7 @@ class Field:
         required: absent or null is refused.
         min_length, max_length: limits of a string, in characters (code points).
         identifier: a string without control characters.
+        tells: a string that is read or recognised and names nothing: it is mended and never refuses its record.
         minimum, maximum: inclusive limits of a number.
         clock: an integer in milliseconds since 1970 that must also make sense beside the broker's clock.
         words: the closed list that a string is taken from.
@@ -67,6 +69,7 @@ class Field:
     min_length: int = 0
     max_length: int | None = None
     identifier: bool = False
+    tells: bool = False
     minimum: float | None = None
     maximum: float | None = None
     clock: bool = False
@@ -105,6 +108,10 @@ def _id(name: str, doc: str, required: bool = True) -> Field:
 
 def _string(name: str, doc: str, chars: int, required: bool = False) -> Field:
     return Field(name=name, json_type="string", doc=doc, required=required, max_length=chars)
+
+
+def _telling(name: str, doc: str, chars: int) -> Field:
+    return Field(name=name, json_type="string", doc=doc, required=False, max_length=chars, tells=True)
 
 
 def _word(name: str, words: type[Documented], doc: str, required: bool = True) -> Field:
@@ -165,11 +172,11 @@ EVENT = Record(
         _id("parent_id", "The event that this one answers or passes on.", required=False),
         _id("root_id", "The post at the cascade's root; names the claim where `claim_id` is absent.", required=False),
         _id("claim_id", "The claim that the event bears on, where the sender knows it.", required=False),
-        _string("url", "Where a person can see the event or what it links to.", URL_CHARS_MAX),
-        _string("text", "What was said; used to recognise copied text, never stored in scores.", TEXT_CHARS_MAX),
+        _telling("url", "Where a person can see the event or what it links to.", URL_CHARS_MAX),
+        _telling("text", "What was said; used to recognise copied text, never stored in scores.", TEXT_CHARS_MAX),
         _word("stance", Stance, "What it says about the claim, where the sender knows it.", required=False),
         _id("community_id", "The community in which it was said.", required=False),
-        _string("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
+        _telling("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
     ),
     # A post may start a claim; its tombstone names the claim in the same way. All else must say where it belongs.
     any_of=("claim_id", "root_id"),
@@ -190,7 +197,7 @@ RULING = Record(
         _clock("ruled_at_ms", "When it was found, milliseconds since 1970."),
         _word("kind", RulingKind, "By what kind of process it was found."),
         _id("event_id", "The event that the ruling is about, if it is about one.", required=False),
-        _string("url", "Where the finding is published.", URL_CHARS_MAX),
+        _telling("url", "Where the finding is published.", URL_CHARS_MAX),
         Field(name="original", json_type="any", doc="The rating on the rater's own scale, as it came.", required=False),
     ),
 )

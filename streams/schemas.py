@@ -53,6 +53,8 @@ def _property(field: Field) -> dict[str, Any]:
     if field.words is not None:
         schema["enum"] = [str(word) for word in field.words] + ([] if field.required else [None])
         sentence += " " + " ".join(f"`{word}`: {word.doc}" for word in field.words)
+    if field.tells:
+        sentence += f" Cut at {field.max_length:,} characters; anything but a string counts as absent."
     schema["description"] = sentence
     if field.fields and field.json_type == "array":
         schema["items"] = _object(field.fields)
@@ -62,7 +64,7 @@ def _property(field: Field) -> dict[str, Any]:
         schema["items"] = {"type": field.items}
     limits = {
         "minLength": field.min_length or None,
-        "maxLength": field.max_length,
+        "maxLength": None if field.tells else field.max_length,
         "pattern": r"^[^\u0000-\u001f]*$" if field.identifier else None,
         "minimum": field.minimum,
         "maximum": field.maximum,

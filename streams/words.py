@@ -91,13 +91,22 @@ class Severity(Documented):
     CRITICAL = "critical", "It spreads fast and to very many."
 
 
+class Mend(Documented):
+    """What was mended in a record that counts: faults of fields that name nothing."""
+
+    CUT = "cut", "A text was longer than its limit and was cut there."
+    WRONG_TYPE = "wrong_type", "A text had another JSON type and counts as absent."
+    HALF_CHARACTER = "half_character", "An escape named half a character (a lone surrogate): U+FFFD stands for it."
+    NOT_UTF8 = "not_utf8", "Bytes in a text were not UTF-8: U+FFFD stands for them."
+
+
 class DeadLetterCode(Documented):
     """Why a record was refused: a closed list. Of several faults, the first in this order is named."""
 
     EMPTY = "empty", "The record has no value; events and rulings have no tombstones in Kafka's sense."
     OVERSIZE = "oversize", f"The value is longer than {EVENT_BYTES_MAX:,} bytes."
     KEY_NOT_UTF8 = "key_not_utf8", "The record's key is not UTF-8 text."
-    NOT_UTF8 = "not_utf8", "The value is not UTF-8, or an escape in it names half a character (a lone surrogate)."
+    NOT_UTF8 = "not_utf8", "No JSON text in UTF-8; or a field that names something holds a byte or escape that is none."
     TOO_DEEP = "too_deep", f"Arrays and objects nest deeper than {DEPTH_MAX} levels."
     NOT_JSON = "not_json", "The value is not one JSON text (RFC 8259); NaN and Infinity are not JSON."
     NOT_OBJECT = "not_object", "The value is JSON, but no object."
@@ -105,7 +114,7 @@ class DeadLetterCode(Documented):
     MISSING_FIELD = "missing_field", "A required field is absent or null."
     WRONG_TYPE = "wrong_type", "A field has another JSON type than the schema says; true is no integer."
     EMPTY_ID = "empty_id", "An identifier is the empty string."
-    TOO_LONG = "too_long", "A string is longer than its limit."
+    TOO_LONG = "too_long", "An identifier is longer than its limit."
     CONTROL_CHARACTER = "control_character", "An identifier holds a control character (U+0000 to U+001F)."
     OUT_OF_RANGE = "out_of_range", "A number lies outside the range of its field, or of 64 bits."
     UNKNOWN_KIND = "unknown_kind", "The kind of event or ruling is none of the list."

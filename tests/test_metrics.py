@@ -12,7 +12,7 @@ from streams.agents import monitor
 from streams.agents.translation import ROUTES
 from streams.app import intake_stage, stage_specs
 from streams.engine.stage import BatchReport
-from streams.events import DeadLetterCode
+from streams.events import DeadLetterCode, Mend
 from streams.metrics import Band
 from streams.settings import Settings
 
@@ -64,11 +64,12 @@ def test_lag_in_seconds_grows_by_itself_while_a_stage_is_stuck_and_is_zero_at_th
 
 
 def test_what_the_stages_report_arrives() -> None:
-    monitor.taken_in(10, 9, [DeadLetterCode.ORPHAN], 0.01)
+    monitor.taken_in(10, 9, [DeadLetterCode.ORPHAN], 0.01, [Mend.CUT, Mend.CUT])
     monitor.applied("sources", BatchReport(records=2, rows=40, apply_s=0.5, changelog_bytes=7))
     monitor.recovered("sources", 1.5, 100)
     assert sample("credence_records_total", stage="intake") == 10
     assert sample("credence_dead_letters_total", code="orphan") == 1
+    assert sample("credence_mended_total", fault="cut") == 2
     assert sample("credence_rows_total", stage="sources") == 40
     assert sample("credence_batch_seconds_sum", stage="sources", step="apply") == 0.5
     assert sample("credence_recovered_rows_total", stage="sources") == 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streams.recount import recount_files
+from streams.recount import _read, recount_files
 
 HOUR_MS = 3_600_000
 ROWS = """ts,kind,claim_id,event_id,parent_id,user_id,stance
@@ -31,3 +31,10 @@ def test_each_event_counts_once_and_the_last_stance_before_the_verdict_is_right_
         "ben": (3, 1, 1, 0),
         "cleo": (1, 1, 0, 0),
     }
+
+
+def test_the_second_path_reads_whatever_counts() -> None:
+    """What intake mends, or does not look at, is no event less here."""
+    texts = (rb'"\ud83d"', b'"\xff"', b'{"deep": [7]}', b"9" * 5_000, b'"' + b"x" * 20_000 + b'"')
+    for text in texts:
+        assert _read(b'{"id": "e1", "text": ' + text + b"}")["id"] == "e1"

@@ -14,12 +14,14 @@ from streams.reading import enough_evidence, headline
 INTAKE = "intake"
 
 
-def taken_in(records: int, rows: int, rejected: Sequence[str], seconds: float) -> None:
+def taken_in(records: int, rows: int, rejected: Sequence[str], seconds: float, mended: Sequence[str] = ()) -> None:
     """One batch of input was decoded and routed."""
     _sizes(INTAKE, records, rows)
     metrics.BATCH_SECONDS.at(INTAKE, "whole").observe(seconds)
     for code in rejected:
         metrics.DEAD_LETTERS.at(code).inc()
+    for fault in mended:
+        metrics.MENDED.at(fault).inc()
 
 
 def applied(stage: str, report: BatchReport) -> None:

@@ -10,9 +10,10 @@ from streams.agents.routing import as_letter, spread
 from streams.blocks import Block
 from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
 from streams.engine.journal import Outgoing, seal
+from streams.events import Mend
 from streams.settings import Settings
 
-Decoder = Callable[[Sequence[LogRecord], int, Limits], tuple[Block, list[Reject]]]
+Decoder = Callable[[Sequence[LogRecord], int, Limits, list[Mend]], tuple[Block, list[Reject]]]
 
 # input topic → (decoder, output topic, routing column)
 ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
@@ -22,20 +23,22 @@ ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
 
 
 class Translation(NamedTuple):
-    """What becomes of fetched records: records to send, how many rows are in them, and the codes of the rejects."""
+    """What becomes of fetched records: records to send, the rows in them, codes of rejects, and what was mended."""
 
     outgoing: list[Outgoing]
     rows: int
     rejects: list[str]
+    mended: list[Mend]
 
 
 def translate(settings: Settings, source: topics.Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
     """Decode and route the records of one partition of an input topic; what cannot be decoded is a dead letter."""
     decoder, target, column = ROUTES[source]
     limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
-    block, rejects = decoder(records, partition, limits)
+    mended: list[Mend] = []
+    block, rejects = decoder(records, partition, limits, mended)
     outgoing = seal(spread(block, column, target.name(settings), settings.partitions))
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
         outgoing.append(as_letter(letters, partition, of_reject(reject, origin, partition, "intake")))
-    return Translation(outgoing, len(block), [reject.code for reject in rejects])
+    return Translation(outgoing, len(block), [reject.code for reject in rejects], mended)

@@ -6,16 +6,16 @@ and rulings, which are few.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import orjson
 
+from streams.codec.mending import characters, damaged
 from streams.events import (
     CLOCK_AHEAD_MAX_MS,
     CLOCK_MIN_MS,
@@ -26,6 +26,7 @@ from streams.events import (
     DeadLetterCode,
     Field,
     Kind,
+    Mend,
     Record,
     RulingKind,
     Stance,
@@ -108,14 +109,16 @@ def depth_of(value: bytes) -> int:
     return int(np.cumsum(_STEP[outside]).max(initial=0))
 
 
-def read(record: LogRecord, definition: Record, limits: Limits) -> dict[str, Any]:
-    """The known fields of a record that are present, checked; fields of type "any" are left out.
+def read(record: LogRecord, definition: Record, limits: Limits) -> tuple[dict[str, Any], set[Mend]]:
+    """The known fields of a record that are present, checked, and what of it was mended.
 
-    Raises Refusal with the first fault, in the order of DeadLetterCode for the record as a whole and in the order of
-    the definition for its fields.
+    Fields of type "any" are left out. Raises Refusal with the first fault, in the order of DeadLetterCode for the
+    record as a whole and in the order of the definition for its fields.
     """
     value = _framed(record, limits)
-    members = _parsed(value)
+    members, mends = _parsed(value)
+    if mends and (name := damaged(value, [spec.name for spec in definition.fields if _names(spec)])):
+        raise Refusal(DeadLetterCode.NOT_UTF8, f"field {name} holds half a character, or a byte that is none")
     _check_version(members, definition)
     fields: dict[str, Any] = {}
     for spec in definition.fields:
@@ -123,13 +126,39 @@ def read(record: LogRecord, definition: Record, limits: Limits) -> dict[str, Any
         if raw is None or bytes(raw) == b"null":
             if spec.required:
                 raise Refusal(DeadLetterCode.MISSING_FIELD, f"field {spec.name} is missing")
+        elif spec.tells:
+            fields[spec.name] = _told(spec, raw, mends)
         elif spec.json_type != "any":
             fields[spec.name] = _checked(spec, raw, record.timestamp + limits.clock_ahead_max_ms)
-    return fields
+    return fields, mends
+
+
+def _names(spec: Field) -> bool:
+    """Whether records are told apart by the field."""
+    return not spec.tells and spec.json_type != "any"
+
+
+def _no_utf8(value: bytes) -> str:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start}: {error.reason}"
+    return ""
+
+
+def _told(spec: Field, raw: msgspec.Raw, mends: set[Mend]) -> str | None:
+    """A text that names nothing: cut where it is too long, and absent where it is none."""
+    if not bytes(raw).startswith(b'"'):
+        mends.add(Mend.WRONG_TYPE)
+        return None
+    found: str = _plain(spec.name, raw)
+    if spec.max_length is not None and len(found) > spec.max_length:
+        mends.add(Mend.CUT)
+    return found[: spec.max_length]
 
 
 def _framed(record: LogRecord, limits: Limits) -> bytes:
-    """The value, if it is there, not too long, not too deep and UTF-8 throughout, and so is the key."""
+    """The value, if it is there and not too long, and the key is UTF-8."""
     value, key = record.value, record.key
     if not value:
         raise Refusal(DeadLetterCode.EMPTY, "the record has no value")
@@ -140,35 +169,22 @@ def _framed(record: LogRecord, limits: Limits) -> bytes:
             key.decode()
     except UnicodeDecodeError as error:
         raise Refusal(DeadLetterCode.KEY_NOT_UTF8, f"key byte {error.start}: {error.reason}") from None
-    try:
-        value.decode()
-    except UnicodeDecodeError as error:
-        raise Refusal(DeadLetterCode.NOT_UTF8, f"byte {error.start}: {error.reason}") from None
-    if value.count(b"[") + value.count(b"{") > DEPTH_MAX and (depth := depth_of(value)) > DEPTH_MAX:
-        raise Refusal(DeadLetterCode.TOO_DEEP, f"{depth:,} levels, {DEPTH_MAX} are allowed")
     return value
 
 
-def _parsed(value: bytes) -> Mapping[str, msgspec.Raw]:
+def _parsed(value: bytes) -> tuple[Mapping[str, msgspec.Raw], set[Mend]]:
+    """The members of an object, mended, and how."""
+    whole, mends = characters(value)
+    if whole.count(b"[") + whole.count(b"{") > DEPTH_MAX and (depth := depth_of(whole)) > DEPTH_MAX:
+        raise Refusal(DeadLetterCode.TOO_DEEP, f"{depth:,} levels, {DEPTH_MAX} are allowed")
     try:
-        return _members(value)
-    except msgspec.ValidationError:
-        raise Refusal(DeadLetterCode.NOT_OBJECT, f"the value begins with {value.lstrip()[:20]!r}") from None
+        return _members(whole), mends
     except msgspec.DecodeError as error:
-        _blame_syntax(value, str(error))
-
-
-def _blame_syntax(value: bytes, detail: str) -> NoReturn:
-    # The standard library's decoder is as strict but for one thing, lone surrogates, which tells them apart.
-    try:
-        json.loads(value.decode(), parse_constant=_no_constant)
-    except ValueError:
-        raise Refusal(DeadLetterCode.NOT_JSON, detail) from None
-    raise Refusal(DeadLetterCode.NOT_UTF8, "an escape names half a character (a lone surrogate)")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+        if Mend.NOT_UTF8 in mends:
+            raise Refusal(DeadLetterCode.NOT_UTF8, _no_utf8(value)) from None
+        if isinstance(error, msgspec.ValidationError):
+            raise Refusal(DeadLetterCode.NOT_OBJECT, f"the value begins with {value.lstrip()[:20]!r}") from None
+        raise Refusal(DeadLetterCode.NOT_JSON, str(error)) from None
 
 
 def _check_version(members: Mapping[str, msgspec.Raw], definition: Record) -> None:

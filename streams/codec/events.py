@@ -26,6 +26,7 @@ from streams.events import (
     DeadLetterCode,
     Field,
     Kind,
+    Mend,
     Stance,
 )
 
@@ -59,13 +60,16 @@ CHUNK = 256  # records that are checked at once: one that is not plain makes so 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
-def decode_events(records: Sequence[LogRecord], partition: int, limits: Limits) -> tuple[Block, list[Reject]]:
+def decode_events(
+    records: Sequence[LogRecord], partition: int, limits: Limits, mended: list[Mend] | None = None
+) -> tuple[Block, list[Reject]]:
     """The events among fetched records as one block, and a reject for each of the others.
 
     Args:
         records: of one partition of the events topic, ascending by offset; values as fetched.
         partition: the partition that they were fetched from.
         limits: the operator's.
+        mended: takes what was mended in events that count, each kind of fault once an event.
 
     Returns:
         A block of kind "events" whose origins are the offsets of its rows (`streams.blocks.COLUMNS` names the
@@ -80,7 +84,7 @@ def decode_events(records: Sequence[LogRecord], partition: int, limits: Limits) 
         chunk = records[start : start + CHUNK]
         found = _all_plain(chunk, limits)
         if found is None:
-            found, chunk = _one_by_one(chunk, limits, rejects)
+            found, chunk = _one_by_one(chunk, limits, rejects, [] if mended is None else mended)
         rows += found
         kept += chunk
     return _block(rows, kept, partition), rejects
@@ -117,7 +121,7 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None
 
 
 def _one_by_one(
-    records: Sequence[LogRecord], limits: Limits, rejects: list[Reject]
+    records: Sequence[LogRecord], limits: Limits, rejects: list[Reject], mended: list[Mend]
 ) -> tuple[list[Any], list[LogRecord]]:
     """The rows of the valid ones among records, and their records; the others go to `rejects`."""
     rows: list[Any] = []
@@ -125,7 +129,7 @@ def _one_by_one(
     for record in records:
         try:
             found = _all_plain([record], limits)
-            rows.append(found[0] if found else _examined(record, limits))
+            rows.append(found[0] if found else _examined(record, limits, mended))
             kept.append(record)
         except Refusal as refusal:
             rejects.append(Reject(refusal.code, refusal.detail, record))
@@ -142,11 +146,13 @@ def _harmless(value: bytes, row: Any) -> bool:
     return ids.isprintable() or not has_control(ids)
 
 
-def _examined(record: LogRecord, limits: Limits) -> Any:
+def _examined(record: LogRecord, limits: Limits, mended: list[Mend]) -> Any:
     """The row by the careful path; Refusal if there is none."""
-    row = _Row(**read(record, EVENT, limits))
+    fields, mends = read(record, EVENT, limits)
+    row = _Row(**fields)
     if _claim_of(row) is None:
         raise Refusal(DeadLetterCode.ORPHAN, f"a {row.kind} must name its claim_id or root_id")
+    mended += mends
     return row
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from streams import blocks
 from streams.codec.careful import Limits, LogRecord, Refusal, Reject, read
-from streams.events import RULING, VERDICT_CODES, DeadLetterCode
+from streams.events import RULING, VERDICT_CODES, DeadLetterCode, Mend
 
 
-def decode_rulings(records: Sequence[LogRecord], partition: int, limits: Limits) -> tuple[blocks.Block, list[Reject]]:
+def decode_rulings(
+    records: Sequence[LogRecord], partition: int, limits: Limits, mended: list[Mend] | None = None
+) -> tuple[blocks.Block, list[Reject]]:
     """The rulings among fetched records as one block, and a reject for each of the others.
 
     Args, order and clamping as for `decode_events`; the block is of kind "rulings", and its origins are offsets.
@@ -19,7 +21,7 @@ def decode_rulings(records: Sequence[LogRecord], partition: int, limits: Limits)
     rejects: list[Reject] = []
     for record in records:
         try:
-            fields = read(record, RULING, limits)
+            fields, mends = read(record, RULING, limits)
             if limits.raters and fields["rater_id"] not in limits.raters:
                 raise Refusal(
                     DeadLetterCode.UNKNOWN_RATER, f"rater {fields['rater_id']!r} is not on the list of raters"
@@ -27,6 +29,8 @@ def decode_rulings(records: Sequence[LogRecord], partition: int, limits: Limits)
         except Refusal as refusal:
             rejects.append(Reject(refusal.code, refusal.detail, record))
             continue
+        if mended is not None:
+            mended += mends
         fields["ruled_at_ms"] = min(fields["ruled_at_ms"], record.timestamp)
         rows.append((record.offset, fields))
     return _block(rows, partition), rejects
@@ -47,6 +51,6 @@ def _block(rows: list[tuple[int, dict[str, Any]]], partition: int) -> blocks.Blo
             "t": [f["ruled_at_ms"] for f in fields],
             "kind": [f["kind"] for f in fields],
             "event": [f.get("event_id", "") for f in fields],
-            "url": [f.get("url", "") for f in fields],
+            "url": [f.get("url") or "" for f in fields],
         },
     )

@@ -16,6 +16,8 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "event.v1.schema.js
 IS_VALID = jsonschema_rs.validator_for(SCHEMA).is_valid
 DAY_MS = 86_400_000
 YEAR_2000_MS = 946_684_800_000
+TELLING = ["url", "text", "lang"]
+NAMING = [name for name in SCHEMA["properties"] if name not in TELLING]
 KINDS = ["post", "reshare", "reply", "reaction", "report", "follow", "delete"]
 
 
@@ -25,11 +27,18 @@ def reference_row(value: bytes | None, key: bytes | None, append_ms: int) -> dic
         return None
     try:
         (key or b"").decode("utf-8", "strict")
-        event = json.loads(value.decode("utf-8", "strict"), parse_constant=_refuse)
-        json.dumps(event, ensure_ascii=False).encode("utf-8")  # fails on a lone surrogate
+        # What is no character becomes a lone surrogate, however it was written down.
+        event = json.loads(value.decode("utf-8", "surrogateescape"), parse_constant=_refuse)
+        if not isinstance(event, dict):
+            return None
+        for name in NAMING:
+            json.dumps(event.get(name), ensure_ascii=False).encode("utf-8")  # fails on a lone surrogate
     except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or _depth(event) > 64 or not _sane_clock(event, append_ms) or not IS_VALID(event):
+    for name in TELLING:
+        if not isinstance(event.get(name), str):
+            event[name] = None
+    if _depth(event) > 64 or not _sane_clock(event, append_ms) or not IS_VALID(event):
         return None
     stance, kind = event.get("stance"), event["kind"]
     if stance is None and kind in ("post", "reshare"):

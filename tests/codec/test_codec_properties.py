@@ -9,7 +9,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from load_tests.hostile import good_event, good_ruling, mutated
+from load_tests.hostile import EVENT_MENDS, good_event, good_ruling, mutated
 from streams import blocks
 from streams.codec import Limits, decode_events, decode_rulings, of_reject
 from streams.events import EVENT as EVENT_RECORD
@@ -70,6 +70,15 @@ def test_any_object_is_read_as_the_reference_reads_it(event: dict[str, Any], key
 def test_any_mutation_of_a_good_event_is_read_as_the_reference_reads_it(seed: int) -> None:
     rng = random.Random(seed)
     check(mutated(rng, orjson.dumps(good_event(rng, NOW_MS))), None)
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(sorted(EVENT_MENDS)), seeds)
+def test_what_is_mended_is_read_as_the_reference_reads_it(name: str, seed: int) -> None:
+    rng = random.Random(seed)
+    value = EVENT_MENDS[name](rng, NOW_MS)[1]
+    check(value, None)
+    check(mutated(rng, value), None)
 
 
 @settings(max_examples=50)

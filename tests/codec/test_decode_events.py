@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from load_tests.hostile import EVENT_FAULTS, hostile_events
+from load_tests.hostile import EVENT_FAULTS, EVENT_MENDS, hostile_events
 from streams import blocks
 from streams.categorical import Categorical
 from streams.codec import Limits, decode_events
 from streams.events import EVENT as EVENT_RECORD
 from streams.events import DeadLetterCode as Code
+from streams.events import Mend
 from tests.codec.fetched import EVENT, NOW_MS, fetched
 
 LIMITS = Limits()
@@ -67,6 +68,35 @@ def test_a_hostile_event_gets_the_code_of_its_fault(name: str) -> None:
     for seed in range(30 if "MB" not in name else 1):
         expected, value, *key = EVENT_FAULTS[name](random.Random(seed), NOW_MS)
         assert code(value, key=key[0] if key else None) == expected, value
+
+
+@pytest.mark.parametrize("name", EVENT_MENDS)
+def test_what_names_nothing_is_mended_and_its_event_counts(name: str) -> None:
+    for seed in range(30):
+        expected, value = EVENT_MENDS[name](random.Random(seed), NOW_MS)
+        mended: list[Mend] = []
+        block, rejects = decode_events([fetched(value)], 3, LIMITS, mended)
+        assert (len(block), rejects, mended) == (1, [], [expected]), value
+
+
+def test_what_is_refused_all_the_same_was_not_mended() -> None:
+    mended: list[Mend] = []
+    orphan = EVENT | {"claim_id": None, "text": "x" * 10_001}
+    assert len(decode_events([fetched(orphan), fetched(EVENT)], 3, LIMITS, mended)[1]) == 1
+    assert mended == []
+
+
+def test_a_mended_text_is_recognised_and_is_the_same_content_however_it_was_written() -> None:
+    raw = fetched(EVENT | {"text": "A text that is long enough to be recognised @@"}).value
+    escaped, bare, mended = (one(raw.replace(b"@@", half)) for half in (b"\\ud83d", b"\xff", "\ufffd".encode()))
+    assert escaped == bare == mended
+    assert one(EVENT | {"text": "x" * 10_001}) == one(EVENT | {"text": "x" * 10_000})
+    assert one(EVENT | {"text": 7, "url": [], "lang": {}}) == one(EVENT)
+
+
+def test_a_name_with_a_replacement_character_of_its_own_is_taken_beside_a_mended_text() -> None:
+    value = fetched(EVENT | {"source_id": "an\ufffda", "text": "@"}).value.replace(b"@", b"\\ud83d")
+    assert one(value)["s"] == "an\ufffda"
 
 
 def test_hostile_events_between_good_ones_change_no_row() -> None:

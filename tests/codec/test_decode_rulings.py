@@ -11,6 +11,7 @@ from load_tests.hostile import RULING_FAULTS
 from streams import blocks
 from streams.codec import Limits, decode_rulings
 from streams.events import DeadLetterCode as Code
+from streams.events import Mend
 from tests.codec.fetched import NOW_MS, RULING, fetched
 
 
@@ -62,6 +63,15 @@ def test_a_hostile_ruling_gets_the_code_of_its_fault(name: str) -> None:
     for seed in range(30 if "MB" not in name else 1):
         expected, value, *_ = RULING_FAULTS[name](random.Random(seed), NOW_MS)
         assert code(value) == expected, value
+
+
+def test_what_names_nothing_is_mended_and_its_ruling_counts() -> None:
+    odd = fetched(RULING | {"url": "u" * 3_000, "original": "@"}).value.replace(b"@", b"\\ud83d")
+    mended: list[Mend] = []
+    block, rejects = decode_rulings([fetched(odd), fetched(RULING | {"url": 7})], 3, Limits(), mended)
+    assert not rejects
+    assert list(block["url"]) == ["u" * 2_048, ""]
+    assert sorted(mended) == [Mend.CUT, Mend.HALF_CHARACTER, Mend.WRONG_TYPE]
 
 
 def test_no_valid_ruling_gives_a_block_without_rows() -> None:
