@@ -12,6 +12,14 @@ class TopicsError(Exception):
     """The topics of the broker are not as declared, or cannot be made. The message says what to do."""
 
 
+def unreachable(broker: str, error: BaseException) -> TopicsError:
+    """What to say when Kafka does not answer."""
+    return TopicsError(
+        f"cannot reach Kafka at {broker}: {error!r}. Is it running (`credence broker status`), "
+        "and are CREDENCE_BROKER and the security settings right?"
+    )
+
+
 class Admin:
     """kafka-python's admin client, with its errors turned into ours."""
 
@@ -30,10 +38,7 @@ class Admin:
                 bootstrap_timeout_ms=10_000,
             )
         except KafkaError as error:
-            raise TopicsError(
-                f"cannot reach Kafka at {self._settings.broker}: {error!r}. Is it running (`credence broker status`), "
-                "and are CREDENCE_BROKER and the security settings right?"
-            ) from error
+            raise unreachable(self._settings.broker, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:

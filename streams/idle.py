@@ -9,8 +9,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from streams import topics
 from streams.engine.progress import ProgressBoard
 from streams.settings import Settings, client_kwargs
@@ -43,20 +41,14 @@ class Standstill:
     """
 
     def __init__(self, settings: Settings, stall_s: float = STALL_S) -> None:
-        client = client_kwargs(settings)
         self._settings = settings
         self._stall_s = stall_s
-        self.board = ProgressBoard(client, topics.PROGRESS.name(settings))
-        self._client = client
+        self.board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
         self._partitions = {
-            stage: [TopicPartition(topic.name(settings), p) for p in range(settings.partitions)]
-            for stage, topic in STAGES.items()
+            stage: [(topic.name(settings), p) for p in range(settings.partitions)] for stage, topic in STAGES.items()
         }
 
     async def __aenter__(self) -> Self:
-        # aiokafka binds its clients to the running loop when they are made.
-        self._consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
-        await self._consumer.start()
         await self.board.start(publish=False)
         return self
 
@@ -64,13 +56,11 @@ class Standstill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.board.stop()
-        await self._consumer.stop()
 
     async def ends(self) -> Ends:
-        """Stage → partition → end offset of its log."""
-        asked = [tp for tps in self._partitions.values() for tp in tps]
-        found = await self._consumer.end_offsets(asked)
-        return {stage: {tp.partition: found[tp] for tp in tps} for stage, tps in self._partitions.items()}
+        """Stage → partition → end offset of its log, as far as it can be read."""
+        found = await self.board.ends(tp for tps in self._partitions.values() for tp in tps)
+        return {stage: {p: found[topic, p] for topic, p in tps} for stage, tps in self._partitions.items()}
 
     async def wait(self) -> Ends:
         """Wait until nothing is in flight; the end offsets at which everything stands.
@@ -111,7 +101,7 @@ class Standstill:
                     ) from None
 
     def _moved(self) -> list[int]:
-        return [self.board.applied(stage, tp.partition) for stage, tps in self._partitions.items() for tp in tps]
+        return [self.board.applied(stage, p) for stage, tps in self._partitions.items() for _, p in tps]
 
 
 async def wait_idle(settings: Settings, stall_s: float = STALL_S) -> Ends:

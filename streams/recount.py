@@ -1,7 +1,8 @@
 """The order-free quantities, counted again from the input topics, or from a data set's files, by the plainest path.
 
-This module is the second opinion of `credence verify`: the standard library's JSON and CSV, dictionaries and loops. It
-imports nothing of the engine, the codec, the readers or the scoring core, so that a mistake there cannot hide here.
+This module is the second opinion of `credence verify`: the standard library's JSON and CSV, dictionaries and loops. Of
+the engine it has the reader of logs alone, which knows offsets and no contents; it imports nothing of the codec, the
+data sets' readers or the scoring core, so that a mistake there cannot hide here.
 What was refused is known from the dead letters; everything else on the input topics must have been counted, once.
 """
 
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
-from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.engine.logs import LogReader
 
 Origin = tuple[str, int, int]
 
@@ -181,17 +183,7 @@ def _settle(
 
 
 async def _records(client: Mapping[str, Any], topic: str, partitions: int) -> AsyncIterator[Any]:
-    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        tps = [TopicPartition(topic, p) for p in range(partitions)]
-        consumer.assign(tps)
-        await consumer.seek_to_beginning(*tps)
-        ends = await consumer.end_offsets(tps)
-        for tp in tps:
-            while await consumer.position(tp) < ends[tp]:
-                for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, []):
-                    if record.offset < ends[tp]:
-                        yield record
-    finally:
-        await consumer.stop()
+    async with LogReader(client) as logs:
+        for partition, (first, end) in enumerate(await logs.bounds(topic, partitions)):
+            async for record in logs.read(topic, partition, first, end):
+                yield record

@@ -54,10 +54,7 @@ def test_following_goes_on_with_what_comes(settings: Settings, filled: str) -> N
     assert len(list(tail(settings, filled, follow=True, idle_s=2.0))) == 9
 
 
-def test_what_is_not_there_is_named_and_not_created(
-    settings: Settings, filled: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.tail.CONNECT_MS", 1_000)
+def test_what_is_not_there_is_named_and_not_created(settings: Settings, filled: str) -> None:
     with pytest.raises(TopicsError, match="credence topics list"):
         list(tail(settings, filled + ".other"))
     with pytest.raises(TopicsError, match="no partition 7, only 4"):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRecord, TopicPartition
 
+from streams.engine.logs import LogReader
 from streams.settings import Settings, client_kwargs
-from streams.topics import Topic, TopicsError, partition_of, states
+from streams.topics import Topic, TopicsError, partition_of
 
 # Keys that begin so are marks of the engine: claims of ownership and fences.
 MARK = b"\x00"
@@ -61,71 +62,47 @@ class Reader:
         self._topics = {topic.name(settings): topic for topic in followed}
         self._key = key
         self._newest = newest
-        self._consumer = AIOKafkaConsumer(
-            **client_kwargs(settings),
-            client_id="credence-reader",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=8 * 1024 * 1024,
-        )
+        self._open = AsyncExitStack()
         self._partitions: list[TopicPartition] = []
         self._probed: tuple[float, dict[TopicPartition, int]] | None = None
         self.fresh_at: float | None = None
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as opening:
+            self._logs = await opening.enter_async_context(LogReader(client_kwargs(self._settings), POLL_MS))
             self._partitions = await self._wanted()
-            await self._consumer.start()
-            self._consumer.assign(self._partitions)
-            if self._newest is None:
-                await self._consumer.seek_to_beginning(*self._partitions)
-            else:
-                await self._go_back(self._newest)
             await self._probe()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._consumer.stop()
-            raise TopicsError(
-                f"cannot read from Kafka at {self._settings.broker}: {error!r}. Is it running "
-                "(`credence broker status`), and are CREDENCE_BROKER and the security settings right?"
-            ) from error
-        except BaseException:
-            await self._consumer.stop()
-            raise
+            ends = self._probed[1] if self._probed is not None else {}
+            newest = self._newest
+            await self._logs.place({tp: 0 if newest is None else max(0, end - newest) for tp, end in ends.items()})
+            self._open = opening.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await self._open.aclose()
 
     async def _wanted(self) -> list[TopicPartition]:
-        """The partitions to read, as they are on the broker: its metadata by name could create a topic."""
-        found = await asyncio.to_thread(states, self._settings.broker, self._settings, list(self._topics.values()))
-        if missing := [state.name for state in found if not state.partitions]:
+        """The partitions to read."""
+        there = await self._logs.partitions(self._topics)
+        if missing := [name for name in self._topics if name not in there]:
             raise TopicsError(
                 f"{', '.join(missing)} not there: run `credence topics create`, or check CREDENCE_NAMESPACE"
             )
         wanted = []
-        for state in found:
-            only = None if self._key is None else partition_of(self._key, state.partitions)
-            wanted += [TopicPartition(state.name, p) for p in range(state.partitions) if only in (None, p)]
+        for name, count in there.items():
+            only = None if self._key is None else partition_of(self._key, count)
+            wanted += [TopicPartition(name, p) for p in range(count) if only in (None, p)]
         return wanted
 
-    async def _go_back(self, newest: int) -> None:
-        starts = await self._consumer.beginning_offsets(self._partitions)
-        ends = await self._consumer.end_offsets(self._partitions)
-        for tp in self._partitions:
-            self._consumer.seek(tp, max(starts[tp], ends[tp] - newest))
-
     async def _probe(self) -> None:
-        self._probed = (time.monotonic(), dict(await self._consumer.end_offsets(self._partitions)))
+        self._probed = (time.monotonic(), await self._logs.ends(self._partitions))
 
     async def _reached(self) -> bool:
         """Whether everything that the last probe saw has been read."""
         assert self._probed is not None
         at, ends = self._probed
-        for tp, end in ends.items():
-            if await self._consumer.position(tp) < end:
-                return False
+        if not await self._logs.reached(ends):
+            return False
         self.fresh_at = at
         return True
 
@@ -155,12 +132,10 @@ class Reader:
                 probing.cancel()
 
     async def _fetch(self) -> list[Entry]:
-        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
         return [
             entry
-            for tp, records in fetched.items()
-            for record in records
-            if (entry := self._entry(self._topics[tp.topic], record)) is not None
+            for record in await self._logs.fetch(POLL_MS, BATCH)
+            if (entry := self._entry(self._topics[record.topic], record)) is not None
         ]
 
     def _entry(self, topic: Topic, record: ConsumerRecord[bytes, bytes]) -> Entry | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiokafka import TopicPartition
 from rich.console import Console
 
 from streams import broker, dataset, topics
@@ -23,9 +24,10 @@ from streams.demo.report import Facts, Truth, examples, flags_report, lone_repor
 from streams.demo.screen import LiveScreen, PlainScreen, Screen
 from streams.demo.text import print_checks, print_places, print_report
 from streams.demo.watch import Watch
+from streams.engine.logs import LogReader
 from streams.idle import Standstill
 from streams.replay import Replay, ReplayStatus
-from streams.settings import PREFIX, Settings
+from streams.settings import PREFIX, Settings, client_kwargs
 
 API_PORT = 8080
 READY_S = 60.0
@@ -175,27 +177,19 @@ class _Demo:
 
     async def _ready(self, *workers: Child) -> None:
         """Wait until every partition has been claimed: the owner writes its name into each changelog when it does."""
-        from aiokafka import AIOKafkaConsumer, TopicPartition
-
-        from streams.settings import client_kwargs
-
-        consumer = AIOKafkaConsumer(**client_kwargs(self._settings))
-        await consumer.start()
-        try:
+        async with LogReader(client_kwargs(self._settings)) as logs:
             wanted = [
                 TopicPartition(topic.name(self._settings), p)
                 for topic in (topics.SOURCES_CHANGELOG, topics.CLAIMS_CHANGELOG, topics.COMMUNITIES_CHANGELOG)
                 for p in range(self._settings.partitions)
             ]
             end = time.monotonic() + READY_S
-            while not all((await consumer.end_offsets(wanted)).values()):
+            while not all((await logs.ends(wanted)).values()):
                 for child in workers:
                     self._alive(child)
                 if time.monotonic() > end:
                     raise DemoError(f"not ready in {READY_S:.0f} s; the worker says:\n{workers[0].tail()}")
                 await asyncio.sleep(0.1)
-        finally:
-            await consumer.stop()
 
     def _alive(self, child: Child) -> None:
         if (code := child.ended()) is not None:

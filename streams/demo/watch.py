@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streams import topics
+from streams.engine.logs import FOLLOW_MS, LogReader
 from streams.settings import Settings, client_kwargs
 
 Record = Mapping[str, Any]
@@ -62,15 +63,12 @@ class Watch:
         self.history: dict[str, list[Record]] = {i: [] for i in remember}
         self._revision: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._open = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Watch:
-        self._consumer = AIOKafkaConsumer(
-            **client_kwargs(self._settings), enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
-        )
-        await self._consumer.start()
+        self._logs = await self._open.enter_async_context(LogReader(client_kwargs(self._settings), FOLLOW_MS))
         self._parts = [TopicPartition(n, p) for n in self._names for p in range(self._settings.partitions)]
-        self._consumer.assign(self._parts)
-        await self._consumer.seek_to_beginning(*self._parts)
+        await self._logs.place(dict.fromkeys(self._parts, 0))
         self._task = asyncio.create_task(self._follow())
         return self
 
@@ -79,24 +77,22 @@ class Watch:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._consumer.stop()
+        await self._open.aclose()
 
     async def caught_up(self) -> None:
         """Wait until everything that is on the topics now has been seen."""
-        ends = await self._consumer.end_offsets(self._parts)
-        for tp, end in ends.items():
-            while await self._consumer.position(tp) < end:
-                await asyncio.sleep(0.02)
-                if self._task is not None and self._task.done():
-                    self._task.result()
+        ends = await self._logs.ends(self._parts)
+        while not await self._logs.reached(ends):
+            await asyncio.sleep(0.02)
+            if self._task is not None and self._task.done():
+                self._task.result()
 
     async def _follow(self) -> None:
         while True:
-            for tp, records in (await self._consumer.getmany(timeout_ms=500)).items():
-                for record in records:
-                    # Keys that begin with a zero byte are the engine's own marks on compacted topics.
-                    if record.value and not (record.key or b"").startswith(b"\x00"):
-                        self._take(self._names[tp.topic], orjson.loads(record.value))
+            for record in await self._logs.fetch():
+                # Keys that begin with a zero byte are the engine's own marks on compacted topics.
+                if record.value and not (record.key or b"").startswith(b"\x00"):
+                    self._take(self._names[record.topic], orjson.loads(record.value))
             await asyncio.sleep(0)
 
     def _take(self, topic: topics.Topic, record: dict[str, Any]) -> None:

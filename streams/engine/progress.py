@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from streams.engine.clients import started
+from streams.engine.logs import FOLLOW_MS, LogReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +56,38 @@ class ProgressBoard:
         self._topic = topic
         self._latest: dict[tuple[str, int], Progress] = {}
         self._producer: AIOKafkaProducer | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._logs: LogReader | None = None
+        self._open = AsyncExitStack()
         self._follower: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     async def start(self, publish: bool = True) -> None:
-        """Connect; when this returns, everything published before is known."""
-        if publish:
-            self._producer = AIOKafkaProducer(**self._client)
-            await self._producer.start()
-        consumer = self._consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
-        await consumer.start()
-        tp = TopicPartition(self._topic, 0)
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        while await consumer.position(tp) < end:
-            self._take(await consumer.getmany(tp, timeout_ms=200))
-        self._follower = asyncio.create_task(self._follow(consumer))
-
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        """Connect; when this returns, everything published before is known. Raises TopicsError without Kafka."""
         try:
-            while True:
-                self._take(await consumer.getmany(timeout_ms=1000))
-        finally:
-            await consumer.stop()
+            await self._start(publish)
+        except BaseException:
+            await self.stop()
+            raise
 
-    def _take(self, fetched: Mapping[Any, Any]) -> None:
-        for records in fetched.values():
-            for record in records:
-                progress = Progress(**orjson.loads(record.value))
-                self._latest[progress.stage, progress.partition] = progress
-        if fetched:
+    async def _start(self, publish: bool) -> None:
+        if publish:
+            self._producer = await self._open.enter_async_context(started(AIOKafkaProducer, self._client))
+        logs = self._logs = await self._open.enter_async_context(LogReader(self._client, FOLLOW_MS))
+        tp = TopicPartition(self._topic, 0)
+        await logs.place({tp: 0})
+        async for records in logs.upto(await logs.ends([tp])):
+            self._take(records)
+        self._follower = asyncio.create_task(self._follow(logs))
+
+    async def _follow(self, logs: LogReader) -> None:
+        while True:
+            self._take(await logs.fetch())
+
+    def _take(self, records: Iterable[ConsumerRecord]) -> None:
+        for record in records:
+            progress = Progress(**orjson.loads(record.value))
+            self._latest[progress.stage, progress.partition] = progress
+        if records:
             self._changed.set()
 
     async def publish(self, progress: Progress) -> None:
@@ -121,15 +125,14 @@ class ProgressBoard:
 
     async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Next offset of each (topic, partition), asked of the broker now."""
-        if self._consumer is None:
+        if self._logs is None:
             raise RuntimeError("the board has not been started")
         tps = [TopicPartition(*tp) for tp in partitions]
-        return {tuple(tp): end for tp, end in (await self._consumer.end_offsets(tps)).items()} if tps else {}
+        return {tuple(tp): end for tp, end in (await self._logs.ends(tps)).items()} if tps else {}
 
     async def stop(self) -> None:
         """Disconnect."""
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
-        if self._producer is not None:
-            await self._producer.stop()
+        await self._open.aclose()
