@@ -47,7 +47,7 @@ AGENTS = (
     (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"), (topics.BY_CLAIM, "claims"),
     (topics.LESSONS, "parameters"),
 )  # fmt: skip
-STATE_VERSION = 12  # of the tables of both cores: raise it when their columns or their meaning change
+STATE_VERSION = 13  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:

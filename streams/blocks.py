@@ -91,6 +91,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "kind": TEXT,
         "event": TEXT,
         "url": TEXT,
+        "h": "u8",  # 64-bit hash of the content
     },
     # From claims to the parameters stage, when a verdict settles a claim: what was known of it at set ages, and how
     # its sources' stances turned out.

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sources": ("cli_read", "What is known about sources, the busiest first."),
     "health": ("cli_read", "The vital signs of communities, for operators."),
     "explain": ("cli_read", "Why a claim or source has its score."),
+    "rulings": ("cli_rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
     "flags": ("cli_flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
     "show": ("cli_show", "Print a topic's records for a person, blocks of rows included."),
     "dead-letters": ("cli_dead_letters", "Input that was refused: list, show, redrive."),

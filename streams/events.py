@@ -24,6 +24,7 @@ from streams.words import (
     URL_CHARS_MAX,
     DeadLetterCode,
     Documented,
+    Fate,
     FlagAction,
     Kind,
     Mend,
@@ -36,8 +37,8 @@ from streams.words import (
 __all__ = [
     "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "DEAD_LETTER", "DEPTH_MAX", "EVENT", "EVENT_BYTES_MAX",
     "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING", "SAFE_INTEGER_MAX",
-    "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Field", "FlagAction", "Kind",
-    "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
+    "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Fate", "Field", "FlagAction",
+    "Kind", "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
 ]  # fmt: skip
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]

@@ -1,4 +1,4 @@
-"""Why a claim scores as it does, from the state of the claims stage itself: exact, with every voice that counts.
+"""Why a claim scores as it does, and what was ruled on it, from the state of the claims stage itself.
 
 Score records carry figures only, so that they stay small. Who asks for reasons gets them from the changelog of the
 claim's partition, read as a worker would recover it; no worker is asked, and none is disturbed.
@@ -12,6 +12,7 @@ from typing import Any
 from streams.app import stage_specs
 from streams.engine.audit import recovered
 from streams.engine.logs import LogReader
+from streams.scoring import ClaimsState
 from streams.settings import Settings, client_kwargs
 from streams.topics import CLAIMS_CHANGELOG, partition_of, states
 
@@ -21,6 +22,21 @@ async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | Non
 
     Reads a whole partition: seconds, where it holds millions of participants.
     """
+    state = await _state_of(settings, claim_id)
+    try:
+        return None if state is None else state.explain(claim_id)
+    except KeyError:
+        return None
+
+
+async def rulings(settings: Settings, claim_id: str) -> list[dict[str, Any]]:
+    """What was ruled on a claim as `ClaimsState.told` has it; reads as much as `explanation`."""
+    state = await _state_of(settings, claim_id)
+    return [] if state is None else state.told(claim_id)
+
+
+async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
+    """The state of the claim's partition; None where there are no topics yet."""
     (changelog,) = await asyncio.to_thread(states, settings.broker, settings, [CLAIMS_CHANGELOG])
     if not changelog.partitions:
         return None
@@ -29,8 +45,5 @@ async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | Non
     async with LogReader(client_kwargs(settings)) as logs:
         _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
         core: Any = (await recovered(logs, spec, partition, end)).core
-    try:
-        found: dict[str, Any] = core.explain(claim_id)
-    except KeyError:
-        return None
-    return found
+    state: ClaimsState = core
+    return state

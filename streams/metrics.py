@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import prometheus_client as prometheus
 
-from streams.events import DeadLetterCode, FlagAction, Mend, Severity
+from streams.events import DeadLetterCode, Fate, FlagAction, Mend, Severity
 from streams.topics import EVENTS, RULINGS
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -140,6 +140,10 @@ VITALS = define(
     sign=VITAL_SIGNS,
 )  # fmt: skip
 DEAD_LETTERS = define("counter", "credence_dead_letters_total", "Input refused, by reason.", code=tuple(DeadLetterCode))
+RULINGS_HEARD = define(
+    "counter", "credence_rulings_total", "Rulings by what became of them; one superseded or forgotten counts again.",
+    fate=tuple(Fate),
+)  # fmt: skip
 MENDED = define(
     "counter", "credence_mended_total", "Input that counts although a text in it, which names nothing, had a fault.",
     fault=tuple(Mend),

@@ -91,6 +91,18 @@ class Severity(Documented):
     CRITICAL = "critical", "It spreads fast and to very many."
 
 
+class Fate(Documented):
+    """What becomes of a ruling. The position in this list is the code used in state."""
+
+    COUNTS = "counts", "It is its rater's word on the claim."
+    HELD = "held", "It will be its rater's word on the claim, of which no event is known yet."
+    SUPERSEDED = "superseded", "A higher version of the same rater replaced it."
+    LATE = "late", "It came after a higher version of the same rater, so that its time counts and its verdict does not."
+    REFUSED = "refused", "The rater used the version before, with other content, which stands: a dead letter."
+    REPEATED = "repeated", "The very same ruling had come before."
+    FORGOTTEN = "forgotten", "No event of its claim came for as long as claims are remembered: a dead letter."
+
+
 class Mend(Documented):
     """What was mended in a record that counts: faults of fields that name nothing."""
 
@@ -124,4 +136,11 @@ class DeadLetterCode(Documented):
     ORPHAN = "orphan", "The event names no claim and no root, and only a post may start a claim."
     UNKNOWN_RATER = "unknown_rater", "The rater is not on the operator's list of raters."
     FOREIGN_RECORD = "foreign_record", "A record on an internal topic that no stage of this release wrote."
-    ID_CONFLICT = "id_conflict", "The source used this event id for this claim before, with other content."
+    ID_CONFLICT = (
+        "id_conflict",
+        "The source used this event id, or the rater this version, for this claim before, with other content.",
+    )
+    UNKNOWN_CLAIM = (
+        "unknown_claim",
+        "A ruling was held for as long as claims are remembered, and no event of its claim came.",
+    )

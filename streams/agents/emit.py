@@ -84,17 +84,24 @@ class StageEmitter:
             monitor.count_refused([code for _, code, _ in effects.dead])
             monitor.repeated(self._stage, effects.repeats)
             outgoing += [as_json(self._flags, partition, f["subject"]["id"], f) for f in step.effects.flags]
-            outgoing += [self._refused(partition, step, *dead) for dead in step.effects.dead]
+            monitor.ruled(effects.rulings)
+            monitor.count_refused([code for _, _, code, _ in effects.outlived])
+            outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
+            outgoing += [self._letter(partition, step, *outlived) for outlived in effects.outlived]
         outgoing += [self._foreign(partition, record, why) for record, why in rejected]
         return outgoing
 
     def _refused(self, partition: int, step: Applied, row: int, code: str, detail: str) -> Outgoing:
         """A row that was a valid event, but cannot be: its bytes are still where its origin says."""
-        kind, _, number = step.block.up.partition("/")
         origins = step.block.origin
-        if kind in ORIGIN_TOPICS and isinstance(origins, np.ndarray):
-            topic = ORIGIN_TOPICS[kind].name(self._settings)
-            source, offset = int(number), int(origins[row])
+        origin = int(origins[row]) if isinstance(origins, np.ndarray) else None
+        return self._letter(partition, step, step.block.up, origin, code, detail)
+
+    def _letter(self, partition: int, step: Applied, up: str, origin: int | None, code: str, detail: str) -> Outgoing:
+        """A letter about a row that has its origin on an input, or else about the log record of the step."""
+        kind, _, number = up.partition("/")
+        if kind in ORIGIN_TOPICS and origin is not None:
+            topic, source, offset = ORIGIN_TOPICS[kind].name(self._settings), int(number), origin
         else:
             topic, source, offset = self._input, partition, step.offset
         letter = dead_letter(

@@ -55,6 +55,12 @@ def count_refused(codes: Iterable[str]) -> None:
         metrics.DEAD_LETTERS.at(code).inc()
 
 
+def ruled(fates: Mapping[str, int]) -> None:
+    """This is what became of rulings."""
+    for fate, count in fates.items():
+        metrics.RULINGS_HEARD.at(fate).inc(count)
+
+
 def assigned(clusters: Iterable[int]) -> None:
     """Sources are told their new clusters, 0 for none."""
     for cluster in clusters:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from xxhash import xxh3_64_intdigest
+
 from streams import blocks
 from streams.codec.careful import Limits, LogRecord, Refusal, Reject, read
 from streams.events import RULING, VERDICT_CODES, DeadLetterCode, Mend
+
+_canonical = msgspec.msgpack.Encoder().encode
 
 
 def decode_rulings(
@@ -31,6 +36,7 @@ def decode_rulings(
             continue
         if mended is not None:
             mended += mends
+        fields["h"] = xxh3_64_intdigest(_canonical([fields.get(spec.name) for spec in RULING.fields]))
         fields["ruled_at_ms"] = min(fields["ruled_at_ms"], record.timestamp)
         rows.append((record.offset, fields))
     return _block(rows, partition), rejects
@@ -52,5 +58,6 @@ def _block(rows: list[tuple[int, dict[str, Any]]], partition: int) -> blocks.Blo
             "kind": [f["kind"] for f in fields],
             "event": [f.get("event_id", "") for f in fields],
             "url": [f.get("url") or "" for f in fields],
+            "h": [f["h"] for f in fields],
         },
     )

@@ -92,6 +92,7 @@ class Core:
             "kind": ["fact-check"] * n,
             "event": [""] * n,
             "url": [""] * n,
+            "h": np.zeros(n, np.uint64),
         }
         self._send(Block("rulings", "r/0", self._next(), columns))
 

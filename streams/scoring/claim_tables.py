@@ -95,7 +95,9 @@ CAMP_FIELDS = {
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
 SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
-RULING_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "first": "i8"}
+SAID_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "h": "u8"}
+RULING_FIELDS = {**SAID_FIELDS, "first": "i8", "at": "i8"}  # at: origin in `up`
+SAID_TEXTS = ("id", "kind", "url")
 
 
 class ClaimTables:
@@ -108,12 +110,16 @@ class ClaimTables:
         self.more = Table("assertions", MORE_FIELDS, text=("i",), integers=True)
         self.camps = Table("camps", CAMP_FIELDS, integers=True)
         self.cells = Table("cells", CELL_FIELDS, integers=True)
-        self.rulings = Table("rulings", RULING_FIELDS, text=("id", "kind", "url"))
+        self.rulings = Table("rulings", RULING_FIELDS, text=(*SAID_TEXTS, "up"))
+        self.heard = Table("heard", {**SAID_FIELDS, "fate": "i1"}, text=(*SAID_TEXTS, "rater"), integers=True)
         self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
 
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
-        return self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings, self.snapshots
+        return (
+            self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings, self.heard,
+            self.snapshots,
+        )  # fmt: skip
 
 
 def brings_record(parts: Table, rows: Ints) -> npt.NDArray[np.bool_]:

@@ -34,7 +34,7 @@ class ClaimsState(PartitionState):
         super().__init__(config, partition)
         self.data = ClaimTables()
         self.ledger = Ledger(self.data, config)
-        self.rulings = Rulings(self.data.claims, self.data.rulings)
+        self.rulings = Rulings(self.data)
         self.lessons = Lessons(self.data, config)
         self.flags = Flags(self.data, self.clock)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
@@ -54,7 +54,7 @@ class ClaimsState(PartitionState):
         elif block.kind == "tick":
             self._publish_late(bool(block.meta.get("flush")), effects)
         if self.sweep_due():
-            self._sweep()
+            self._sweep(effects)
         return effects
 
     # --- rows of other stages ------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class ClaimsState(PartitionState):
         if cursor == 0 and len(block):
             rows, _ = claims.ensure(block["c"])
             claims["seen"][rows] = self.now_s
-            changed = self.rulings.fold(block, rows, self.seq)
+            changed = self.rulings.fold(block, rows, self.seq, effects)
             lessons = self.lessons.settled(np.asarray(changed, np.int64), self.params)
             effects.participation += self._settled(np.asarray(changed, np.int64))
             if lessons is not None:
@@ -338,9 +338,14 @@ class ClaimsState(PartitionState):
             **self._common(),
         }
 
+    def told(self, claim_id: str) -> list[dict[str, Any]]:
+        """What was ruled on a claim, by rater and version: rater_id, id, ver, verdict, t, kind, url, fate."""
+        row = self.data.claims.find_one(claim_id)
+        return [] if row < 0 else self.rulings.told(row)
+
     # --- forgetting ----------------------------------------------------------------------------------------------
 
-    def _sweep(self) -> None:
+    def _sweep(self, effects: Effects) -> None:
         """Forget claims long quiet, whole, a bounded number of participants in one log record."""
         data, config = self.data, self.config
         gone = np.flatnonzero(self._quiet(data.claims, config.claim_expiry_ms))
@@ -351,9 +356,9 @@ class ClaimsState(PartitionState):
         fits = max(1, int(np.searchsorted(sizes, config.sweep_step, side="right")))
         if fits >= len(gone):
             self.swept()
-        self._forget(gone[:fits])
+        self._forget(gone[:fits], effects)
 
-    def _forget(self, claim_rows: Ints) -> None:
+    def _forget(self, claim_rows: Ints, effects: Effects) -> None:
         data = self.data
         marked = np.zeros(data.claims.size, bool)
         marked[claim_rows] = True
@@ -368,8 +373,7 @@ class ClaimsState(PartitionState):
         camping[camps] = True
         data.cells.free(cells[camping[data.cells["camp"][cells]]])
         data.camps.free(camps)
-        ruled = data.rulings["first"][: data.rulings.size] != 0
-        data.rulings.free(np.flatnonzero(ruled & marked[data.rulings["c"][: data.rulings.size]]))
+        self.rulings.forget(marked, effects)
         names = data.parts["s"][parts].astype(np.int64)
         add_at(data.names["parts"], names, -1)
         data.names.touch(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ class Effects:
         scores: key → score record, JSON-able; `version` rises with every record of a key.
         flags: flag records, deduplicated downstream by (flag_id, revision).
         dead: (row of the block, reason code, detail) for rows that were refused.
+        outlived: (upstream, origin there, reason code, detail) for rows of earlier log records that are refused now.
+        rulings: how often each fate was a ruling's.
         next_cursor: if not None, apply the same block again with this cursor before any later record.
         lessons: "lessons" blocks for the parameters stage.
         participation: "joined" and "settled" blocks for the communities stage.
@@ -28,6 +31,8 @@ class Effects:
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     flags: list[dict[str, Any]] = field(default_factory=list)
     dead: list[tuple[int, str, str]] = field(default_factory=list)
+    outlived: list[tuple[str, int, str, str]] = field(default_factory=list)
+    rulings: Counter[str] = field(default_factory=Counter)
     next_cursor: int | None = None
     repeats: int = 0
     lessons: list[Block] = field(default_factory=list)

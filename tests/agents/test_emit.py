@@ -5,9 +5,10 @@ from __future__ import annotations
 import orjson
 
 from streams import topics
-from streams.agents.emit import ParametersEmitter
+from streams.agents.emit import ParametersEmitter, StageEmitter
 from streams.blocks import Block
 from streams.engine.replica import Applied
+from streams.scoring.effects import Effects
 from streams.scoring.learning import Learner
 from streams.settings import Settings
 
@@ -24,3 +25,16 @@ def test_a_parameter_that_is_no_number_is_in_the_dead_letters_and_the_stage_goes
     assert (told["code"], told["stage"], told["offset"]) == ("out_of_range", "parameters", 7)
     assert told["topic"] == topics.LESSONS.name(settings)
     assert "risk_slow" in told["detail"]
+
+
+def test_a_ruling_that_was_held_in_vain_is_a_letter_about_the_record_that_held_it() -> None:
+    settings = Settings()
+    emit = StageEmitter(
+        settings, "claims", topics.BY_CLAIM.name(settings), "c", topics.BY_SOURCE, "s", topics.CLAIM_SCORES
+    )
+    effects = Effects(outlived=[("r/3", 41, "unknown_claim", "ruling r1 of rater desk: no event of claim c came")])
+    (letter,) = emit(1, [Applied(7, 1_700_000_000_000, Block("tick", "t/1", 5), effects)], [], lambda: 1)
+    assert letter.value is not None
+    told = orjson.loads(letter.value)
+    assert (told["topic"], told["partition"], told["offset"]) == (topics.RULINGS.name(settings), 3, 41)
+    assert (told["code"], told["stage"]) == ("unknown_claim", "claims")

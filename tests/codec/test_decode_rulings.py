@@ -37,7 +37,9 @@ def test_every_field_reaches_its_column() -> None:
         "kind": ["fact-check", "fact-check"],
         "event": ["e1", ""],
         "url": ["https://example.org", ""],
+        "h": list(block["h"]),
     }
+    assert block["h"][0] != block["h"][1]
     assert blocks.decode(blocks.encode(block))["ver"].tolist() == [1, 1]
 
 
@@ -63,6 +65,18 @@ def test_a_hostile_ruling_gets_the_code_of_its_fault(name: str) -> None:
     for seed in range(30 if "MB" not in name else 1):
         expected, value, *_ = RULING_FAULTS[name](random.Random(seed), NOW_MS)
         assert code(value) == expected, value
+
+
+def test_the_content_hash_depends_on_the_fields_alone() -> None:
+    written = [
+        fetched(RULING),
+        fetched(dict(reversed(RULING.items())) | {"version": 1.0, "more": 1}, append_ms=NOW_MS - 3_600_000),
+    ]
+    block, _ = decode_rulings(written, 3, Limits())
+    assert block["h"][0] == block["h"][1]
+    for name in ("id", "verdict", "kind", "event_id", "url", "ruled_at_ms"):
+        other = {"verdict": "true", "kind": "appeal", "ruled_at_ms": NOW_MS - 1}.get(name, "x")
+        assert decode_rulings([fetched(RULING | {name: other})], 3, Limits())[0]["h"][0] != block["h"][0]
 
 
 def test_what_names_nothing_is_mended_and_its_ruling_counts() -> None:

@@ -73,6 +73,7 @@ def rulings_block(rulings: Sequence[Ruling], origin: int = 1) -> Block:
         "kind": ["fact-check"] * len(rulings),
         "event": [""] * len(rulings),
         "url": [""] * len(rulings),
+        "h": [xxhash.xxh3_64_intdigest(repr(r)) for r in rulings],
     }
     return make("rulings", "r/0", list(range(origin, origin + len(rulings))), columns)
 
