@@ -39,11 +39,12 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises TopicsError when the topics cannot be followed, now or later."""
     from aiohttp import web
 
+    from streams.api.connection import Runner
     from streams.api.service import Service
 
     service = Service(settings)
     await service.start()
-    runner = web.AppRunner(service.app(), access_log=None)
+    runner = Runner(service.app())
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.api_host, settings.api_port)

@@ -7,16 +7,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from streams import schemas
+from streams.api.asked import BATCH_MAX, PAGE_MAX
+from streams.api.problems import MEANINGS
+from streams.api.store import CURSOR_PATTERN
 from streams.events import CLAIM_SCORE, COMMUNITY, FLAG, SOURCE_SCORE
 
-IDS_MAX = 1_000
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
+EXAMPLES = {"claims": "bridge-closed", "sources": "bo", "communities": "harbour-board"}
 _RECORDS = {"Claim": CLAIM_SCORE, "Source": SOURCE_SCORE, "Community": COMMUNITY}
 _WORDS = {
     "enough_evidence": {"type": "boolean", "description": "Whether people should be shown the figure at all."},
     "assessment": {"type": "string", "description": "The record in a few words; never a figure on little evidence."},
 }
+
+
+# What may be wrong with any request, and with those of a route of this name beside.
+_ALWAYS = (400, 405, 414, 417, 431, 500)
+_NAMED = (404, 503)
+_BATCH = (408, 413, 415, 501, 503)
+_REFUSALS = {
+    "claims": _NAMED,
+    "explanations": _NAMED,
+    "sources": _NAMED,
+    "communities": _NAMED,
+    "claims-batch": _BATCH,
+    "sources-batch": _BATCH,
+    "healthz": (503,),
+    "readyz": (503,),
+}
+_HEADERS = {405: "Allow", 415: "Accept-Encoding", 503: "Retry-After"}
 
 
 def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
@@ -27,38 +47,73 @@ def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
     """
     paths: dict[str, Any] = {}
     for method, path, name, sentence in routes:
-        paths.setdefault(path, {})[method.lower()] = _operation(path, name, sentence)
+        said = paths.setdefault(path, {"parameters": [_id(each, path) for each in re.findall(r"{(\w+)}", path)]})
+        said[method.lower()] = _operation(name, sentence)
+        if method == "GET":
+            said["head"] = _bodiless(_operation(name, sentence), f"{name}-head", "The headers of the GET answer alone.")
+        said["options"] = _options(name)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Credence", "version": "1", "description": "Trust scores of claims and sources, and flags."},
         "paths": paths,
-        "components": {"schemas": _components()},
+        "components": {
+            "schemas": _components(),
+            "responses": {str(status): _refusal(status) for status in MEANINGS},
+        },
     }
 
 
-def _operation(path: str, name: str, sentence: str) -> dict[str, Any]:
+def _operation(name: str, sentence: str) -> dict[str, Any]:
     kind, schema = _answers().get(name, ("application/json", {"type": "object"}))
     found: dict[str, Any] = {
         "operationId": name,
         "summary": sentence,
-        "parameters": [_parameter(each, "path", _TEXT) for each in re.findall(r"{(\w+)}", path)],
-        "responses": {
-            "200": {"description": sentence, "content": {kind: {"schema": schema}}},
-            "default": {
-                "description": "What was asked for is not to be had, and why.",
-                "content": {"application/problem+json": {"schema": _ref("Problem")}},
-            },
-        },
+        "responses": {"200": {"description": sentence, "content": {kind: {"schema": schema}}}} | _refusals(name),
     }
     if name == "flags":
         found["parameters"] = [
-            _parameter("min_priority", "query", {"type": "integer", "minimum": 0, "maximum": 100, "default": 0}),
-            _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": IDS_MAX, "default": 100}),
-            _parameter("cursor", "query", {"type": "string", "description": "next_cursor of the last page"}),
+            _parameter("min_priority", "The least priority that is wanted.", _whole(0, 100, 0)),
+            _parameter("limit", "Flags on a page.", _whole(1, PAGE_MAX, 100)),
+            _parameter("cursor", "`next_cursor` of the last page.", {"type": "string", "pattern": CURSOR_PATTERN}),
         ]
     if name.endswith("-batch"):
-        ids = _object({"ids": {"type": "array", "items": _TEXT, "maxItems": IDS_MAX}})
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": ids}}}
+        ids = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}
+        example = {"ids": [EXAMPLES[name.removesuffix("-batch")], "unheard-of"]}
+        found["requestBody"] = {
+            "description": "The ids, plain or with `Content-Encoding: gzip`; 2 MiB at most, also unpacked.",
+            "required": True,
+            "content": {"application/json": {"schema": _object({"ids": ids}), "example": example}},
+        }
+    return found
+
+
+def _bodiless(operation: dict[str, Any], name: str, sentence: str) -> dict[str, Any]:
+    """The operation as HEAD answers it: the same, without content."""
+    answers = {status: {"description": MEANINGS.get(int(status), sentence)} for status in operation["responses"]}
+    return operation | {"operationId": name, "summary": sentence, "responses": answers}
+
+
+def _options(name: str) -> dict[str, Any]:
+    sentence = "The methods of this path, in `Allow`."
+    allowed = {"description": sentence, "headers": {"Allow": {"schema": _TEXT, "description": "The methods."}}}
+    return {
+        "operationId": f"{name}-options",
+        "summary": sentence,
+        "responses": {"204": allowed} | {str(status): _ref(str(status), "responses") for status in _ALWAYS},
+    }
+
+
+def _refusals(name: str) -> dict[str, Any]:
+    return {str(status): _ref(str(status), "responses") for status in sorted({*_ALWAYS, *_REFUSALS.get(name, ())})}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": MEANINGS[status],
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    }
+    if header := _HEADERS.get(status):
+        found["headers"] = {header: {"schema": _TEXT, "description": MEANINGS[status]}}
     return found
 
 
@@ -82,12 +137,18 @@ def _answers() -> dict[str, tuple[str, dict[str, Any]]]:
 def _components() -> dict[str, Any]:
     reason = {"code": _TEXT, "text": _TEXT, "weight": _NUMBER, "evidence_ids": _list(_TEXT)}
     sum_ = _object({"value": _NUMBER, "log_odds": _NUMBER, "reasons": _list(_object(reason))})
-    problem = {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "instance": _TEXT}
+    problem = {
+        "type": _TEXT | {"description": "Always about:blank: the status says the kind."},
+        "title": _TEXT | {"description": "The status in words."},
+        "status": {"type": "integer", "description": "The status."},
+        "detail": _TEXT | {"description": "What is wrong, for a person."},
+    }
+    path = {"instance": _TEXT | {"description": "The path that was asked for, where a request was understood."}}
     found = {name: {"allOf": [_plain(record), _object(_WORDS)]} for name, record in _RECORDS.items()}
     return found | {
         "Flag": _plain(FLAG),
         "Explanation": _object({"claim_id": _TEXT, "score": sum_, "risk": sum_}),
-        "Problem": _object(problem),
+        "Problem": _object(problem) | {"properties": problem | path},
     }
 
 
@@ -95,8 +156,23 @@ def _plain(record: Any) -> dict[str, Any]:
     return {key: value for key, value in schemas.schema_of(record).items() if not key.startswith("$")}
 
 
-def _parameter(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}
+def _id(name: str, path: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": _TEXT | {"minLength": 1},
+        "description": "The id, percent-encoded.",
+        "example": EXAMPLES[path.split("/")[2]],
+    }
+
+
+def _parameter(name: str, sentence: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": sentence}
+
+
+def _whole(least: int, most: int, default: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": most, "default": default}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -107,5 +183,5 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _ref(name: str, kind: str = "schemas") -> dict[str, Any]:
+    return {"$ref": f"#/components/{kind}/{name}"}

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from streams import metrics
-from streams.api import openapi
+from streams.api import asked, openapi
+from streams.api.problems import Handler, Problem, json_answer, problems
 from streams.api.reasons import BusyError, Explainer
 from streams.api.records import Reader
 from streams.api.store import CursorError, Store
@@ -23,21 +22,9 @@ from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Find = Callable[[str], dict[str, Any] | None]
-PAGE_MAX = 1_000
-BATCH_MAX = 1_000
-BODY_MAX = 2 * 1024 * 1024  # a thousand ids of the longest kind, escaped
 COUNT_EVERY_S = 5.0
 _FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, COMMUNITIES, FLAGS)
-
-
-class Problem(Exception):
-    """An answer that is not what was asked for, as problem+json (RFC 9457)."""
-
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers or {}
 
 
 class Service:
@@ -117,9 +104,12 @@ class Service:
 
     def app(self) -> web.Application:
         """The aiohttp application of this service; it does not start or stop the service."""
-        app = web.Application(middlewares=[_measured, _problems], client_max_size=BODY_MAX)
+        app = web.Application(middlewares=[_measured, problems], client_max_size=asked.BODY_MAX)
         for method, path, name, handler in ROUTES:
-            app.router.add_route(method, path, getattr(self, handler.__name__), name=name)
+            resource = app.router.add_resource(path, name=name)
+            for each in methods(method)[:-1]:
+                resource.add_route(each, getattr(self, handler.__name__))
+            resource.add_route("OPTIONS", _allowed(methods(method)))
         return app
 
     async def claim(self, request: web.Request) -> web.Response:
@@ -137,7 +127,7 @@ class Service:
             raise Problem(503, "too many explanations are being made; ask again soon", {"Retry-After": "5"}) from None
         if found is None:
             raise Problem(404, f"the claims stage holds no claim {claim_id!r}")
-        return _json(found)
+        return json_answer(found)
 
     async def claims(self, request: web.Request) -> web.Response:
         """The newest scores of many claims: `{"ids": […]}` (1,000) → `{"claims": […], "unknown": […]}`."""
@@ -156,17 +146,17 @@ class Service:
         return self._score("community", request.match_info["id"], self.store.community)
 
     def _score(self, subject: str, id_: str, find: Find) -> web.Response:
-        return _json(_worded(subject, self._known(subject, id_, find)))
+        return json_answer(_worded(subject, self._known(subject, id_, find)))
 
     async def _scores(self, subject: str, request: web.Request, find: Find) -> web.Response:
         """Each asked id once, in the order asked: found, or among the unknown."""
-        ids = _ids(await request.read())
+        ids = await asked.ids(request)
         records = {id_: find(id_) for id_ in ids}
         unknown = [id_ for id_, record in records.items() if record is None]
         if unknown:
             self._must_know_all()
         found = [_worded(subject, record) for record in records.values() if record is not None]
-        return _json({f"{subject}s": found, "unknown": unknown})
+        return json_answer({f"{subject}s": found, "unknown": unknown})
 
     def _known(self, subject: str, id_: str, find: Find) -> dict[str, Any]:
         record = find(id_)
@@ -182,34 +172,28 @@ class Service:
 
     async def flags(self, request: web.Request) -> web.Response:
         """Flags that stand, the most pressing first: `?min_priority=`, `limit=` (1,000), `cursor=` of the last page."""
+        least, cursor, limit = asked.page(request)
         try:
-            least = int(request.query.get("min_priority", "0"))
-            limit = int(request.query.get("limit", "100"))
-        except ValueError:
-            raise Problem(400, "min_priority and limit are whole numbers") from None
-        if not 0 <= least <= 100 or not 1 <= limit <= PAGE_MAX:
-            raise Problem(400, f"min_priority lies in 0 to 100, and limit in 1 to {PAGE_MAX}")
-        try:
-            page, cursor = self.store.open_flags(least, request.query.get("cursor", ""), limit)
+            page, following = self.store.open_flags(least, cursor, limit)
         except CursorError as error:
             raise Problem(400, str(error)) from None
-        return _json({"flags": page, "next_cursor": cursor})
+        return json_answer({"flags": page, "next_cursor": following})
 
     async def healthz(self, _: web.Request) -> web.Response:
         """Whether this process works; a supervisor restarts one that does not."""
         if self._following is not None and self._following.done():
             raise Problem(503, "the scores are no longer followed")
-        return _json({"status": "ok"})
+        return json_answer({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
         """Whether the answers are complete and fresh; a balancer sends nobody here while they are not."""
         if (reason := self.not_ready()) is not None:
             raise Problem(503, reason, {"Retry-After": "1"})
-        return _json({"status": "ready", "behind_s": round(self.behind_s(), 3), **self.store.counts()})
+        return json_answer({"status": "ready", "behind_s": round(self.behind_s(), 3), **self.store.counts()})
 
     async def openapi(self, _: web.Request) -> web.Response:
         """This list, for programs: an OpenAPI 3.1 document."""
-        return _json(openapi.document(documented()))
+        return json_answer(openapi.document(documented()))
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The metrics of this process."""
@@ -218,10 +202,16 @@ class Service:
         )
 
 
-def _json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    return web.Response(
-        body=orjson.dumps(value), status=status, content_type=content_type, headers={"Cache-Control": "no-store"}
-    )
+def methods(declared: str) -> tuple[str, ...]:
+    """What a route with this declared method answers: with GET also HEAD, and always OPTIONS, which comes last."""
+    return ("GET", "HEAD", "OPTIONS") if declared == "GET" else (declared, "OPTIONS")
+
+
+def _allowed(of: tuple[str, ...]) -> Handler:
+    async def options(_: web.Request) -> web.Response:
+        return web.Response(status=204, headers={"Allow": ", ".join(of)})
+
+    return options
 
 
 def _worded(subject: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -229,42 +219,6 @@ def _worded(subject: str, record: dict[str, Any]) -> dict[str, Any]:
     record["enough_evidence"] = enough_evidence(subject, record)
     record["assessment"] = assessment(subject, record)
     return record
-
-
-def _ids(body: bytes) -> list[str]:
-    """The ids of a batch. Raises Problem unless the body is {"ids": […]} with up to BATCH_MAX strings."""
-    try:
-        ids = orjson.loads(body)["ids"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        raise Problem(400, 'the body is a JSON object {"ids": ["…", …]}')
-    if len(ids) > BATCH_MAX:
-        raise Problem(400, f"{BATCH_MAX:,} ids at most, and these are {len(ids):,}")
-    return ids
-
-
-@web.middleware
-async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Problem as problem:
-        status, detail, headers = problem.status, problem.detail, problem.headers
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        status, detail = error.status, f"{request.method} {request.path} is not served"
-        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            detail = f"a request holds {BODY_MAX:,} bytes at most"
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        status, detail, headers = 500, "the request failed; the log of the service says why", {}
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
-    answer = _json(body, status, "application/problem+json")
-    answer.headers.update(headers)
-    return answer
 
 
 @web.middleware

@@ -5,7 +5,7 @@ It is rebuilt from the topics at every start, so it is neither synced nor kept.
 
 from __future__ import annotations
 
-import base64
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -39,6 +39,12 @@ _SCORE_SQL = (
 _FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision,
 subject = excluded.subject, open = excluded.open, priority = excluded.priority, value = excluded.value
 WHERE excluded.revision >= flags.revision"""
+
+
+# A place in the list: priority and id of the last flag shown. Every text of this form is one, so that the OpenAPI
+# document can say exactly what is taken; the empty one is the beginning.
+CURSOR_PATTERN = r"^((100|[1-9]?[0-9]):[\s\S]*)?$"
+_CURSOR = re.compile(r"(100|[1-9]?[0-9]):(.*)", re.DOTALL)
 
 
 class CursorError(ValueError):
@@ -188,14 +194,11 @@ def _firsts(rows: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
 
 
 def _write_cursor(priority: int, flag_id: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([priority, flag_id])).decode().rstrip("=")
+    return f"{priority}:{flag_id}"
 
 
 def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        priority, flag_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError) as error:
-        raise CursorError("the cursor is not one that an answer of this service contained") from error
-    if not isinstance(priority, int) or not isinstance(flag_id, str) or not -1 <= priority <= 101:
+    matched = _CURSOR.fullmatch(cursor)
+    if matched is None or not encodable(cursor):
         raise CursorError("the cursor is not one that an answer of this service contained")
-    return priority, flag_id
+    return int(matched[1]), matched[2]

@@ -1,0 +1,70 @@
+"""A running `credence api`, for tests."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from streams.settings import Settings
+
+
+class Api:
+    """A running `credence api`."""
+
+    def __init__(self, settings: Settings, **environ: str) -> None:
+        environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
+        code = "from streams.cli_api import api; import typer; typer.run(api)"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr is not None
+        said = self.process.stderr.readline()
+        assert "answering on " in said, said + self.process.stderr.read()
+        self.url = said.split()[2]
+        # Read on, or the service stops when the pipe is full.
+        self.said = ""
+        self._listening = threading.Thread(target=self._listen)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+
+    def get(self, path: str) -> tuple[int, Any, str]:
+        """Status, body (parsed where it is JSON) and content type."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                status, body, kind = answer.status, answer.read(), answer.headers["Content-Type"]
+        except urllib.error.HTTPError as error:
+            status, body, kind = error.code, error.read(), error.headers["Content-Type"]
+        return status, json.loads(body) if "json" in kind else body.decode(), kind
+
+    def becomes(self, path: str, wanted: Callable[[int, Any], bool], within_s: float = 20.0) -> Any:
+        """Ask until the answer is as wanted."""
+        end = time.monotonic() + within_s
+        while True:
+            status, body, _ = self.get(path)
+            if wanted(status, body):
+                return body
+            assert time.monotonic() < end, (path, status, body)
+            time.sleep(0.05)
+
+    def end(self) -> int:
+        """Stop it as a supervisor does; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            self.process.kill()
+            self._listening.join()
+            assert self.process.stderr is not None
+            self.process.stderr.close()

@@ -1,0 +1,96 @@
+"""The OpenAPI document against the service: schemathesis, with all its checks, on a real process and a real broker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from typing import Any
+
+import pytest
+
+from streams import schemas, topics
+from streams.api.openapi import EXAMPLES
+from streams.api.service import ROUTES, methods
+from streams.settings import Settings
+from tests.api.serving import Api
+from tests.scores import publish
+
+EXAMPLES_EACH = 25
+FLAGS = 150  # more than a page
+
+
+def golden(record: str) -> dict[str, Any]:
+    """A record as the stages write it."""
+    found: dict[str, Any] = json.loads((schemas.FOLDER / "golden" / f"{record}.v1.json").read_text())
+    first: dict[str, Any] = found["valid"][0]["record"]
+    return first
+
+
+@pytest.fixture(scope="module")
+def report(broker: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What schemathesis says of a service that holds every id of the document's examples."""
+    settings = Settings(broker=broker, namespace=f"contract{uuid.uuid4().hex[:8]}.", partitions=1)
+    topics.create(broker, settings)
+    flag = golden("flag")
+    publish(
+        settings,
+        [
+            golden("claim-score") | {"claim_id": EXAMPLES["claims"]},
+            golden("source-score") | {"source_id": EXAMPLES["sources"]},
+            golden("community") | {"community_id": EXAMPLES["communities"]},
+            *(flag | {"flag_id": f"rule/{n}", "priority": n % 101} for n in range(FLAGS)),
+        ],
+    )
+    api = Api(settings, CREDENCE_PARTITIONS="1")
+    folder = tmp_path_factory.mktemp("schemathesis")
+    try:
+        api.becomes("/readyz", lambda status, _: status == 200)
+        held = api.get("/readyz")[1]
+        assert (held["claims"], held["sources"], held["communities"], held["flags"]) == (1, 1, 1, FLAGS)
+        # From a file: the command leaves out the path that it reads the document from.
+        (folder / "openapi.json").write_text(json.dumps(api.get("/openapi.json")[1]))
+        options = ("--checks", "all", "--seed", "12", "--max-examples", str(EXAMPLES_EACH), "--no-color")
+        written = ("--report", "json", "--report-json-path", "report.json")
+        command = [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            "openapi.json",
+            "--url",
+            api.url,
+            *options,
+            *written,
+        ]
+        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        api.end()
+    assert (folder / "report.json").exists(), ran.stdout + ran.stderr
+    assert "Traceback" not in api.said
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return found | {"said": ran.stdout}
+
+
+def test_nothing_that_the_document_allows_or_forbids_finds_a_fault(report: dict[str, Any]) -> None:
+    assert report["running_time"] < 60
+    assert report["complete"], report["said"]
+    assert report["exit_code"] == 0, report["said"]
+    assert (report["failures"], report["errors"]) == ([], []), report["said"]
+
+
+def test_every_operation_was_asked_many_times(report: dict[str, Any]) -> None:
+    declared = sum(len(methods(method)) for method, *_ in ROUTES)
+    operations = report["operations"]
+    assert (operations["total"], operations["tested"]) == (declared, declared)
+    phases = {name for name, phase in report["phases"].items() if phase["status"] == "success"}
+    assert phases == {"examples", "coverage", "fuzzing", "stateful"}
+    assert report["test_cases"]["generated"] > 800
+    assert report["test_cases"]["without_checks"] == report["test_cases"]["errored"] == 0
+
+
+def test_what_is_asked_for_is_also_found(report: dict[str, Any]) -> None:
+    # Nobody explains here: that takes the stages' state, and tests/stories has it.
+    never_found = {each for each in report["warnings"]["missing_test_data"] if "explanation" not in each}
+    assert not never_found
