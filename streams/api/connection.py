@@ -54,11 +54,14 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take in bytes; what is wrong with the framing of a body reaches whoever waits for that body."""
         super().data_received(data)
-        # aiohttp only puts the fault in the queue behind the request, which would wait for its body until too late.
-        if self._messages and self._current_request is not None and not isinstance(self._messages[-1][0], RawRequestMessage):
-            body = self._current_request.content
-            body.set_exception(RequestPayloadError())
-            body.feed_eof()
+        # aiohttp only queues the fault behind the request, which would wait for its body until too late.
+        if (reading := self._current_request) is None or reading.content.is_eof() or not self._messages:
+            return
+        if not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._messages.clear()
+            reading.content.set_exception(RequestPayloadError())
+            reading.content.feed_eof()
+            self.close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

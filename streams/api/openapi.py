@@ -36,7 +36,7 @@ _REFUSALS = {
     "healthz": (503,),
     "readyz": (503,),
 }
-_HEADERS = {405: "Allow", 415: "Accept-Encoding", 503: "Retry-After"}
+_HEADERS = {"405": "Allow", "415": "Accept-Encoding", "503": "Retry-After"}
 
 
 def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
@@ -47,27 +47,29 @@ def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
     """
     paths: dict[str, Any] = {}
     for method, path, name, sentence in routes:
-        said = paths.setdefault(path, {"parameters": [_id(each, path) for each in re.findall(r"{(\w+)}", path)]})
-        said[method.lower()] = _operation(name, sentence)
+        ids = [_id(each, path) for each in re.findall(r"{(\w+)}", path)]
+        said = _operation(name, sentence, ids)
+        paths[path] = {method.lower(): said}
         if method == "GET":
-            said["head"] = _bodiless(_operation(name, sentence), f"{name}-head", "The headers of the GET answer alone.")
-        said["options"] = _options(name)
+            paths[path]["head"] = _bodiless(said, "The headers of the GET answer alone.")
+        paths[path]["options"] = _options(name, ids)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Credence", "version": "1", "description": "Trust scores of claims and sources, and flags."},
         "paths": paths,
         "components": {
             "schemas": _components(),
-            "responses": {str(status): _refusal(status) for status in MEANINGS},
+            "responses": {status: _refusal(status) for status in (*map(str, MEANINGS), "default")},
         },
     }
 
 
-def _operation(name: str, sentence: str) -> dict[str, Any]:
+def _operation(name: str, sentence: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
     kind, schema = _answers().get(name, ("application/json", {"type": "object"}))
     found: dict[str, Any] = {
         "operationId": name,
         "summary": sentence,
+        "parameters": ids,
         "responses": {"200": {"description": sentence, "content": {kind: {"schema": schema}}}} | _refusals(name),
     }
     if name == "flags":
@@ -87,34 +89,42 @@ def _operation(name: str, sentence: str) -> dict[str, Any]:
     return found
 
 
-def _bodiless(operation: dict[str, Any], name: str, sentence: str) -> dict[str, Any]:
+def _bodiless(operation: dict[str, Any], sentence: str) -> dict[str, Any]:
     """The operation as HEAD answers it: the same, without content."""
-    answers = {status: {"description": MEANINGS.get(int(status), sentence)} for status in operation["responses"]}
-    return operation | {"operationId": name, "summary": sentence, "responses": answers}
+    bodiless = {"200": {"description": sentence}} | {
+        status: {"description": _meaning(status)} for status in operation["responses"] if status != "200"
+    }
+    return operation | {"operationId": f"{operation['operationId']}-head", "summary": sentence, "responses": bodiless}
 
 
-def _options(name: str) -> dict[str, Any]:
+def _options(name: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
     sentence = "The methods of this path, in `Allow`."
     allowed = {"description": sentence, "headers": {"Allow": {"schema": _TEXT, "description": "The methods."}}}
     return {
         "operationId": f"{name}-options",
         "summary": sentence,
-        "responses": {"204": allowed} | {str(status): _ref(str(status), "responses") for status in _ALWAYS},
+        "parameters": ids,
+        "responses": {"204": allowed} | _refusals(name, own=False),
     }
 
 
-def _refusals(name: str) -> dict[str, Any]:
-    return {str(status): _ref(str(status), "responses") for status in sorted({*_ALWAYS, *_REFUSALS.get(name, ())})}
+def _refusals(name: str, own: bool = True) -> dict[str, Any]:
+    statuses = {*_ALWAYS, *(_REFUSALS.get(name, ()) if own else ())}
+    return {status: _ref(status, "responses") for status in (*map(str, sorted(statuses)), "default")}
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(status: str) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "description": MEANINGS[status],
+        "description": _meaning(status),
         "content": {"application/problem+json": {"schema": _ref("Problem")}},
     }
     if header := _HEADERS.get(status):
-        found["headers"] = {header: {"schema": _TEXT, "description": MEANINGS[status]}}
+        found["headers"] = {header: {"schema": _TEXT, "description": _meaning(status)}}
     return found
+
+
+def _meaning(status: str) -> str:
+    return "What was asked for is not to be had, and why." if status == "default" else MEANINGS[int(status)]
 
 
 def _answers() -> dict[str, tuple[str, dict[str, Any]]]:
