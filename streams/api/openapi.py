@@ -59,7 +59,7 @@ def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _components(),
-            "responses": {status: _refusal(status) for status in (*map(str, MEANINGS), "default")},
+            "responses": {status: _refusal(status) for status in map(str, MEANINGS)},
         },
     }
 
@@ -79,52 +79,50 @@ def _operation(name: str, sentence: str, ids: list[dict[str, Any]]) -> dict[str,
             _parameter("cursor", "`next_cursor` of the last page.", {"type": "string", "pattern": CURSOR_PATTERN}),
         ]
     if name.endswith("-batch"):
-        ids = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}
+        wanted = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}
         example = {"ids": [EXAMPLES[name.removesuffix("-batch")], "unheard-of"]}
         found["requestBody"] = {
             "description": "The ids, plain or with `Content-Encoding: gzip`; 2 MiB at most, also unpacked.",
             "required": True,
-            "content": {"application/json": {"schema": _object({"ids": ids}), "example": example}},
+            "content": {"application/json": {"schema": _object({"ids": wanted}), "example": example}},
         }
     return found
 
 
 def _bodiless(operation: dict[str, Any], sentence: str) -> dict[str, Any]:
     """The operation as HEAD answers it: the same, without content."""
-    bodiless = {"200": {"description": sentence}} | {
-        status: {"description": _meaning(status)} for status in operation["responses"] if status != "200"
-    }
+    refused = [each for each in operation["responses"] if each != "200"]
+    bodiless = {"200": {"description": sentence}} | {each: {"description": MEANINGS[int(each)]} for each in refused}
     return operation | {"operationId": f"{operation['operationId']}-head", "summary": sentence, "responses": bodiless}
 
 
 def _options(name: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
     sentence = "The methods of this path, in `Allow`."
-    allowed = {"description": sentence, "headers": {"Allow": {"schema": _TEXT, "description": "The methods."}}}
+    allowed: dict[str, Any] = {
+        "description": sentence,
+        "headers": {"Allow": {"schema": _TEXT, "description": "The methods."}},
+    }
     return {
         "operationId": f"{name}-options",
         "summary": sentence,
         "parameters": ids,
-        "responses": {"204": allowed} | _refusals(name, own=False),
+        "responses": {"204": allowed, **_refusals(name, own=False)},
     }
 
 
 def _refusals(name: str, own: bool = True) -> dict[str, Any]:
     statuses = {*_ALWAYS, *(_REFUSALS.get(name, ()) if own else ())}
-    return {status: _ref(status, "responses") for status in (*map(str, sorted(statuses)), "default")}
+    return {status: _ref(status, "responses") for status in map(str, sorted(statuses))}
 
 
 def _refusal(status: str) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "description": _meaning(status),
+        "description": MEANINGS[int(status)],
         "content": {"application/problem+json": {"schema": _ref("Problem")}},
     }
     if header := _HEADERS.get(status):
-        found["headers"] = {header: {"schema": _TEXT, "description": _meaning(status)}}
+        found["headers"] = {header: {"schema": _TEXT, "description": MEANINGS[int(status)]}}
     return found
-
-
-def _meaning(status: str) -> str:
-    return "What was asked for is not to be had, and why." if status == "default" else MEANINGS[int(status)]
 
 
 def _answers() -> dict[str, tuple[str, dict[str, Any]]]:

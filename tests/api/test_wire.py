@@ -306,6 +306,7 @@ async def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch)
         assert answer.status == 408
         answer.problem()
         writer.close()
+        await writer.wait_closed()
     finally:
         await runner.cleanup()
 
