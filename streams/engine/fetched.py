@@ -6,6 +6,7 @@ where that is nothing; a platform's events are left as they came, for the proces
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import aiokafka.consumer.fetcher
@@ -33,20 +34,25 @@ class Fetch(NamedTuple):
         position: the first offset that was asked for; a batch is sent whole, from before it.
         offset: the last offset in it.
         timestamp: append time of the last batch, ms.
+        aborted: transactions with records in it that were taken back: producer id, first offset.
     """
 
     data: bytes
     position: int
     offset: int
     timestamp: int
+    aborted: tuple[tuple[int, int], ...] = ()
 
     def records(self) -> list[Any]:
-        """Its records, bare: offset, timestamp, key, value, headers. Raises CorruptRecordException."""
+        """Its records that count, bare: offset, timestamp, key, value, headers. Raises CorruptRecordException."""
         batches, records = MemoryRecords(self.data), []
+        takes_back = _Aborted(self.aborted) if self.aborted else None
         while batches.has_next():
             batch = batches.next_batch()
             if not batch.validate_crc():
                 raise CorruptRecordException(f"invalid CRC at offset {batch.base_offset}")
+            if takes_back is not None and takes_back(batch):
+                continue
             if batch.is_control_batch:
                 continue
             if batch.base_offset < self.position:
@@ -54,6 +60,21 @@ class Fetch(NamedTuple):
             else:
                 records += batch
         return records
+
+
+class _Aborted:
+    """Tells batches of aborted transactions; to be asked about every batch of a fetch, in order."""
+
+    def __init__(self, transactions: Iterable[tuple[int, int]]) -> None:
+        self._later = sorted(transactions, key=lambda transaction: -transaction[1])
+        self._open: set[int] = set()
+
+    def __call__(self, batch: Any) -> bool:
+        while self._later and self._later[-1][1] <= batch.base_offset:
+            self._open.add(self._later.pop()[0])
+        if batch.is_control_batch:
+            self._open.discard(batch.producer_id)  # a marker ends its producer's transaction
+        return batch.is_transactional and batch.producer_id in self._open
 
 
 def take(fetched: Any) -> Fetch | None:
@@ -68,4 +89,5 @@ def take(fetched: Any) -> Fetch | None:
         timestamp, unread.next_fetch_offset = batch.max_timestamp, batch.next_offset
     fetched._update_position()
     fetched._partition_records = None
-    return Fetch(batches.data, position, unread.next_fetch_offset - 1, timestamp)
+    aborted = tuple(unread._aborted_transactions)
+    return Fetch(batches.data, position, unread.next_fetch_offset - 1, timestamp, aborted)

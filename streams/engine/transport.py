@@ -11,6 +11,7 @@ cost nothing that shows. What is overridden, and why, with the test that fails o
 * `_add_gap` does nothing: gaps between batches are not work that was skipped.
 * A fetch waits 10 ms on the broker for something to come, not 1.5 s, since it holds up all other partitions' fetches.
 * `on_start` shortens a time-out that the fetcher sleeps through when it is woken while its fetch returns.
+* A worker reads committed records only, also outside Faust's own transactions, and their end is the last stable offset.
 * `_fetch_records` hands out aiokafka's records as its compiled reader makes them: a ConsumerRecord costs 2.5 µs more,
   and says of each record what is known of the batch. Of topics that the app leaves unparsed it hands out the batches
   (`engine/fetched.py`). It also ends a poll early when its partitions have changed.
@@ -34,6 +35,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.engine.fetched import take
+from streams.engine.logs import ISOLATION
 
 POLL_S = 0.05
 FETCH_WAIT_MS = 10
@@ -51,7 +53,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # aiokafka has one fetch a broker under way, for the partitions that it held nothing of when it was sent. A
         # partition whose batch is taken meanwhile waits for it to return: 1.5 s, with the time-out Faust gives it.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # Platforms write with transactions, and what they take back must not count. Faust asks for it in its own only.
+        consumer._isolation_level = ISOLATION
         return consumer
+
+    def highwater(self, tp: TP) -> int:
+        """The end of what can be read: what comes after it belongs to a transaction that is open."""
+        end: int = self._ensure_consumer().last_stable_offset(tp)
+        return end
 
     async def on_start(self) -> None:
         """Start the client."""

@@ -167,7 +167,7 @@ def unread(*offsets: int, first: int) -> Any:
         raw = batch.build()
         raw[:8] = base.to_bytes(8, "big")
         data += bytes(raw)
-    records = SimpleNamespace(_records=fetcher.MemoryRecords(data), next_fetch_offset=first)
+    records = SimpleNamespace(_records=fetcher.MemoryRecords(data), next_fetch_offset=first, _aborted_transactions=[])
     state = SimpleNamespace(
         _topic_partition=TOPIC, _partition_records=records, check_assignment=lambda tp: True,
         has_more=lambda: True, _update_position=lambda: None,
