@@ -340,7 +340,8 @@ def _check(block: Block) -> None:
 
 
 def _check_column(name: str, dtype: str, column: Column) -> None:
-    if type(column) is not _TYPES.get(dtype, np.ndarray):
+    fits = isinstance(column, _TYPES.get(dtype, np.ndarray))
+    if not fits:
         raise TypeError(f"{name} is no column of {dtype}")
     texts = column.categories if dtype == WORD else column
     if dtype in (TEXT, WORD) and {*map(type, texts)} - {str}:
