@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import orjson
@@ -51,6 +52,9 @@ def test_every_stage_writes_a_letter_for_what_no_stage_wrote_and_goes_on(setting
         running(settings, "streams.cli", "worker", log=tmp_path / "worker.log") as worker,
         running(settings, "streams.cli", "communities", log=tmp_path / "communities.log") as communities,
     ):
+        patience = time.monotonic() + 90  # a stage that has not begun yet is not waited for by `wait_idle`
+        while len(deadletters.summary(settings).letters) < 3 * len(TOPICS) and time.monotonic() < patience:
+            time.sleep(0.5)
         asyncio.run(wait_idle(settings))
         assert (worker.poll(), communities.poll()) == (None, None)
     found = {(letter.topic, letter.offset, letter.code) for letter in deadletters.summary(settings).letters}
