@@ -2,7 +2,8 @@
 
 Workers are real processes on a real broker. A fault is a kill -9, a stop (SIGSTOP) that outlasts the session and then
 wakes up, a worker that joins or leaves, or a broker that is killed and started again. A worker that ends itself is
-started again under its name, as any supervisor would.
+started again under its name, as any supervisor would. Or an input gets more partitions, and the replay uses them at
+once.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from pathlib import Path
 
 from load_tests.bench.processes import start
 from streams import topics
+from streams.admin import Admin
 from streams.broker import Broker
 from streams.dataset import read
 from streams.idle import wait_idle
-from streams.replay import Replay, ReplayStatus
+from streams.replay import GROWN_MS, Replay, ReplayStatus
 from streams.settings import Settings
 from streams.verify import Report, verify
 
-KINDS = ("kill", "freeze", "join", "leave", "broker")
+KINDS = ("kill", "freeze", "join", "leave", "broker", "repartition")
 ENDED_ITSELF = 70
 READY = re.compile(rb"ready with (?!no partition)")
 # A starved machine takes its time; a replay gives up later than this.
@@ -263,7 +265,22 @@ class Chaos:
             if len(crew.workers()) < 2:
                 crew.join()
             await asyncio.to_thread(crew.leave, rng.choice(crew.workers()))
+        elif kind == "repartition":
+            await self._repartition(rng)
         elif kind == "broker" and self._broker is not None:
             await asyncio.to_thread(self._broker.kill)
             await asyncio.sleep(rng.uniform(0.0, 2.0))
             await asyncio.to_thread(self._broker.start)
+
+    async def _repartition(self, rng: random.Random) -> None:
+        """Give an input one to three partitions more; publish nothing until the replay knows of them."""
+        allowed, self._allowed = self._allowed, 0
+
+        def grow() -> None:
+            (state,) = topics.states(self._settings.broker, self._settings, [rng.choice(topics.INPUTS)])
+            with Admin(self._settings.broker, self._settings) as admin:
+                admin.grow(state.name, state.partitions + rng.randint(1, 3))
+
+        await asyncio.to_thread(grow)
+        await asyncio.sleep(2 * GROWN_MS / 1000)
+        self._allowed = allowed

@@ -122,6 +122,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     settings = resolve(Settings.from_env(broker=asked.broker))
     topics.create(settings.broker, settings)
+    settings = topics.installed(settings)
     published = publish(settings, asked.hostile, asked.good, asked.seed)
     asyncio.run(wait_idle(settings))
     found = faults(settings, published)

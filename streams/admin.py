@@ -90,6 +90,15 @@ class Admin:
             self._client.wait_for_topics(list(wanted))
         return created
 
+    def grow(self, name: str, partitions: int) -> None:
+        """Give a topic more partitions, so many in all. TopicsError where the broker refuses."""
+        from kafka.errors import KafkaError
+
+        try:
+            self._client.create_partitions({name: partitions})
+        except KafkaError as error:
+            raise TopicsError(f"{name} cannot have {partitions} partitions: {error!r}") from error
+
     def delete(self, names: list[str]) -> None:
         if names:
             self._client.delete_topics(names)

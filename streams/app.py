@@ -21,6 +21,7 @@ from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmit
 from streams.agents.intake import Intake
 from streams.agents.translation import ROUTES
 from streams.broker import home
+from streams.engine.assignor import GrowingAssignor
 from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
 from streams.engine.progress import Progress, ProgressBoard
@@ -217,6 +218,9 @@ class CredenceApp(faust.App):
     async def acquire_assigned(self) -> None:
         """After a rebalance: claim every assigned stateful partition and bring its state up to date."""
         wanted = {tp for tp in self.consumer.assignment() if tp.topic in self._stage_of}
+        count = self.settings.partitions
+        if grown := sorted({tp.topic for tp in wanted if tp.partition >= count}):
+            die(f"{', '.join(grown)} has more than its {count} partitions. {topics.WAY_OUT.format(count=count)}")
         for tp in set(self._partitions) - wanted:
             await self._partitions.pop(tp).release()
             monitor.lost(self._stage_of[tp.topic].name, tp.partition)
@@ -308,6 +312,8 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, comm
         broker_commit_interval=settings.commit_interval_ms / 1000,
         consumer_group_instance_id=settings.instance_id or None,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=topics.NOTICED_MS,
+        PartitionAssignor=GrowingAssignor,
         store="memory://",
         table_standby_replicas=0,
         topic_disable_leader=True,
@@ -318,14 +324,14 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, comm
         datadir=str(Path(settings.data_dir or home()) / "faust"),
     )
     for topic, name in ((topics.PARTICIPATION, COMMUNITIES),) if communities else AGENTS:
-        _add_agent(app, topic.name(settings), name)
+        _add_agent(app, topic, name)
     app.on_partitions_revoked.connect(_quiesce)
     app.on_rebalance_complete.connect(_recover)
     app.on_before_shutdown.connect(_shut_down)
     return app
 
 
-def _add_agent(app: CredenceApp, topic: str, name: str) -> None:
+def _add_agent(app: CredenceApp, topic: Topic, name: str) -> None:
     work = app.take_in if name in ("intake", "rulings") else app.process
 
     async def agent(stream: AsyncIterator[Any]) -> None:
@@ -344,8 +350,8 @@ def _add_agent(app: CredenceApp, topic: str, name: str) -> None:
             app.consumer.batch_done(message.tp)
 
     # An actor a partition: their waits for acks overlap, and the transport hands out one batch a partition at a time.
-    actors = min(app.settings.partitions, ACTORS_MAX)
-    app.agent(app.topic(topic, schema=RawSchema()), name=name, concurrency=actors)(agent)
+    actors = ACTORS_MAX if topic in topics.INPUTS else min(app.settings.partitions, ACTORS_MAX)
+    app.agent(app.topic(topic.name(app.settings), schema=RawSchema()), name=name, concurrency=actors)(agent)
 
 
 async def _quiesce(app: CredenceApp, revoked: set[TP], **_: Any) -> None:

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.console import Kafka, escape, foreseen, out, print_json, say
-from streams.settings import Settings, SettingsError
-from streams.topics import ALL, TopicsError
+from streams.console import Kafka, escape, foreseen, out, print_json
+from streams.settings import PREFIX, Settings, SettingsError
+from streams.topics import ALL, WAY_OUT, TopicsError
 
 app = typer.Typer(
     help="The topics that events, scores and flags travel on.", no_args_is_help=True, add_completion=False
@@ -25,7 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 def create(
     broker: Kafka = None,
     partitions: Annotated[
-        int | None, typer.Option(min=1, help="Partitions of each; also CREDENCE_PARTITIONS (default 4).")
+        int | None,
+        typer.Option(min=1, envvar=PREFIX + "PARTITIONS", help="Of each topic that is made.", show_default="4"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,6 +34,7 @@ def create(
     with foreseen(BrokerError, SettingsError, TopicsError):
         settings = resolve(Settings.from_env(broker=broker, partitions=partitions))
         found = topics.create(settings.broker, settings)
+        _as_asked(settings, partitions)
     for state in found:
         if as_json:
             print_json({"name": state.name, "partitions": state.partitions, "created": state.created})
@@ -40,8 +42,6 @@ def create(
             typer.echo(
                 f"{'created' if state.created else 'as it should be':<16}{state.name} ({state.partitions} partitions)"
             )
-    if Settings.from_env().partitions != settings.partitions:
-        say(f"Every process must know: export CREDENCE_PARTITIONS={settings.partitions}")
 
 
 @app.command("list", epilog="Example: credence topics list --json")
@@ -65,17 +65,31 @@ def list_(broker: Kafka = None, as_json: AsJson = False) -> None:
 def reset(
     broker: Kafka = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Of each topic that is made anew.", show_default="as before")
+    ] = None,
 ) -> None:
     """Delete all that is computed (hops, states, scores, flags, dead letters): workers rebuild it from the inputs.
 
     Events and rulings stay. Stop every worker first; a worker started afterwards reads the inputs from the beginning.
+    This is also how the number of partitions of all these topics is changed.
     """
     with foreseen(BrokerError, SettingsError, TopicsError):
         settings = resolve(Settings.from_env(broker=broker))
         if not yes:
             typer.confirm(f"Delete every computed topic of {settings.broker}?", abort=True)
-        for name in topics.reset(settings.broker, settings):
+        for name in topics.reset(settings.broker, settings, partitions):
             typer.echo(f"{'made anew':<16}{name}")
+
+
+def _as_asked(settings: Settings, partitions: int | None) -> None:
+    """Raise TopicsError where a number was asked for and the internal topics have another one already."""
+    has = topics.installed(settings).partitions
+    if partitions not in (None, has):
+        raise TopicsError(
+            f"{topics.BY_SOURCE.name(settings)} and the other internal topics are there with {has} partitions, not "
+            f"{partitions}; every process reads that from them. To change it: {WAY_OUT.format(count=partitions)}"
+        )
 
 
 def _kept(state: topics.TopicState) -> str:

@@ -57,6 +57,7 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
     with foreseen(BrokerError, SettingsError, TopicsError):
         settings = resolve(Settings.from_env(broker=broker, instance_id=instance_id))
         topics.create(settings.broker, settings)
+        settings = topics.installed(settings)
     import faust
     import uvloop
 

@@ -41,9 +41,9 @@ async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
     if not changelog.partitions:
         return None
     spec = stage_specs(settings)["claims"]
-    partition = partition_of(claim_id, settings.partitions)
+    partition = partition_of(claim_id, changelog.partitions)
     async with LogReader(client_kwargs(settings)) as logs:
-        _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
+        _, end = (await logs.bounds(spec.changelog_topic, changelog.partitions))[partition]
         core: Any = (await recovered(logs, spec, partition, end)).core
     state: ClaimsState = core
     return state

@@ -44,9 +44,7 @@ class Standstill:
         self._settings = settings
         self._stall_s = stall_s
         self.board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
-        self._partitions = {
-            stage: [(topic.name(settings), p) for p in range(settings.partitions)] for stage, topic in STAGES.items()
-        }
+        self._topics = {stage: topic.name(settings) for stage, topic in STAGES.items()}
 
     async def __aenter__(self) -> Self:
         await self.board.start(publish=False)
@@ -58,9 +56,11 @@ class Standstill:
         await self.board.stop()
 
     async def ends(self) -> Ends:
-        """Stage → partition → end offset of its log, as far as it can be read."""
-        found = await self.board.ends(tp for tps in self._partitions.values() for tp in tps)
-        return {stage: {p: found[topic, p] for topic, p in tps} for stage, tps in self._partitions.items()}
+        """Stage → partition → end offset of its log, as far as it can be read; of the partitions that are there now."""
+        there = await self.board.partitions(self._topics.values())
+        tps = {stage: [(name, p) for p in range(there.get(name, 0))] for stage, name in self._topics.items()}
+        found = await self.board.ends(tp for each in tps.values() for tp in each)
+        return {stage: {p: found[name, p] for name, p in each} for stage, each in tps.items()}
 
     async def wait(self) -> Ends:
         """Wait until nothing is in flight; the end offsets at which everything stands.
@@ -100,8 +100,8 @@ class Standstill:
                         f"{self._settings.broker}`, or look at what the running one says"
                     ) from None
 
-    def _moved(self) -> list[int]:
-        return [self.board.applied(stage, p) for stage, tps in self._partitions.items() for _, p in tps]
+    def _moved(self) -> list[dict[int, int]]:
+        return [{p: report.applied for p, report in self.board.latest(stage).items()} for stage in self._topics]
 
 
 async def wait_idle(settings: Settings, stall_s: float = STALL_S) -> Ends:

@@ -51,28 +51,27 @@ class Recount:
     sources: dict[str, SourceCount] = field(default_factory=dict)
 
 
-async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str, partitions: int) -> Recount:
+async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str) -> Recount:
     """Count over the input topics, leaving out what the dead letters name.
 
     Args:
         client: keyword arguments for an aiokafka consumer.
         events, rulings, dead_letters: full topic names.
-        partitions: their partition count.
     """
     refused: set[Origin] = set()
-    async for record in _records(client, dead_letters, partitions):
+    async for record in _records(client, dead_letters):
         letter = json.loads(record.value)
         refused.add((letter["topic"], letter["partition"], letter["offset"]))
     result = Recount()
     seen: set[tuple[str, str, str]] = set()
     stances: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
-    async for record in _records(client, events, partitions):
+    async for record in _records(client, events):
         if (record.topic, record.partition, record.offset) not in refused:
             _count_event(result, seen, stances, _read(record.value), record.timestamp)
     verdicts = _verdicts(
         [
             (_read(record.value), record.timestamp)
-            async for record in _records(client, rulings, partitions)
+            async for record in _records(client, rulings)
             if (record.topic, record.partition, record.offset) not in refused
         ]
     )
@@ -182,8 +181,10 @@ def _settle(
                 own.wrong += 1
 
 
-async def _records(client: Mapping[str, Any], topic: str, partitions: int) -> AsyncIterator[Any]:
+async def _records(client: Mapping[str, Any], topic: str) -> AsyncIterator[Any]:
+    """Every record of a topic, whatever number of partitions it has."""
     async with LogReader(client) as logs:
+        partitions = (await logs.partitions([topic])).get(topic, 0)
         for partition, (first, end) in enumerate(await logs.bounds(topic, partitions)):
             async for record in logs.read(topic, partition, first, end):
                 yield record

@@ -28,6 +28,8 @@ SLICE_ROWS = 4_000
 PACE_S = 0.1
 """A paced replay publishes what is due this often."""
 HELD_S = 0.02
+GROWN_MS = 1_000
+"""Partitions that an input gets meanwhile are published to within this time."""
 
 
 class PublishError(RuntimeError):
@@ -58,21 +60,21 @@ class ReplayStatus:
 
 
 class Publisher:
-    """Publishes records of one topic in large batches, each to the partition that owns its key."""
+    """Publishes records of one topic in large batches, each to the partition of its key among those there now."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
         self._producer = producer
         self._topic = topic
-        self._n = partitions
         self._acks: list[Any] = []
 
     async def publish(self, records: Iterable[tuple[str, bytes]]) -> int:
         """Hand over (key, value) records, in order for each key; how many. `acked` must follow."""
-        open_: list[Any] = [None] * self._n
+        n = len(await self._producer.partitions_for(self._topic))
+        open_: list[Any] = [None] * n
         now, count = int(time.time() * 1000), 0
         for key, value in records:
             count += 1
-            p = partition_of(key, self._n)
+            p = partition_of(key, n)
             batch = open_[p]
             raw = key.encode()
             if batch is None or batch.append(timestamp=now, key=raw, value=value) is None:
@@ -141,13 +143,14 @@ class Replay:
         self._began = time.perf_counter()
         settings = self._settings
         producer = AIOKafkaProducer(
-            **client_kwargs(settings), enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=8 << 20
-        )
+            **client_kwargs(settings), enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=8 << 20,
+            metadata_max_age_ms=GROWN_MS,
+        )  # fmt: skip
         await producer.start()
         try:
             async with self._standstill:
-                events = Publisher(producer, topics.EVENTS.name(settings), settings.partitions)
-                rulings = Publisher(producer, topics.RULINGS.name(settings), settings.partitions)
+                events = Publisher(producer, topics.EVENTS.name(settings))
+                rulings = Publisher(producer, topics.RULINGS.name(settings))
                 row = 0
                 for position, due in self._due():
                     await self._events(events, row, position)

@@ -39,7 +39,7 @@ class Settings:
     namespace: str = setting(
         "", "Put before every topic and consumer group name, so that several installations share one Kafka."
     )
-    partitions: int = setting(4, "Partitions of every topic; fixed once the topics exist.", least=1)
+    partitions: int = setting(4, "Partitions of topics that are made. Those that exist keep theirs.", least=1)
     replication_factor: int = setting(-1, "Replicas of every topic; -1: the broker's default.", least=-1)
     log_retention_ms: int = setting(
         -1, "How long inputs, hops and flags are kept; -1: for ever. `verify` needs them from the beginning.", least=-1

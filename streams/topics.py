@@ -5,7 +5,8 @@ Records are placed by xxh3 of the key, so that any language with that hash finds
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import xxhash
@@ -204,6 +205,15 @@ ALL = (
 )
 
 
+INPUTS = (EVENTS, RULINGS)
+"""Written by others, with any number of partitions, which may grow; all other topics have one number, for good."""
+NOTICED_MS = 10_000
+"""How long a process may take to see that an input has more partitions."""
+WAY_OUT = (
+    "Stop all workers and run `credence topics reset --partitions {count}`: it makes the internal topics anew, and a "
+    "worker rebuilds everything from the events and rulings, which stay."
+)
+
 GROUP = "credence"
 """Consumer group of the workers, behind the namespace."""
 COMMUNITIES_GROUP = "credence-communities"
@@ -236,19 +246,21 @@ def partition_of(key: str, n: int) -> int:
 def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
     """Create the topics that are missing and check all of them; doing it again changes nothing.
 
+    New topics get as many partitions as the internal topics that are there have, else as many as the setting says.
     Raises TopicsError, naming every mismatch of partition count, time stamps or clean-up policy: these cannot be
     repaired under a running installation.
     """
     only = tuple(only)
     with Admin(bootstrap, settings) as admin:
+        there = admin.partitions([topic.name(settings) for topic in ALL])
         missing = {
             topic.name(settings): {
-                "num_partitions": settings.partitions,
+                "num_partitions": _usual(there, settings) or settings.partitions,
                 "replication_factor": settings.replication_factor,
                 "configs": topic.config(settings),
             }
             for topic in only
-            if not admin.partitions([topic.name(settings)])
+            if topic.name(settings) not in there
         }
         created = admin.create(missing)
     found = check(bootstrap, settings, only)
@@ -263,23 +275,50 @@ def check(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> li
         more = f" and {len(missing) - 2} more" if len(missing) > 3 else ""
         names = ", ".join(missing[:2] if more else missing)
         raise TopicsError(f"{names}{more} not there: run `credence topics create`, or check CREDENCE_NAMESPACE")
+    _one_count({state.name: state.partitions for state in found}, settings)
     problems = [
         problem for topic, state in zip(only, found, strict=True) for problem in _mismatches(topic, state, settings)
     ]
-    if other := sorted({state.partitions for state in found} - {settings.partitions}):
-        there = " or ".join(map(str, other))
-        problems.insert(
-            0,
-            f"The topics have {there} partitions, and CREDENCE_PARTITIONS is {settings.partitions}: keys would change "
-            f"places. Where {there} is right: export CREDENCE_PARTITIONS={other[0]} for every process.",
-        )
     if problems:
         raise TopicsError(
-            "\n".join(problems)
-            + "\nElse stop the workers and delete the topics (their data goes too), or choose another "
+            "\n".join(problems) + "\nStop the workers and delete the topics (their data goes too), or choose another "
             "CREDENCE_NAMESPACE; then run `credence topics create` again."
         )
     return found
+
+
+def installed(settings: Settings) -> Settings:
+    """The settings with the number of partitions that the internal topics have, whatever this process was told.
+
+    Raises TopicsError where there are none yet, and where they do not all have the same number.
+    """
+    with Admin(settings.broker, settings) as admin:
+        there = admin.partitions([topic.name(settings) for topic in ALL])
+    if not (usual := _usual(there, settings)):
+        raise TopicsError(
+            f"no topic of Credence is there{f' under {settings.namespace}' if settings.namespace else ''}: run "
+            "`credence topics create`, or check CREDENCE_NAMESPACE"
+        )
+    _one_count(there, settings)
+    return settings.replace(partitions=usual)
+
+
+def _usual(there: Mapping[str, int], settings: Settings) -> int:
+    """The number of partitions that most internal topics have; 0 where there are none."""
+    inputs = {topic.name(settings) for topic in INPUTS}
+    counts = Counter(count for each, count in there.items() if each not in inputs)
+    return max(counts, key=lambda count: (counts[count], count), default=0)
+
+
+def _one_count(there: Mapping[str, int], settings: Settings) -> None:
+    """Raise TopicsError if an internal topic has not as many partitions as the others."""
+    usual, inputs = _usual(there, settings), {topic.name(settings) for topic in INPUTS}
+    other = [f"{each} has {n} partitions" for each, n in there.items() if each not in inputs and n != usual]
+    if other:
+        raise TopicsError(
+            f"{', '.join(other)}, and the other internal topics have {usual}: keys would not be found where they were "
+            f"put. {WAY_OUT.format(count=usual)}"
+        )
 
 
 def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
@@ -305,19 +344,21 @@ def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
     return there
 
 
-def reset(bootstrap: str, settings: Settings) -> list[str]:
+def reset(bootstrap: str, settings: Settings, partitions: int | None = None) -> list[str]:
     """Delete everything but the inputs, with the group's offsets, and make the topics again, empty; their names.
 
-    Raises TopicsError while workers are running: they would write on as if nothing had happened.
+    They get this number of partitions; without one, that which most of them had. Raises TopicsError while workers are
+    running: they would write on as if nothing had happened.
     """
-    computed = [topic for topic in ALL if topic not in (EVENTS, RULINGS)]
+    computed = [topic for topic in ALL if topic not in INPUTS]
     with Admin(bootstrap, settings) as admin:
+        usual = _usual(admin.partitions([topic.name(settings) for topic in computed]), settings)
         for group in (GROUP, COMMUNITIES_GROUP):
             admin.forget_group(settings.namespace + group)
     deleted = delete(bootstrap, settings, computed)
     with Admin(bootstrap, settings) as admin:
         admin.await_gone(deleted)
-    create(bootstrap, settings, computed)
+    create(bootstrap, settings.replace(partitions=partitions or usual or settings.partitions), computed)
     return deleted
 
 

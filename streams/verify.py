@@ -8,6 +8,7 @@ with what it checks? Where the input came from a data set, its files are counted
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,6 +107,7 @@ async def verify(settings: Settings, say: Say = lambda what, share: None, files:
         say: is told what is being done, and which share of it is done (0–1).
         files: the data set that was replayed, if nothing else was.
     """
+    settings = await asyncio.to_thread(topics.installed, settings)
     client = client_kwargs(settings)
     specs = stage_specs(settings)
     report = Report()
@@ -118,9 +120,8 @@ async def verify(settings: Settings, say: Say = lambda what, share: None, files:
         await _check_inputs_complete(logs, settings, report)
     say("counting the input", len(specs) / (len(specs) + 1))
     counted = await recount(
-        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
-        settings.partitions,
-    )  # fmt: skip
+        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings)
+    )
     found = _live_counts(live)
     report.claims, report.sources = len(found.claims), len(found.sources)
     report.counts_differing = _differing(found, counted)
@@ -188,9 +189,8 @@ async def _published(
 
 
 async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Report) -> None:
-    for topic in (topics.EVENTS, topics.RULINGS):
-        starts = await logs.bounds(topic.name(settings), settings.partitions)
-        report.complete &= all(first == 0 for first, _ in starts)
+    for name, partitions in (await logs.partitions(topic.name(settings) for topic in topics.INPUTS)).items():
+        report.complete &= all(first == 0 for first, _ in await logs.bounds(name, partitions))
 
 
 @dataclass(frozen=True)

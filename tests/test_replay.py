@@ -74,7 +74,7 @@ async def publisher(settings: Settings, topic: topics.Topic) -> AsyncIterator[Pu
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker, enable_idempotence=True, max_batch_size=512 << 10)
     await producer.start()
     try:
-        yield Publisher(producer, topic.name(settings), settings.partitions)
+        yield Publisher(producer, topic.name(settings))
     finally:
         await producer.stop()
 

@@ -40,5 +40,6 @@ def translate(settings: Settings, source: topics.Topic, partition: int, records:
     outgoing = seal(spread(block, column, target.name(settings), settings.partitions))
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
-        outgoing.append(as_letter(letters, partition, of_reject(reject, origin, partition, "intake")))
+        letter = of_reject(reject, origin, partition, "intake")
+        outgoing.append(as_letter(letters, partition % settings.partitions, letter))  # inputs may have more
     return Translation(outgoing, len(block), [reject.code for reject in rejects], mended)

@@ -147,6 +147,4 @@ def settings_line(settings: Settings) -> Mapping[str, str]:
     wanted = {PREFIX + "BROKER": settings.broker}
     if settings.namespace:
         wanted[PREFIX + "NAMESPACE"] = settings.namespace
-    if settings.partitions != Settings().partitions:
-        wanted[PREFIX + "PARTITIONS"] = str(settings.partitions)
     return wanted

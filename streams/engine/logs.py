@@ -6,6 +6,8 @@ committed. An end is therefore the last stable offset: what comes after it may s
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -19,6 +21,8 @@ from streams.engine.clients import started
 
 ISOLATION = "read_committed"
 FOLLOW_MS = 500
+AWAY_S = 40.0
+"""How long a broker may be away before whoever asks is told: as long as aiokafka asks for offsets."""
 Offsets = Mapping[TopicPartition, int]
 
 
@@ -59,10 +63,18 @@ class LogReader:
         await self._started.__aexit__(kind, error, trace)
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
-        """Partition counts of those of the topics that exist."""
-        # All topics' metadata, and not only theirs: to ask for a topic by name may create it.
+        """Partition counts of those of the topics that exist, asked of the broker now."""
+        until = time.monotonic() + AWAY_S
         with self._answered():
-            there = await self._consumer._client.fetch_all_metadata()
+            while True:
+                try:
+                    # All topics' metadata, and not only theirs: to ask for a topic by name may create it.
+                    there = await self._consumer._client.fetch_all_metadata()
+                    break
+                except KafkaError:  # offsets are asked for again while a broker is away, metadata are not
+                    if time.monotonic() > until:
+                        raise
+                    await asyncio.sleep(0.2)
         return {topic: len(found) for topic in topics if (found := there.partitions_for_topic(topic))}
 
     async def starts(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

@@ -123,6 +123,12 @@ class ProgressBoard:
             behind = {p: (self.applied(stage, p), o) for p, o in offsets.items() if self.applied(stage, p) < o}
             raise TimeoutError(f"{stage} did not come to {behind} (applied, wanted) in {timeout_s:.0f} s") from None
 
+    async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """Partition counts of those of the topics that exist, asked of the broker now."""
+        if self._logs is None:
+            raise RuntimeError("the board has not been started")
+        return await self._logs.partitions(topics)
+
     async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Next offset of each (topic, partition), asked of the broker now."""
         if self._logs is None:

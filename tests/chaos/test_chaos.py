@@ -6,7 +6,7 @@ Real processes, a real broker of their own, the seeded world.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,10 @@ import pytest
 from load_tests.chaos import Chaos, ChaosError, Crew, Outcome
 from load_tests.world import make_world, write_world
 from streams import broker as embedded
+from streams import topics
 from streams.broker import Broker
-from streams.settings import Settings
+from streams.engine.logs import LogReader
+from streams.settings import Settings, client_kwargs
 
 HOUR_MS = 3_600_000
 
@@ -87,3 +89,21 @@ def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(
     outcome = replayed(node, world, namespace, tmp_path, "broker")
     assert outcome.faults["broker"] == 1
     assert_exact(outcome)
+
+
+def test_partitions_added_to_inputs_between_kills_lose_and_double_nothing(
+    node: Broker, world: Path, namespace: str, tmp_path: Path
+) -> None:
+    outcome = replayed(node, world, namespace, tmp_path, "repartition", "kill", "repartition", "kill", workers=2)
+    assert outcome.faults["repartition"] == 2
+    settings = Settings(broker=node.bootstrap, namespace=namespace)
+    inputs = asyncio.run(records_by_partition(settings, topics.INPUTS))
+    assert max(map(len, inputs)) > settings.partitions
+    assert all(min(counts) > 0 for counts in inputs)  # the replay used them
+    assert_exact(outcome)
+
+
+async def records_by_partition(settings: Settings, asked: Sequence[topics.Topic]) -> list[list[int]]:
+    found = await asyncio.to_thread(topics.states, settings.broker, settings, asked)
+    async with LogReader(client_kwargs(settings)) as logs:
+        return [[end for _, end in await logs.bounds(state.name, state.partitions)] for state in found]
