@@ -10,7 +10,7 @@ from rich.table import Table
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.console import Kafka, escape, foreseen, out, print_json
+from streams.console import Kafka, err, escape, foreseen, out, print_json
 from streams.settings import PREFIX, Settings, SettingsError
 from streams.topics import ALL, WAY_OUT, TopicsError
 
@@ -78,7 +78,9 @@ def reset(
         settings = resolve(Settings.from_env(broker=broker))
         if not yes:
             typer.confirm(f"Delete every computed topic of {settings.broker}?", abort=True)
-        for name in topics.reset(settings.broker, settings, partitions):
+        with err.status("waiting for the workers to be gone"):
+            made = topics.reset(settings.broker, settings, partitions)
+        for name in made:
             typer.echo(f"{'made anew':<16}{name}")
 
 

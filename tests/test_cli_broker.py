@@ -44,13 +44,18 @@ def test_topics_are_created_and_listed(broker: str, settings: Settings, monkeypa
     assert {row["partitions"] for row in before} == {0}
     created = run(cli_topics.app, ["create", "--partitions", "2"])
     assert created.exit_code == 0, created.output
-    assert "export CREDENCE_PARTITIONS=2" in created.stderr
     after = [json.loads(line) for line in run(cli_topics.app, ["list", "--json"]).stdout.splitlines()]
     assert [row["name"] for row in after] == [topic.name(settings) for topic in topics.ALL]
     assert {row["partitions"] for row in after} == {2}
     refused = run(cli_topics.app, ["create", "--partitions", "3"])
     assert refused.exit_code == 1
-    assert "have 2 partitions, and CREDENCE_PARTITIONS is 3" in " ".join(refused.stderr.split())
+    said = " ".join(refused.stderr.split())
+    assert "are there with 2 partitions, not 3" in said
+    assert "`credence topics reset --partitions 3`" in said
+    monkeypatch.setenv("CREDENCE_PARTITIONS", "3")
+    assert run(cli_topics.app, ["create"]).exit_code == 1
+    monkeypatch.delenv("CREDENCE_PARTITIONS")
+    assert run(cli_topics.app, ["create"]).exit_code == 0
     assert "for ever" in run(cli_topics.app, ["list"]).stdout.replace("\n", " ")
 
 

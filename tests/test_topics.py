@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import topics
+from streams.admin import Admin
 from streams.engine.logs import LogReader
 from streams.settings import Settings, client_kwargs
 
@@ -59,13 +60,40 @@ def test_namespaces_do_not_see_each_other(broker: str, settings: Settings) -> No
     assert [state.partitions for state in topics.states(broker, other, [topics.FLAGS])] == [0]
 
 
-def test_another_partition_count_is_refused_by_name_and_says_what_to_do(broker: str, settings: Settings) -> None:
-    topics.create(broker, settings, [topics.FLAGS, topics.EVENTS])
-    with pytest.raises(topics.TopicsError) as refused:
-        topics.create(broker, settings.replace(partitions=3), [topics.FLAGS, topics.EVENTS])
-    message = str(refused.value)
-    assert "have 4 partitions, and CREDENCE_PARTITIONS is 3" in message
-    assert "export CREDENCE_PARTITIONS=4" in message
+def test_topics_that_are_missing_get_as_many_partitions_as_those_that_are_there(
+    broker: str, settings: Settings
+) -> None:
+    topics.create(broker, settings, [topics.FLAGS])
+    other = settings.replace(partitions=3)
+    found = topics.create(broker, other, [topics.FLAGS, topics.EVENTS, topics.BY_CLAIM])
+    assert [state.partitions for state in found] == [4, 4, 4]
+    assert topics.installed(other).partitions == 4
+
+
+def test_inputs_may_have_any_number_of_partitions(broker: str, settings: Settings) -> None:
+    topics.create(broker, settings.replace(partitions=6), [topics.EVENTS])
+    topics.create(broker, settings.replace(partitions=1), [topics.RULINGS])
+    found = topics.create(broker, settings)
+    assert [state.partitions for state in found[:3]] == [6, 1, 4]
+    assert topics.installed(settings.replace(partitions=9)).partitions == 4
+
+
+def test_an_internal_topic_with_another_count_is_named_with_a_way_out(broker: str, settings: Settings) -> None:
+    topics.create(broker, settings)
+    with Admin(broker, settings) as admin:
+        admin.grow(topics.FLAGS.name(settings), 5)
+    for refuse in (topics.installed, lambda s: topics.check(broker, s), lambda s: topics.create(broker, s)):
+        with pytest.raises(topics.TopicsError) as refused:
+            refuse(settings)
+        message = str(refused.value)
+        assert f"{topics.FLAGS.name(settings)} has 5 partitions, and the other internal topics have 4" in message
+        assert "`credence topics reset --partitions 4`" in message
+        assert "delete" not in message
+
+
+def test_where_nothing_is_installed_it_says_what_to_run(settings: Settings) -> None:
+    with pytest.raises(topics.TopicsError, match=r"no topic of Credence .* run `credence topics create`"):
+        topics.installed(settings)
 
 
 def test_topics_that_are_missing_are_named_and_how_to_make_them(broker: str, settings: Settings) -> None:
