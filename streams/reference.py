@@ -28,9 +28,10 @@ def markdown() -> str:
                 for _, variable, default, doc in settings.table()
             ),
         ),
-        "## Topics\n\nAll have the same number of partitions and the broker's time stamps (LogAppendTime). A record's "
-        "partition is xxh3-64 of its key modulo that number, inputs excepted. `CREDENCE_NAMESPACE` goes before "
-        "every name.\n",
+        "## Topics\n\nAll have the broker's time stamps (LogAppendTime). `social.events.v1` and `trust.rulings.v1` may "
+        "have any number of partitions, and get more while workers run; the others all have one number, and a record's "
+        "partition is xxh3-64 of its key modulo that. `credence topics reset --partitions N` changes it: everything is "
+        "rebuilt from the inputs. `CREDENCE_NAMESPACE` goes before every name.\n",
         _table(
             ("topic", "key", "kept", "largest record", "writer", "reader", "carries"),
             (
