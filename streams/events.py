@@ -13,6 +13,7 @@ from typing import Literal
 from streams.words import (
     CLOCK_AHEAD_MAX_MS,
     CLOCK_MIN_MS,
+    CORRECTING,
     DEPTH_MAX,
     EVENT_BYTES_MAX,
     ID_CHARS_MAX,
@@ -35,10 +36,10 @@ from streams.words import (
 )
 
 __all__ = [
-    "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "DEAD_LETTER", "DEPTH_MAX", "EVENT", "EVENT_BYTES_MAX",
-    "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING", "SAFE_INTEGER_MAX",
-    "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Fate", "Field", "FlagAction",
-    "Kind", "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
+    "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "CORRECTS_FROM", "DEAD_LETTER", "DEPTH_MAX", "EVENT",
+    "EVENT_BYTES_MAX", "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING",
+    "SAFE_INTEGER_MAX", "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Fate",
+    "Field", "FlagAction", "Kind", "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
 ]  # fmt: skip
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
@@ -172,16 +173,20 @@ EVENT = Record(
         _clock("occurred_at_ms", "When it was done by the platform's clock, milliseconds since 1970."),
         _id("parent_id", "The event that this one answers or passes on.", required=False),
         _id("root_id", "The post at the cascade's root; names the claim where `claim_id` is absent.", required=False),
-        _id("claim_id", "The claim that the event bears on, where the sender knows it.", required=False),
+        _id(
+            "claim_id",
+            "The claim that the event bears on, where the sender knows it; deletes and updates need none.",
+            required=False,
+        ),
         _telling("url", "Where a person can see the event or what it links to.", URL_CHARS_MAX),
         _telling("text", "What was said; used to recognise copied text, never stored in scores.", TEXT_CHARS_MAX),
         _word("stance", Stance, "What it says about the claim, where the sender knows it.", required=False),
         _id("community_id", "The community in which it was said.", required=False),
         _telling("lang", "Language of the text as a BCP 47 tag.", LANG_CHARS_MAX),
     ),
-    # A post may start a claim; its tombstone names the claim in the same way. All else must say where it belongs.
+    # A post may start a claim; deletes and updates are about an event. All else must say where it belongs.
     any_of=("claim_id", "root_id"),
-    unless_kind=(Kind.POST, Kind.DELETE),
+    unless_kind=(Kind.POST, *CORRECTING),
 )
 
 RULING = Record(
@@ -217,14 +222,14 @@ CLAIM_SCORE = Record(
         _share("low", "Lower end of the 90 % interval of the score."),
         _share("high", "Upper end of the 90 % interval of the score."),
         _share("risk", "Probability that the claim is false by every signal; for triage only."),
-        _count("events", "Events seen, repeats not counted."),
-        _count("participants", "Sources that took part."),
-        _count("supports", "Sources whose last stance is support."),
-        _count("denies", "Sources whose last stance is denial."),
+        _count("events", "Events that stand: repeats, and what was taken back, are not counted."),
+        _count("participants", "Sources with an event that stands."),
+        _count("supports", "Sources whose last stance that stands is support."),
+        _count("denies", "Sources whose last stance that stands is denial."),
         _count("queries", "Sources that asked for evidence and took no side.", required=False),
         _count("comments", "Sources that commented and took no side.", required=False),
-        _ms("first_event_ms", "Time of the earliest event, milliseconds since 1970."),
-        _ms("last_event_ms", "Time of the latest event, milliseconds since 1970."),
+        _ms("first_event_ms", "Time of the earliest event that stands, or stood until none did, ms since 1970."),
+        _ms("last_event_ms", "Time of the latest event that stands, or stood until none did, ms since 1970."),
         Field(name="verdict", json_type="string", doc="Verdict in force, if any.", required=False, words=Verdict),
         Field(name="flagged", json_type="boolean", doc="Whether a flag is raised now."),
         _number("evidence", "Effective weight of independent sources behind the score.", low=0, required=False),
@@ -255,9 +260,9 @@ SOURCE_SCORE = Record(
         _share("credibility", "Probability that a stance of this source proves right, learned from verdicts alone."),
         _share("low", "Lower end of the 90 % interval of the credibility."),
         _share("high", "Upper end of the 90 % interval of the credibility."),
-        _count("events", "Events seen, repeats not counted."),
-        _count("claims", "Claims that the source took part in."),
-        _count("right", "Settled claims on which its last stance before the first ruling proved right."),
+        _count("events", "Events that stand: repeats, and what it took back, are not counted."),
+        _count("claims", "Claims in which an event of the source stands."),
+        _count("right", "Settled claims on which its last stance, as it stood before the first ruling, proved right."),
         _count("wrong", "Settled claims on which that stance proved wrong."),
         _number("insight", "Mean of 1 − q for stances that proved right and −q for wrong ones, shrunk to 0.", -1, 1),
         _REASONS,
@@ -361,5 +366,7 @@ DEAD_LETTER = Record(
 RECORDS = (EVENT, RULING, CLAIM_SCORE, SOURCE_SCORE, COMMUNITY, FLAG, DEAD_LETTER)
 
 KIND_CODES: dict[str, int] = {str(kind): code for code, kind in enumerate(Kind)}
+CORRECTS_FROM = min(KIND_CODES[kind] for kind in CORRECTING)
+"""Kinds with this code or a higher one are about an earlier event of the same source."""
 STANCE_CODES: dict[str | None, int] = {None: 0} | {str(stance): code for code, stance in enumerate(Stance, 1)}
 VERDICT_CODES: dict[str, int] = {"withdrawn": 0, "true": 1, "false": 2, "mixed": 3}

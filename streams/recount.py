@@ -12,43 +12,15 @@ import csv
 import gzip
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
 from streams.engine.logs import LogReader
+from streams.tally import Recount, Tally
 
 Origin = tuple[str, int, int]
 
 STANDING = {"true": 1, "false": -1}
-
-
-@dataclass
-class ClaimCount:
-    """What can be counted of a claim whatever the order of arrival."""
-
-    events: int = 0
-    participants: set[str] = field(default_factory=set)
-
-
-@dataclass
-class SourceCount:
-    """What can be counted of a source whatever the order of arrival."""
-
-    events: int = 0
-    claims: set[str] = field(default_factory=set)
-    right: int = 0
-    wrong: int = 0
-
-
-@dataclass
-class Recount:
-    """The result: counts of every claim and source."""
-
-    claims: dict[str, ClaimCount] = field(default_factory=dict)
-    sources: dict[str, SourceCount] = field(default_factory=dict)
 
 
 async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str) -> Recount:
@@ -62,12 +34,10 @@ async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_let
     async for record in _records(client, dead_letters):
         letter = json.loads(record.value)
         refused.add((letter["topic"], letter["partition"], letter["offset"]))
-    result = Recount()
-    seen: set[tuple[str, str, str]] = set()
-    stances: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    tally = Tally()
     async for record in _records(client, events):
         if (record.topic, record.partition, record.offset) not in refused:
-            _count_event(result, seen, stances, _read(record.value), record.timestamp)
+            tally.take(_read(record.value), record.timestamp)
     verdicts = _verdicts(
         [
             (_read(record.value), record.timestamp)
@@ -75,8 +45,7 @@ async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_let
             if (record.topic, record.partition, record.offset) not in refused
         ]
     )
-    _settle(result, stances, verdicts)
-    return result
+    return tally.count(verdicts)
 
 
 def _read(value: bytes) -> dict[str, Any]:
@@ -93,22 +62,20 @@ def recount_files(directory: Path, lag_ms: int) -> Recount:
         directory: a data set of which every row is a valid event.
         lag_ms: a verdict is due this long after its claim's earliest event.
     """
-    result = Recount()
-    seen: set[tuple[str, str, str]] = set()
-    stances: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    tally = Tally()
     first_ms: dict[str, int] = {}
     for row in _rows(directory, "events"):
         at_ms, claim = round(float(row["ts"]) * 1000), row["claim_id"]
-        first_ms[claim] = min(at_ms, first_ms.get(claim, at_ms))
         event = {
             "id": row["event_id"], "source_id": row["user_id"], "claim_id": claim, "occurred_at_ms": at_ms,
             "kind": row["kind"].strip().lower(), "stance": (row.get("stance") or "").strip().lower(),
         }  # fmt: skip
-        _count_event(result, seen, stances, event, at_ms)
+        tally.take(event, at_ms)
+        if event["kind"] not in ("delete", "update"):
+            first_ms[claim] = min(at_ms, first_ms.get(claim, at_ms))
     labels = {row["claim_id"]: STANDING.get(row["label"].strip().lower(), 0) for row in _rows(directory, "claims")}
     verdicts = {c: (first_ms[c] + lag_ms, truth) for c, truth in labels.items() if truth and c in first_ms}
-    _settle(result, stances, verdicts)
-    return result
+    return tally.count(verdicts)
 
 
 def _rows(directory: Path, stem: str) -> Iterator[dict[str, str]]:
@@ -116,32 +83,6 @@ def _rows(directory: Path, stem: str) -> Iterator[dict[str, str]]:
     with open(plain, "rb") if plain.exists() else gzip.open(directory / f"{stem}.csv.gz") as file:
         csv.field_size_limit(1 << 30)
         yield from csv.DictReader(line.decode("utf-8-sig") for line in file)
-
-
-def _count_event(
-    result: Recount,
-    seen: set[tuple[str, str, str]],
-    stances: dict[tuple[str, str], list[tuple[int, int, int]]],
-    event: dict[str, Any],
-    append_ms: int,
-) -> None:
-    source = event["source_id"]
-    claim = event.get("claim_id") or event.get("root_id") or event["id"]
-    if (source, claim, event["id"]) in seen:
-        return
-    seen.add((source, claim, event["id"]))
-    counted = result.claims.setdefault(claim, ClaimCount())
-    counted.events += 1
-    counted.participants.add(source)
-    own = result.sources.setdefault(source, SourceCount())
-    own.events += 1
-    own.claims.add(claim)
-    stance = event.get("stance") or ("support" if event["kind"] in ("post", "reshare") else None)
-    if stance in ("support", "deny"):
-        time_ms = min(event["occurred_at_ms"], append_ms)
-        # Of two stances at the same millisecond the one with the larger hash of its event id counts as later.
-        tie = xxhash.xxh3_64_intdigest(event["id"].encode("utf-8", "surrogatepass"))
-        stances.setdefault((source, claim), []).append((time_ms, tie, 1 if stance == "support" else -1))
 
 
 def _verdicts(rulings: list[tuple[dict[str, Any], int]]) -> dict[str, tuple[int, int]]:
@@ -161,24 +102,6 @@ def _verdicts(rulings: list[tuple[dict[str, Any], int]]) -> dict[str, tuple[int,
         if total:
             settled[claim] = (min(at for at, _ in in_force), 1 if total > 0 else -1)
     return settled
-
-
-def _settle(
-    result: Recount,
-    stances: dict[tuple[str, str], list[tuple[int, int, int]]],
-    verdicts: dict[str, tuple[int, int]],
-) -> None:
-    for (source, claim), taken in stances.items():
-        if claim not in verdicts:
-            continue
-        first_ms, truth = verdicts[claim]
-        before = [stance for stance in taken if stance[0] < first_ms]
-        if before:
-            own = result.sources[source]
-            if max(before)[2] == truth:
-                own.right += 1
-            else:
-                own.wrong += 1
 
 
 async def _records(client: Mapping[str, Any], topic: str) -> AsyncIterator[Any]:

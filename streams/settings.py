@@ -45,7 +45,9 @@ class Settings:
         -1, "How long inputs, hops and flags are kept; -1: for ever. `verify` needs them from the beginning.", least=-1
     )
     dead_letters_retention_ms: int = setting(30 * 86_400_000, "How long dead letters are kept; -1: for ever.", least=-1)
-    lateness_ms: int = setting(86_400_000, "How late an event may be and still be recognised as a repeat.", least=0)
+    lateness_ms: int = setting(
+        86_400_000, "How late an event may come after the delete or update that is about it.", least=0
+    )
     claim_expiry_ms: int = setting(30 * 86_400_000, "A claim is forgotten this long after its last event.", least=1)
     verdict_lag_ms: int = setting(
         86_400_000, "In a replay, a verdict is released this long after the claim's first event.", least=0

@@ -24,9 +24,11 @@ from streams.engine.audit import recovered, replayed
 from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Replica
 from streams.engine.stage import StageSpec
-from streams.recount import ClaimCount, Recount, recount, recount_files
+from streams.recount import recount, recount_files
 from streams.settings import Settings, client_kwargs
+from streams.tally import ClaimCount, Recount
 
+CLAIM_NUMBERS = ("events", "parts", "n1", "n2", "n3", "n4")
 Say = Callable[[str, float], None]
 
 
@@ -195,7 +197,7 @@ async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Re
 
 @dataclass(frozen=True)
 class Counts:
-    """What the live state has counted: claim → (events, participants), source → (events, claims, right, wrong)."""
+    """What the live state has counted: claim → `ClaimCount.numbers`, source → (events, claims, right, wrong)."""
 
     claims: dict[str, tuple[int, ...]] = field(default_factory=dict)
     sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -207,7 +209,7 @@ def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
         table = _table(replica, "claims")
         for key, row in table.items():
             if table["events"][row]:
-                found.claims[str(key)] = (int(table["events"][row]), int(table["parts"][row]))
+                found.claims[str(key)] = tuple(int(table[name][row]) for name in CLAIM_NUMBERS)
     for replica in live["sources"]:
         table = _table(replica, "sources")
         for key, row in table.items():
@@ -217,7 +219,7 @@ def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
 
 def _differing(found: Counts, counted: Recount) -> int:
     """How many claims and sources were counted otherwise."""
-    claims = {key: (c.events, len(c.participants)) for key, c in counted.claims.items()}
+    claims = {key: c.numbers for key, c in counted.claims.items()}
     sources = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
     return _unequal(found.claims, claims) + _unequal(found.sources, sources)
 

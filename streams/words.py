@@ -45,7 +45,12 @@ class Kind(Documented):
     REACTION = "reaction", "Likes, favours or otherwise reacts without words."
     REPORT = "report", "Tells the platform that something is wrong."
     FOLLOW = "follow", "Starts to follow a source in the course of a cascade."
-    DELETE = "delete", "Takes back the event of the same source that bears this id: a tombstone."
+    DELETE = "delete", "Takes back the event of the same source that bears this id, in whatever claim: a tombstone."
+    UPDATE = "update", "Edits the event of the same source that bears this id: what it says of stance and text holds."
+
+
+CORRECTING = (Kind.DELETE, Kind.UPDATE)
+"""Kinds that are no events of their own: they say that one no longer stands, or stands otherwise."""
 
 
 class Stance(Documented):

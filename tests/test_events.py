@@ -67,7 +67,9 @@ def test_the_contract_of_an_event_and_of_a_ruling() -> None:
 
 
 def test_the_codes_used_in_blocks_never_change() -> None:
-    assert KIND_CODES == {"post": 0, "reshare": 1, "reply": 2, "reaction": 3, "report": 4, "follow": 5, "delete": 6}
+    assert KIND_CODES == {
+        "post": 0, "reshare": 1, "reply": 2, "reaction": 3, "report": 4, "follow": 5, "delete": 6, "update": 7,
+    }  # fmt: skip
     assert STANCE_CODES == {None: 0, "support": 1, "deny": 2, "query": 3, "comment": 4}
     assert VERDICT_CODES == {"withdrawn": 0, "true": 1, "false": 2, "mixed": 3}
     assert set(VERDICT_CODES) == {str(verdict) for verdict in Verdict}

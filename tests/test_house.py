@@ -17,7 +17,7 @@ FUNCTION_LINES_MAX = 50
 LAYERS: list[set[str]] = [
     {"admin", "csvfiles", "words", "settings", "categorical", "compression", "index", "printable"},
     {"columns", "blocks", "metrics", "events", "topics"},
-    {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "dataset", "tail", "console"},
+    {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "tally", "dataset", "tail", "console"},
     {"agents", "deadletters", "idle", "evaluate"},
     {"app", "api", "explanation", "replay"},
     {"verify", "reference"},

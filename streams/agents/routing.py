@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.blocks import Block, concat, encode, pack
+from streams.blocks import COLUMNS, Block, concat, encode, pack
 from streams.engine.journal import Outgoing
 from streams.topics import partition_of
+
+ORDER = list(COLUMNS)
+"""In which kinds of blocks leave a micro-batch: what is corrected before its correction."""
 
 
 def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
@@ -37,7 +40,8 @@ def spread_all(
         if len(block):
             kinds.setdefault(block.kind, []).append(block)
     outgoing = []
-    for parts in kinds.values():
+    for kind in sorted(kinds, key=ORDER.index):
+        parts = kinds[kind]
         joined = concat(parts)
         if len(parts) > 1:
             joined = _in_force(joined)

@@ -17,6 +17,7 @@ from streams.codec.careful import Limits, LogRecord, Refusal, Reject, has_contro
 from streams.codec.text import copy_hash
 from streams.events import (
     CLOCK_MIN_MS,
+    CORRECTS_FROM,
     DEPTH_MAX,
     EVENT,
     INT64_MAX,
@@ -166,9 +167,12 @@ def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
     root = np.zeros(n, np.int8)
     for i in np.flatnonzero(kind == KIND_CODES[Kind.POST]).tolist():
         root[i] = _starts(rows[i])
+    claims = [row.claim_id or row.root_id or row.id for row in rows]
+    for i in np.flatnonzero(kind >= CORRECTS_FROM).tolist():
+        claims[i], root[i] = "", rows[i].text is not None
     columns = {
         "s": Categorical.of([row.source_id for row in rows]),
-        "c": Categorical.of([row.claim_id or row.root_id or row.id for row in rows]),
+        "c": Categorical.of(claims),
         "i": ids,
         "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
         "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written down

@@ -69,6 +69,29 @@ def fold_start(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: 
         np.add.at(column, rows, np.exp(age / tau))
 
 
+def unfold(claims: Table, row: int, t_ms: Ints) -> None:
+    """Take events out of the kernels and the start of a claim whose first and latest event stay."""
+    since_first, to_last = t_ms - claims["first"][row], claims["last"][row] - t_ms
+    for names, taus, age in ((KERNEL_FIELDS, _TAUS_MS, to_last), (START_FIELDS, START_TAUS_MS, since_first)):
+        for name, tau in zip(names, taus, strict=True):
+            claims[name][row] -= np.exp(-(age / tau)).sum()
+
+
+def recount(claims: Table, row: int, t_ms: Ints) -> None:
+    """First and latest event, kernels and start of a claim, from the times of all its events."""
+    claims["first"][row], claims["last"][row] = t_ms.min(), t_ms.max()
+    forget(claims, row)
+    unfold(claims, row, t_ms)
+    for name in (*KERNEL_FIELDS, *START_FIELDS):
+        claims[name][row] *= -1.0
+
+
+def forget(claims: Table, row: int) -> None:
+    """Empty the kernels and the start of a claim."""
+    for name in (*KERNEL_FIELDS, *START_FIELDS):
+        claims[name][row] = 0.0
+
+
 def infectiousness(kernels: npt.NDArray[Any], since_root_s: Floats) -> tuple[Floats, Floats, Floats]:
     """p̂ with its 90 % interval (Poisson, square-root scale), from kernel sums at the latest event.
 

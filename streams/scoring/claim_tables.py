@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from streams.columns import Table
 from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
-from streams.scoring.numeric import Ints
+from streams.scoring.numeric import Ints, add_at, distinct
 from streams.scoring.signals import SIGNALS
 
 VOICE_FIELDS = ("p0", "d0", "p1", "d1", "p2", "d2", "pc", "dc")
@@ -38,7 +40,10 @@ CLAIM_FIELDS = {
     # Written supports (p) and denials (d) by who speaks: none settled, 1–4 claims, more; copy-clusters apart.
     **dict.fromkeys(VOICE_FIELDS, "i4"),
     **dict.fromkeys(RUSH_FIELDS, "i4"),  # of pc and dc, those within `rush_ms` of the claim's first event
-    "root": "i4",  # participant who posted the root, row + 1
+    "root": "i4",  # participant who posted the root, the earliest that stands: row + 1,
+    "root_t": "i8",  # and its time and event
+    "root_e": "u8",
+    "bare": "i1",  # 1 while posts were taken back and none stands
     **dict.fromkeys(KERNEL_FIELDS, "f8"),
     **dict.fromkeys(START_FIELDS, "f8"),
     "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
@@ -61,9 +66,9 @@ PART_FIELDS = {
     "c": "i4",
     "s": "i4",
     "x": "i1",  # active stance and the event that took it
-    "kind": "i1",
+    "kind": "i1",  # −1 for a post at the root
     "t": "i8",
-    "e": "u8",
+    "e": "u8",  # 0: nothing that the participant said stands
     "g": "u8",
     "m": "i4",
     "q": "f4",  # P(own stance is right) just before
@@ -77,12 +82,15 @@ PART_FIELDS = {
     "h0": "f4",
     "h30": "f4",
     "h60": "f4",
-    "more": "i4",  # further assertions: row + 1
+    "more": "i4",  # further events that stand: row + 1
+    "past": "i4",  # edits and deletes, and what they were made to: row + 1
     "cy": "i1",  # credit sent last
     "cf": "i1",
     "cx": "i1",
 }
 MORE_FIELDS = {"p": "i4", "next": "i4", "x": "i1", "kind": "i1", "t": "i8", "e": "u8", "g": "u8", "m": "i4", "q": "f4"}
+# Of each event that was corrected what it said at first, and each correction.
+EDIT_FIELDS = {"p": "i4", "next": "i4", "e": "u8", "kind": "i1", "x": "i1", "t": "i8", "g": "u8", "r": "i1", "q": "f4"}
 CAMP_FIELDS = {
     "c": "i4",
     "com": "i4",
@@ -94,9 +102,7 @@ CAMP_FIELDS = {
     "A": "i8",  # (W⁺ + W⁻)/D
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
-# By the signal's name: a release with other signals has other columns, and says so instead of mixing them up.
-SNAPSHOT_SIGNALS = tuple(f"signal_{name}" for name in SIGNALS)
-SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **dict.fromkeys(SNAPSHOT_SIGNALS, "f4")}
+SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
 SAID_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "h": "u8"}
 RULING_FIELDS = {**SAID_FIELDS, "first": "i8", "at": "i8"}  # at: origin in `up`
 SAID_TEXTS = ("id", "kind", "url")
@@ -110,6 +116,7 @@ class ClaimTables:
         self.names = Table("source_names", {"parts": "i4"})
         self.parts = Table("participants", PART_FIELDS, text=("i",), integers=True)
         self.more = Table("assertions", MORE_FIELDS, text=("i",), integers=True)
+        self.edits = Table("edits", EDIT_FIELDS, integers=True)
         self.camps = Table("camps", CAMP_FIELDS, integers=True)
         self.cells = Table("cells", CELL_FIELDS, integers=True)
         self.rulings = Table("rulings", RULING_FIELDS, text=(*SAID_TEXTS, "up"))
@@ -119,9 +126,47 @@ class ClaimTables:
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
         return (
-            self.claims, self.names, self.parts, self.more, self.camps, self.cells, self.rulings, self.heard,
-            self.snapshots,
+            self.claims, self.names, self.parts, self.more, self.edits, self.camps, self.cells, self.rulings,
+            self.heard, self.snapshots,
         )  # fmt: skip
+
+    def standing(self, claim: int) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+        """Every event of a claim that stands: row of its participant, and its kind, t and e."""
+        parts, more = self.parts, self.more
+        rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["e"][: parts.size] > 0))
+        of_claim = np.zeros(parts.size, bool)
+        of_claim[rows] = True
+        further = more.rows()
+        further = further[of_claim[more["p"][further]]]
+        events = {name: np.concatenate([parts[name][rows], more[name][further]]) for name in ("kind", "t", "e")}
+        return np.concatenate([rows, more["p"][further]]), events
+
+    def forget(self, claim_rows: Ints) -> None:
+        """Free these claims, and everything that hangs on them but rulings."""
+        marked = np.zeros(self.claims.size, bool)
+        marked[claim_rows] = True
+        parts = np.flatnonzero(marked[self.parts["c"][: self.parts.size]] & (self.parts["z"][: self.parts.size] > 0))
+        going = np.zeros(self.parts.size, bool)
+        going[parts] = True
+        live = self.more["e"][: self.more.size] > 0
+        self.more.free(np.flatnonzero(live & going[self.more["p"][: self.more.size]]))
+        edits = self.edits.rows()
+        self.edits.free(edits[going[self.edits["p"][edits]]])
+        camps, cells = self.camps.rows(), self.cells.rows()
+        camps = camps[marked[self.camps["c"][camps]]]
+        camping = np.zeros(self.camps.size, bool)
+        camping[camps] = True
+        self.cells.free(cells[camping[self.cells["camp"][cells]]])
+        self.camps.free(camps)
+        names = self.parts["s"][parts].astype(np.int64)
+        add_at(self.names["parts"], names, -1)
+        self.names.touch(names)
+        self.parts.free(parts)
+        kept = self.snapshots.rows()
+        self.snapshots.free(kept[marked[self.snapshots["c"][kept]]])
+        emptied = distinct(names)
+        self.names.free(emptied[self.names["parts"][emptied] == 0])
+        self.claims.free(claim_rows)
 
 
 def brings_record(parts: Table, rows: Ints) -> npt.NDArray[np.bool_]:

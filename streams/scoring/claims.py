@@ -13,6 +13,7 @@ from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.corroboration import DENY
+from streams.scoring.edits import POST, Edits
 from streams.scoring.effects import Effects
 from streams.scoring.explain import explain
 from streams.scoring.flags import FlagContext, Flags
@@ -30,12 +31,11 @@ FEW = 8  # claims whose participants are sooner looked for one after the other
 class ClaimsState(PartitionState):
     """Folds stamped events, new stamps, rulings and parameters of the claims of one partition."""
 
-    KINDS = frozenset(("stamped", "restamp", "rulings", "params", "tick"))
-
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.data = ClaimTables()
         self.ledger = Ledger(self.data, config)
+        self.edits = Edits(self.data, self.ledger)
         self.rulings = Rulings(self.data)
         self.lessons = Lessons(self.data, config)
         self.flags = Flags(self.data, self.clock)
@@ -47,6 +47,8 @@ class ClaimsState(PartitionState):
         effects = Effects()
         if block.kind == "stamped":
             self._fold_events(block, effects)
+        elif block.kind == "corrections":
+            self._correct(block, effects)
         elif block.kind == "restamp":
             self._restamp(block, effects)
         elif block.kind == "rulings":
@@ -71,7 +73,7 @@ class ClaimsState(PartitionState):
         touched = distinct(claim_rows)
         self.lessons.note(touched, t_ms, claim_rows, self.params)
         empty = touched[claims["events"][touched] == 0]
-        claims["first"][empty] = _NEVER
+        claims["first"][empty], claims["last"][empty] = _NEVER, 0
         before_ms, first_ms = claims["last"][touched], claims["first"][touched]
         add_at(claims["events"], claim_rows, 1)
         np.minimum.at(claims["first"], claim_rows, t_ms)
@@ -79,11 +81,14 @@ class ClaimsState(PartitionState):
         claims["seen"][touched] = self.now_s
         claims.touch(touched)
         if (claims["first"][touched] < first_ms).any():
-            self.ledger.began_earlier(touched[claims["first"][touched] < first_ms])
+            self.ledger.began_otherwise(touched[claims["first"][touched] < first_ms])
         if made.size:
             self._admit(part_rows, made, claim_rows, name_rows)
         cascade.fold(claims, touched, claim_rows, t_ms, before_ms)
         cascade.fold_start(claims, touched, claim_rows, t_ms, first_ms)
+        bare = touched[claims["bare"][touched] > 0]
+        if bare.size:
+            claims["bare"][claim_rows[block["kind"] == POST]] = 0
         q = self._own_stance(claim_rows, block["x"])
         changed = self.ledger.fold(
             block, claim_rows, part_rows, made,
@@ -93,10 +98,9 @@ class ClaimsState(PartitionState):
         self._credit_late(changed, effects)
 
     def _admit(self, part_rows: Ints, made: Ints, claim_rows: Ints, name_rows: Ints) -> None:
-        """New participants: who they are, and how many the claim has."""
+        """New participants: who they are."""
         parts = self.data.parts
         parts["c"][part_rows], parts["s"][part_rows] = claim_rows, name_rows
-        add_at(self.data.claims["parts"], parts["c"][made], 1)
         add_at(self.data.names["parts"], parts["s"][made], 1)
         self.data.names.touch(parts["s"][made].astype(np.int64))
 
@@ -106,19 +110,32 @@ class ClaimsState(PartitionState):
         true: Floats = sigmoid(score_log_odds(known, weight, self.params))
         return np.where(stance == 2, 1.0 - true, true)
 
-    def _restamp(self, block: Block, effects: Effects) -> None:
+    def _known(self, block: Block) -> tuple[Block, Ints, Ints]:
+        """The rows of a block about participants that are known, and rows of these and of their claims."""
         claim_rows, name_rows = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
         keys = np.where((claim_rows >= 0) & (name_rows >= 0), (claim_rows << 32) | name_rows, -1)
         part_rows = self.data.parts.find(keys)
         known = np.flatnonzero(part_rows >= 0)
-        if not known.size:
-            return
         if known.size < len(block):
             block, part_rows, claim_rows = block.take(known), part_rows[known], claim_rows[known]
+        return block, part_rows, claim_rows
+
+    def _restamp(self, block: Block, effects: Effects) -> None:
+        block, part_rows, claim_rows = self._known(block)
+        if not part_rows.size:
+            return
         self.ledger.restamp(block, part_rows, self.intern_communities(block["com"]))
         touched = distinct(claim_rows)
         self.data.claims.touch(touched)
         self._decide(touched, effects)
+
+    def _correct(self, block: Block, effects: Effects) -> None:
+        block, part_rows, claim_rows = self._known(block)
+        if not part_rows.size:
+            return
+        changed = self.edits.fold(block, part_rows, self._own_stance(claim_rows, block["x"]))
+        self._decide(distinct(claim_rows), effects)
+        self._credit_late(changed, effects)
 
     def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
         """A parameter version arrives; one that kills flags retracts all that stand, in steps."""
@@ -192,12 +209,12 @@ class ClaimsState(PartitionState):
         claims, parts = self.data.claims, self.data.parts
         owner = parts["c"][rows]
         verdict, ruled = claims["verdict"][owner], claims["ruled"][owner]
-        stance, q = self.ledger.outcomes(rows, ruled)
+        found = self.edits.outcomes(rows, ruled)
+        stance, q = found.stance, found.q
         decided = (verdict == TRUE) | (verdict == FALSE)
         # Who denies takes the other side: denying a falsehood is no taking part in it.
-        denies = np.where(stance > 0, stance, parts["x"][rows]) == DENY
-        f = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8) * np.where(denies, -1, 1)
-        f = f.astype(np.int8)
+        side = np.where(found.there, np.where(found.side == DENY, -1, 1), 0)
+        f = (np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)) * side).astype(np.int8)
         right = (stance != DENY) == (verdict == TRUE)
         y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
         stance = np.where(y != 0, stance, 0)
@@ -232,7 +249,7 @@ class ClaimsState(PartitionState):
     def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
         """Flags and score records of touched claims: once for each log record."""
         claims, config = self.data.claims, self.config
-        rows = rows[claims["events"][rows] > 0]
+        rows = rows[(claims["events"][rows] > 0) | (claims["told"][rows] > 0)]
         if not rows.size:
             return
         reading = read(self.data, rows, config, self.params)
@@ -249,6 +266,7 @@ class ClaimsState(PartitionState):
             | (np.abs(reading.score_z - claims["told_score"][rows]) > config.publish_epsilon)
             | (np.abs(reading.risk_z - claims["told_risk"][rows]) > config.publish_epsilon)
             | (claims["events"][rows] > told * (1.0 + config.publish_growth))
+            | (claims["events"][rows] == 0)
         )
         if everything:
             moved[:] = True
@@ -358,30 +376,8 @@ class ClaimsState(PartitionState):
         fits = max(1, int(np.searchsorted(sizes, config.sweep_step, side="right")))
         if fits >= len(gone):
             self.swept()
-        self._forget(gone[:fits], effects)
-
-    def _forget(self, claim_rows: Ints, effects: Effects) -> None:
-        data = self.data
-        marked = np.zeros(data.claims.size, bool)
-        marked[claim_rows] = True
-        parts = np.flatnonzero(marked[data.parts["c"][: data.parts.size]] & (data.parts["z"][: data.parts.size] > 0))
-        going = np.zeros(data.parts.size, bool)
-        going[parts] = True
-        live = data.more["e"][: data.more.size] > 0
-        data.more.free(np.flatnonzero(live & going[data.more["p"][: data.more.size]]))
-        camps, cells = data.camps.rows(), data.cells.rows()
-        camps = camps[marked[data.camps["c"][camps]]]
-        camping = np.zeros(data.camps.size, bool)
-        camping[camps] = True
-        data.cells.free(cells[camping[data.cells["camp"][cells]]])
-        data.camps.free(camps)
+        gone = gone[:fits]
+        marked = np.zeros(self.data.claims.size, bool)
+        marked[gone] = True
         self.rulings.forget(marked, effects)
-        names = data.parts["s"][parts].astype(np.int64)
-        add_at(data.names["parts"], names, -1)
-        data.names.touch(names)
-        data.parts.free(parts)
-        kept = data.snapshots.rows()
-        data.snapshots.free(kept[marked[data.snapshots["c"][kept]]])
-        emptied = distinct(names)
-        data.names.free(emptied[data.names["parts"][emptied] == 0])
-        data.claims.free(claim_rows)
+        self.data.forget(gone)

@@ -4,8 +4,8 @@
              many have joined, and the precision that an operator wants), and there is budget; and again when what
              settled a claim that stood flagged is withdrawn, unless the alarm fell meanwhile
     update   when the priority moved by 10 or more
-    retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, the flag expired, or the
-             rule was killed
+    retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, its posts were taken
+             back, the flag expired, or the rule was killed
     priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h))))
     confidence = Φ((alarm − threshold)/risk_sd), by the calibration's own error
 
@@ -77,8 +77,9 @@ class Flags:
         claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
         raised = claims["flag"][rows] > 0
         settled = claims["verdict"][rows] > 0
+        gone = (claims["bare"][rows] > 0) | (claims["events"][rows] == 0)
         alarms = alarm(reading.risk_z, claims["parts"][rows], params.flag_crowd)
-        open_ = ~settled & (claims["parts"][rows] >= config.flag_min_participants)
+        open_ = ~settled & ~gone & (claims["parts"][rows] >= config.flag_min_participants)
         self._remember(rows[open_], alarms[open_])
         likely = open_ & (alarms >= params.flag_z)
         stood = open_ & (claims["flag"][rows] == STOOD)
@@ -88,7 +89,7 @@ class Flags:
         unlikely = alarms < params.flag_z - config.flag_hysteresis
         may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
         rise = ~raised & may & (likely | (stood & ~unlikely))
-        fall = raised & (unlikely | settled | (params.flags_killed > 0))
+        fall = raised & (unlikely | settled | gone | (params.flags_killed > 0))
         stay = raised & ~fall
         interesting = np.flatnonzero(rise | fall | stay)
         if not interesting.size:
@@ -103,6 +104,7 @@ class Flags:
             row = int(rows[i])
             if fall[i]:
                 reason = "killed" if params.flags_killed > 0 else "settled" if settled[i] else "risk-fell"
+                reason = "posts-gone" if gone[i] and reason == "risk-fell" else reason
                 out.append(self._record("retract", reading, i, int(rank[j]), context, reason))
             elif rise[i] and (stood[i] or self._spend(int(claims["last"][row]), config)):
                 out.append(self._record("raise", reading, i, int(rank[j]), context))

@@ -1,12 +1,14 @@
 """The ledger of a claim: who took part, what each asserts now, and with which stamp.
 
 Set semantics, so that order and repetition do not matter: of a participant's assertions (support or denial) the
-latest by (event time, event id) is in force, a query or comment only where there is no assertion; of its stamps the
-one with the highest sequence. Assertions that are not in force are kept: a verdict credits the last one before it.
+latest by (event time, event id) is in force, a query or comment only where there is no assertion, what takes no stance
+only where there is nothing else; of its stamps the one with the highest sequence. What is not in force is kept: a
+verdict credits the last assertion before it, and what is in force may be taken back (see `edits`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,12 +27,24 @@ STAMP_COLUMNS = (
     ("h0", "hist0"), ("h30", "hist30"), ("h60", "hist60"),
 )  # fmt: skip
 POOLED = (("hs0", "h0"), ("hs30", "h30"), ("hs60", "h60"))
+SAID = ("x", "kind", "t", "e", "g", "m", "q")
+"""Columns that an event has, whether it is in force or not."""
 VETERAN = 2
+ROOT_POST = -1
 
 
 def said_as(stance: Any, kind: Any) -> Any:
     """A stance as credits name it: supports that pass on another's words are apart from those people wrote."""
     return np.where((stance == SUPPORT) & (kind == RESHARE_KIND), PASSED_ON, stance)
+
+
+def tier(x: npt.NDArray[np.int8]) -> Ints:
+    """Rank of stances: assertions before questions and comments, and these before none; then time and hash decide.
+
+    >>> tier(np.array([0, 1, 2, 3, 4], np.int8)).tolist()
+    [0, 2, 2, 1, 1]
+    """
+    return np.where(x == 0, 0, np.where(x <= DENY, 2, 1))
 
 
 class Ledger:
@@ -53,33 +67,60 @@ class Ledger:
         Returns:
             the participants of the block, each once.
         """
-        parts = self.tables.parts
         touched = part_rows if len(made) == len(part_rows) else distinct(part_rows)
-        held = touched[parts["z"][touched] > 0]  # who is new has nothing to be taken out
-        before = corroboration.contributions(self.tables, held, self.config) if held.size else None
-        if held.size:
-            self._pool(held, -1)
-        self._stamp(block, part_rows, own, len(touched) < len(part_rows))
-        self._assert(block, part_rows, named, q, len(touched) < len(part_rows))
-        self._pool(touched, 1)
-        after = corroboration.contributions(self.tables, touched, self.config)
-        corroboration.replace(self.tables, before, after, self.config)
+        repeated = len(touched) < len(part_rows)
         roots = block["r"].nonzero()[0]
         if roots.size:
-            self.tables.claims["root"][claim_rows[roots]] = part_rows[roots] + 1
-        parts.touch(touched)
+            kind = block["kind"].copy()
+            kind[roots] = ROOT_POST
+            block = Block(block.kind, block.up, block.origin, {**block.columns, "kind": kind}, block.meta)
+            self._root(claim_rows[roots], part_rows[roots], block["t"][roots], block["e"][roots])
+
+        def write() -> None:
+            self._stamp(block, part_rows, own, repeated)
+            self._assert(block, part_rows, named, q, repeated)
+
+        self.change(touched, write)
         return touched
 
     def restamp(self, block: Block, part_rows: Ints, own: Ints) -> None:
         """Take in new stamps of known participants."""
         touched = distinct(part_rows)
-        before = corroboration.contributions(self.tables, touched, self.config)
-        self._pool(touched, -1, stances=False)
-        self._stamp(block, part_rows, own, len(touched) < len(part_rows))
-        self._pool(touched, 1, stances=False)
-        after = corroboration.contributions(self.tables, touched, self.config)
+        self.change(touched, lambda: self._stamp(block, part_rows, own, len(touched) < len(part_rows)), stances=False)
+
+    def change(self, touched: Ints, write: Callable[[], None], stances: bool = True) -> None:
+        """Let participants be written to, and bring everything that is summed over them to what they are then.
+
+        Args:
+            touched: the participants, each once; who has nothing that stands counts for nothing.
+            stances: whether more is written than stamps.
+        """
+        parts = self.tables.parts
+        before_in = parts["e"][touched] > 0
+        held = touched[before_in]
+        before = corroboration.contributions(self.tables, held, self.config) if held.size else None
+        if held.size:
+            self._pool(held, -1, stances)
+        write()
+        if stances:
+            in_ = parts["e"][touched] > 0
+            add_at(self.tables.claims["parts"], parts["c"][touched], in_.astype(np.int8) - before_in)
+            held = touched if in_.all() else touched[in_]
+        after = corroboration.contributions(self.tables, held, self.config) if held.size else None
+        if held.size:
+            self._pool(held, 1, stances)
         corroboration.replace(self.tables, before, after, self.config)
-        self.tables.parts.touch(touched)
+        parts.touch(touched)
+
+    def _root(self, claim_rows: Ints, part_rows: Ints, t_ms: Ints, events: npt.NDArray[np.uint64]) -> None:
+        """Posts at the root of their claims: the earliest of each is the root."""
+        claims = self.tables.claims
+        held_ms = claims["root_t"][claim_rows]
+        earlier = (t_ms < held_ms) | ((t_ms == held_ms) & (events < claims["root_e"][claim_rows]))
+        at = ((claims["root"][claim_rows] == 0) | earlier).nonzero()[0]
+        at = at[np.lexsort((events[at], t_ms[at]))[::-1]]  # of several of a claim the earliest is written last
+        for field, column in (("root", part_rows + 1), ("root_t", t_ms), ("root_e", events)):
+            claims[field][claim_rows[at]] = column[at]
 
     def _stamp(self, block: Block, part_rows: Ints, own: Ints, repeated: bool) -> None:
         parts, z = self.tables.parts, block["z"]
@@ -146,11 +187,11 @@ class Ledger:
         for code, name in enumerate(RUSH_FIELDS, SUPPORT):
             add_at(claims[name], owner[soon & (x == code)], sign)
 
-    def began_earlier(self, claim_rows: Ints) -> None:
-        """Count anew who spoke soon, in claims whose first event turned out to lie further back."""
+    def began_otherwise(self, claim_rows: Ints) -> None:
+        """Count anew who spoke soon, in claims whose first event turned out to be another."""
         parts, claims = self.tables.parts, self.tables.claims
         for row in claim_rows[(claims["pc"][claim_rows] + claims["dc"][claim_rows]) > 0].tolist():
-            rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
+            rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["e"][: parts.size] > 0))
             written = (parts["kind"][rows] != RESHARE_KIND) & (parts["x"][rows] > 0) & (parts["x"][rows] <= DENY)
             rows = rows[written & (parts["cl"][rows] > 0)]
             for name in RUSH_FIELDS:
@@ -160,9 +201,8 @@ class Ledger:
     # --- stances -------------------------------------------------------------------------------------------------
 
     def _assert(self, block: Block, part_rows: Ints, named: Ints, q: Floats, repeated: bool) -> None:
-        parts, x = self.tables.parts, block["x"]
-        spoke = x > 0
-        plain = spoke & (parts["x"][part_rows] == 0)
+        parts = self.tables.parts
+        plain = parts["e"][part_rows] == 0
         if repeated:
             order = order_of(part_rows)
             again = np.diff(part_rows[order]) == 0
@@ -175,34 +215,31 @@ class Ledger:
         parts["m"][rows] = named if everyone else named[at]
         parts["q"][rows] = q if everyone else q[at]
         ids, texts = block["i"], parts.texts("i")
-        for i in (plain & (block["kind"] != RESHARE_KIND)).nonzero()[0].tolist():
+        for i in (plain & (block["x"] > 0) & (block["kind"] != RESHARE_KIND)).nonzero()[0].tolist():
             texts[part_rows[i]] = ids[i]
-        if len(at) == np.count_nonzero(spoke):
-            return
-        self._take(part_rows, (spoke & ~plain).nonzero()[0], block, named, q)
+        if not everyone:
+            self._take(part_rows, (~plain).nonzero()[0], block, named, q)
 
     def _take(self, part_rows: Ints, at: Ints, block: Block, named: Ints, q: Floats) -> None:
-        """Further stances of participants: of each, the highest in rank is in force; the rest is kept if it asserts.
+        """Further events of participants: of each, the highest in rank is in force, and the rest is kept.
 
-        Rank: assertions before questions and comments, then time, then the hash of the event id. Of equals the one
-        in force stays.
+        Of equals the one in force stays.
         """
         parts = self.tables.parts
         held = distinct(part_rows[at])
-        held = held[parts["x"][held] > 0]
+        held = held[parts["e"][held] > 0]
         # Candidates: what is in force now, first, then the block's rows in their order.
         part = np.concatenate([held, part_rows[at]])
         said: dict[str, npt.NDArray[Any]] = {
-            field: np.concatenate([parts[field][held], block[field][at]]) for field in ("x", "kind", "t", "e", "g")
+            field: np.concatenate([parts[field][held], block[field][at]]) for field in SAID[:5]
         }
         said["m"] = np.concatenate([parts["m"][held], named[at]])
         said["q"] = np.concatenate([parts["q"][held], q[at]])
         now, new = parts.texts("i"), block["i"]
-        ids = [now[row] for row in held.tolist()] + [new[i] for i in at.tolist()]
-        asserts = said["x"] <= DENY
-        order = np.lexsort((-np.arange(len(part)), said["e"], said["t"], asserts, part))
+        ids = [now[row] for row in held.tolist()] + [new[i] if block["x"][i] else "" for i in at.tolist()]
+        order = np.lexsort((-np.arange(len(part)), said["e"], said["t"], tier(said["x"]), part))
         last = np.append(part[order][1:] != part[order][:-1], True)
-        self._keep(part, said, ids, np.sort(order[~last & asserts[order]]))
+        self._keep(part, said, ids, np.sort(order[~last]))
         wins = order[last]
         wins = wins[wins >= len(held)]
         for field, column in said.items():
@@ -211,7 +248,7 @@ class Ledger:
             now[part[i]] = ids[i]
 
     def _keep(self, part: Ints, said: dict[str, npt.NDArray[Any]], ids: list[str], kept: Ints) -> None:
-        """Append assertions that are not in force to their participants' chains; what is there stays as it is."""
+        """Append events that are not in force to their participants' chains; what is there stays as it is."""
         more, parts = self.tables.more, self.tables.parts
         if not kept.size:
             return
@@ -252,14 +289,15 @@ class Ledger:
         return stance, q
 
     def _last_before(self, link: Ints, before_ms: npt.NDArray[np.int64]) -> Ints:
-        """Of each chain of further assertions, the row of the last one before a time; −1 if there is none.
+        """Of each chain of further events, the row of the last assertion before a time; −1 if there is none.
 
         Args:
             link: where the chains begin, row + 1.
         """
         more = self.tables.more
         owner, rows = along(more["next"], link, len(more))
-        early = (more["t"][rows] < before_ms[owner]).nonzero()[0]
+        asserts = (more["x"][rows] > 0) & (more["x"][rows] <= DENY)
+        early = (asserts & (more["t"][rows] < before_ms[owner])).nonzero()[0]
         owner, rows = owner[early], rows[early]
         order = np.lexsort((more["e"][rows], more["t"][rows], owner))
         best = np.full(len(link), -1)

@@ -78,9 +78,7 @@ def apply_params(table: Table, block: Block) -> Params:
     version = float(block.meta.get("version", 0))
     if version < current.version:
         return current
-    values = {
-        n: float(v) for n, v in block.meta.get("values", {}).items() if n in NAMES and n != "version" and v is not None
-    }
+    values = {n: float(v) for n, v in block.meta.get("values", {}).items() if n in NAMES and n != "version"}
     values["version"] = version
     rows, _ = table.ensure(list(values))
     table["v"][rows] = list(values.values())

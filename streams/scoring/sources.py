@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.blocks import Block, Column
 from streams.categorical import Categorical
 from streams.columns import Table
+from streams.events import CORRECTS_FROM
 from streams.scoring import credibility
 from streams.scoring.config import ScoringConfig
+from streams.scoring.corrections import Corrections
 from streams.scoring.credits import apply_credits, recount
 from streams.scoring.effects import Effects
 from streams.scoring.insight import insight_score
@@ -51,12 +52,12 @@ SOURCE_FIELDS = {
     "told": "i8",  # events at the last published record
 }
 _LATEST_S = (1 << 32) - 1  # that its column holds
-DELETE = 6
 SUPPORT, DENY = 1, 2
-DELETED = np.uint64(0xDE1E7ED0DE1E7ED0)
 PAIR_FIELDS = {
     "e": "u8",  # first event: hash of its id and of its content
     "h": "u8",
+    "n": "i4",  # events ever, and those of them that the source took back
+    "gone": "i4",
     "seen": "u4",
     "at": "u4",  # moment of the stamp: event time in s, 0 where it was forgotten,
     "coins": "i4",  # and generation of the coins
@@ -74,8 +75,6 @@ PAIR_FIELDS = {
 class SourcesState(PartitionState):
     """Folds events, credits, assignments and parameters of the sources of one partition."""
 
-    KINDS = frozenset(("events", "credits", "assign", "params", "tick"))
-
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.sources = Table("sources", SOURCE_FIELDS)
@@ -83,10 +82,11 @@ class SourcesState(PartitionState):
         self.pairs = Table("pairs", PAIR_FIELDS, integers=True)
         self.extras = Table("extras", {"h": "u8", "seen": "u4"}, integers=True)
         self.open_claims = OpenClaims(self.sources, self.pairs)
+        self.corrections = Corrections(self.sources, self.pairs, self.extras, self.claims, self.open_claims)
         self.stamps = Stamps(self.sources, self.pairs, self.open_claims, config)
         self.tables = (
             self.clock, self.params_values, self.communities, self.sources, self.claims, self.pairs, self.extras,
-            self.stamps.generations,
+            self.stamps.generations, self.corrections.corrected, self.corrections.updates,
         )  # fmt: skip
 
     def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
@@ -94,7 +94,7 @@ class SourcesState(PartitionState):
         self.begin(append_ms)
         effects = Effects()
         if block.kind == "events":
-            self._fold_events(block, effects)
+            self._take_events(block, effects)
         elif block.kind == "credits":
             self._settle(block, effects)
         elif block.kind == "assign":
@@ -109,6 +109,19 @@ class SourcesState(PartitionState):
 
     # --- events ------------------------------------------------------------------------------------------------
 
+    def _take_events(self, block: Block, effects: Effects) -> None:
+        """Fold the events of a block, then what its deletes and updates say of them and of earlier ones."""
+        corrects = block["kind"] >= CORRECTS_FROM
+        if not corrects.any():
+            self._fold_events(block, effects)
+            return
+        events = np.flatnonzero(~corrects)
+        self._fold_events(block.take(events), effects)
+        effects.dead = [(int(events[i]), code, detail) for i, code, detail in effects.dead]
+        corrections, repeats = self.corrections.fold(block.take(np.flatnonzero(corrects)), self.now_s)
+        effects.repeats += repeats
+        effects.blocks += corrections
+
     def _fold_events(self, block: Block, effects: Effects) -> None:
         if not len(block):
             return
@@ -116,7 +129,7 @@ class SourcesState(PartitionState):
         claim_rows, _ = self.claims.ensure(block["c"])
         pair_rows, made = self.pairs.ensure((source_rows << 32) | claim_rows)
         if len(made) == len(block):
-            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = _identities(block), block["h"]
+            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = block["e"], block["h"]
             new_at = np.arange(len(block))
             kept = block
         else:
@@ -131,6 +144,7 @@ class SourcesState(PartitionState):
                 kept = block
         seen = self.now_s
         add_at(self.sources["events"], source_rows, 1)
+        self._count(pair_rows)
         self.sources["seen"][source_rows] = seen
         self.pairs["seen"][pair_rows] = seen
         self.sources.touch(source_rows)
@@ -141,6 +155,15 @@ class SourcesState(PartitionState):
         latest = max(int(kept["t"].max()), int(self.clock["latest_ms"][0]))
         self.clock["latest_ms"][0] = latest
         effects.blocks.append(self._stamped(kept, source_rows, pair_rows, latest))
+        effects.blocks += self.corrections.meet(kept, source_rows, pair_rows, self.now_s)
+
+    def _count(self, pair_rows: Ints) -> None:
+        """Events of pairs; a source that had taken back all it said in a claim is in it again."""
+        gone = self.pairs["gone"][pair_rows]
+        if gone.any():
+            back = distinct(pair_rows[(gone > 0) & (gone == self.pairs["n"][pair_rows])])
+            add_at(self.sources["claims"], self.pairs.keys_of(back) >> 32, 1)
+        add_at(self.pairs["n"], pair_rows, 1)
 
     def _open(self, source_rows: Ints, claim_rows: Ints, pair_rows: Ints) -> None:
         add_at(self.sources["claims"], source_rows, 1)
@@ -159,7 +182,7 @@ class SourcesState(PartitionState):
 
     def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
         """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""
-        ids, contents, pairs = _identities(block), block["h"], self.pairs
+        ids, contents, pairs = block["e"], block["h"], self.pairs
         accepted = np.zeros(len(block), bool)
         new_at = first_seen(pair_rows, made) if made.size else made
         pairs["e"][pair_rows[new_at]], pairs["h"][pair_rows[new_at]] = ids[new_at], contents[new_at]
@@ -332,17 +355,23 @@ class SourcesState(PartitionState):
         }  # fmt: skip
 
     def _sweep(self) -> None:
-        """Forget repeats beyond the lateness bound, and claims long quiet; a bounded number in one log record."""
+        """Forget claims long quiet, and corrections whose events did not come; a bounded number in one log record."""
         config, step = self.config, self.config.sweep_step
-        old = np.flatnonzero(self._quiet(self.extras, config.lateness_ms))
+        old = np.flatnonzero(self._quiet(self.extras, config.claim_expiry_ms))
+        corrected = self.corrections.corrected
+        waits = corrected["met"][: corrected.size] == 0
+        late = np.flatnonzero(
+            (self._quiet(corrected, config.lateness_ms) & waits) | self._quiet(corrected, config.claim_expiry_ms)
+        )
         applied = self.pairs["ver"][: self.pairs.size] > 0
         gone = np.flatnonzero(
             (self._quiet(self.pairs, config.claim_expiry_ms) & ~applied)
             | (self._quiet(self.pairs, config.applied_expiry_ms) & applied)
         )
-        if len(gone) <= step and len(old) <= step:
+        if max(len(gone), len(old), len(late)) <= step:
             self.swept()
         self.extras.free(old[:step])
+        self.corrections.free(late[:step])
         gone = gone[:step]
         if not gone.size:
             return
@@ -353,13 +382,3 @@ class SourcesState(PartitionState):
         self.pairs.free(gone)
         emptied = np.unique(claim_rows)
         self.claims.free(emptied[self.claims["pairs"][emptied] == 0])
-
-
-def _identities(block: Block) -> npt.NDArray[np.uint64]:
-    """What makes a row the same event: the hash of its id, apart for a delete, which bears the id that it takes back.
-
-    A delete is counted and nothing more: what was said before a verdict was said, and is credited.
-    """
-    ids: npt.NDArray[np.uint64] = block["e"]
-    deletes = block["kind"] == DELETE
-    return np.where(deletes, ids ^ DELETED, ids) if deletes.any() else ids

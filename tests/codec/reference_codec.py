@@ -18,7 +18,7 @@ DAY_MS = 86_400_000
 YEAR_2000_MS = 946_684_800_000
 TELLING = ["url", "text", "lang"]
 NAMING = [name for name in SCHEMA["properties"] if name not in TELLING]
-KINDS = ["post", "reshare", "reply", "reaction", "report", "follow", "delete"]
+KINDS = ["post", "reshare", "reply", "reaction", "report", "follow", "delete", "update"]
 
 
 def reference_row(value: bytes | None, key: bytes | None, append_ms: int) -> dict[str, Any] | None:
@@ -43,15 +43,17 @@ def reference_row(value: bytes | None, key: bytes | None, append_ms: int) -> dic
     stance, kind = event.get("stance"), event["kind"]
     if stance is None and kind in ("post", "reshare"):
         stance = "support"
+    corrects = kind in ("delete", "update")
+    root = kind == "post" and event.get("parent_id") is None and event.get("root_id") in (None, event["id"])
     return {
         "s": event["source_id"],
-        "c": event.get("claim_id") or event.get("root_id") or event["id"],
+        "c": "" if corrects else event.get("claim_id") or event.get("root_id") or event["id"],
         "i": event["id"],
         "kind": KINDS.index(kind),
         "x": {"support": 1, "deny": 2, "query": 3, "comment": 4}.get(stance or "", 0),
         "t": min(int(event["occurred_at_ms"]), append_ms),
         "m": event.get("community_id") or "",
-        "r": int(kind == "post" and event.get("parent_id") is None and event.get("root_id") in (None, event["id"])),
+        "r": int(isinstance(event.get("text"), str) if corrects else root),
     }
 
 

@@ -25,7 +25,20 @@ plain_values = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=12),
     st.sampled_from(
-        ["post", "delete", "deny", "", "x" * 256, "x" * 257, "a\u0000", NOW_MS, NOW_MS + 10**8, float(NOW_MS), 1.0]
+        [
+            "post",
+            "delete",
+            "update",
+            "deny",
+            "",
+            "x" * 256,
+            "x" * 257,
+            "a\0",
+            NOW_MS,
+            NOW_MS + 10**8,
+            float(NOW_MS),
+            1.0,
+        ]
     ),
 )
 values = st.recursive(

@@ -121,12 +121,24 @@ def test_hostile_events_between_good_ones_change_no_row() -> None:
         ({"claim_id": "c", "root_id": "r"}, "c"),
         ({"claim_id": None, "root_id": "r"}, "r"),
         ({"claim_id": None, "kind": "post"}, "e1"),
-        ({"claim_id": None, "kind": "delete"}, "e1"),
-        ({"claim_id": None, "kind": "delete", "root_id": "r"}, "r"),
+        ({"kind": "delete"}, ""),
+        ({"claim_id": None, "kind": "delete", "root_id": "r"}, ""),
+        ({"claim_id": None, "kind": "update", "stance": "deny"}, ""),
     ],
 )
-def test_a_claim_is_named_by_its_claim_id_else_its_root_else_the_post_itself(event: dict[str, Any], claim: str) -> None:
+def test_a_claim_is_named_by_its_claim_id_else_its_root_else_the_post_itself_and_a_correction_names_none(
+    event: dict[str, Any], claim: str
+) -> None:
     assert one(EVENT | event)["c"] == claim
+
+
+@pytest.mark.parametrize(
+    ("event", "stance", "text"),
+    [({"stance": "deny"}, 2, 0), ({"text": "no more"}, 0, 1), ({"text": ""}, 0, 1), ({"text": None}, 0, 0)],
+)
+def test_an_update_brings_a_stance_or_a_text_or_both(event: dict[str, Any], stance: int, text: int) -> None:
+    row = one(EVENT | {"kind": "update", "claim_id": None} | event)
+    assert (row["x"], row["r"]) == (stance, text)
 
 
 @pytest.mark.parametrize("kind", ["reshare", "reply", "reaction", "report", "follow"])

@@ -30,7 +30,7 @@ class Event:
     kind: int = 2
     community: str = ""
     text: int = 0
-    root: int = 0
+    root: int = 0  # of an update: 1 if it brings a text
 
     def content(self) -> int:
         return xxhash.xxh3_64_intdigest(repr(self))

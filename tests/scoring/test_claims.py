@@ -190,15 +190,6 @@ def test_a_ruling_for_an_unknown_claim_waits_for_its_events() -> None:
     assert line.source("b", "right", "wrong", "f0") == [0, 0, 1]  # too late for credit, not for history
 
 
-def test_a_delete_is_counted_once_and_takes_nothing_back() -> None:
-    line = Pipeline()
-    line.events([Event("a", "c", "1", t=10), Event("a", "c", "1", t=50, kind=6, stance=0)])
-    line.events([Event("a", "c", "1", t=50, kind=6, stance=0)])
-    assert (line.dead, line.repeats) == ([], 1)
-    read = line.claims.read(["c"])
-    assert (read["events"][0], read["supports"][0]) == (2, 1)
-
-
 def test_answers_and_long_records_are_heard_apart_and_the_root_is_no_answer() -> None:
     pipeline = Pipeline()
     for n in range(8):

@@ -84,7 +84,11 @@ def control_blocks(draw: Any) -> list[Block]:
 @st.composite
 def histories(draw: Any) -> list[Any]:
     """Events in pieces, rulings and control blocks in any order, each to be given to `feed`."""
-    pieces = in_pieces(draw(event_lists()), draw(st.lists(st.integers(0, 40), max_size=5)))
+    events = draw(event_lists())
+    taken_back = draw(st.lists(st.tuples(st.sampled_from(events), st.integers(0, 40), st.sampled_from([6, 7]))))
+    events += [Event(e.source, "", e.id, e.t + hours * 3_600_000, kind - 6, kind) for e, hours, kind in taken_back]
+    draw(st.randoms(use_true_random=False)).shuffle(events)
+    pieces = in_pieces(events, draw(st.lists(st.integers(0, 40), max_size=5)))
     items: list[Any] = [*pieces, *draw(ruling_lists()), *draw(control_blocks())]
     draw(st.randoms(use_true_random=False)).shuffle(items)
     return items
