@@ -7,7 +7,8 @@ import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from streams.engine.assignor import GrowingAssignor
 from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
 from streams.engine.progress import Progress, ProgressBoard
-from streams.engine.replica import Core, Fence
+from streams.engine.replica import Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog, end_if_stopped
@@ -58,11 +59,11 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         claim_expiry_ms=settings.claim_expiry_ms,
         publish_epsilon=settings.score_materiality,
     )
-    wiring: list[tuple[str, str, Topic, Topic, Topic, Topic, str, Callable[[int], Core]]] = [
+    wiring: list[tuple[str, str, Topic, Topic, Topic, Topic, str, type[SourcesState] | type[ClaimsState]]] = [
         ("sources", "s", topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES, topics.BY_CLAIM, "c",
-         lambda partition: SourcesState(config, partition)),
+         SourcesState),
         ("claims", "c", topics.BY_CLAIM, topics.CLAIMS_CHANGELOG, topics.CLAIM_SCORES, topics.BY_SOURCE, "s",
-         lambda partition: ClaimsState(config, partition)),
+         ClaimsState),
     ]  # fmt: skip
     specs = {
         name: StageSpec(
@@ -70,9 +71,10 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
             input_topic=source.name(settings),
             changelog_topic=changelog.name(settings),
             guarded_topics=(scores.name(settings),),
-            core=core,
+            core=partial(core, config),
             emit=StageEmitter(settings, name, source.name(settings), up, target, column, scores),
             state_version=STATE_VERSION,
+            kinds=core.KINDS,
             batch_rows=settings.batch_rows,
         )
         for name, up, source, changelog, scores, target, column, core in wiring
@@ -85,6 +87,7 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         core=lambda partition: Learner(),
         emit=ParametersEmitter(settings),
         state_version=STATE_VERSION,
+        kinds=Learner.KINDS,
     )
     specs[COMMUNITIES] = StageSpec(
         name=COMMUNITIES,
@@ -94,6 +97,7 @@ def stage_specs(settings: Settings) -> dict[str, StageSpec]:
         core=lambda partition: GroupsState(config, partition),
         emit=CommunitiesEmitter(settings),
         state_version=STATE_VERSION,
+        kinds=GroupsState.KINDS,
     )
     return specs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, starmap
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +19,7 @@ import orjson
 
 from streams.categorical import Categorical
 from streams.compression import compress, expand
+from streams.words import Kind, Stance, Verdict
 
 Column = Any  # npt.NDArray for numbers, Categorical for words, list[str] for other text
 
@@ -128,6 +129,19 @@ COLUMNS: dict[str, dict[str, str]] = {
     "assign": {"s": WORD, "cl": "u8", "com": WORD},
     "tick": {},  # carries "t" in `meta`
     "params": {},  # carries the parameter version in `meta`
+}
+
+
+# Columns of codes → the lowest and the highest that a stage knows.
+CODES = {
+    "kind": (0, len(Kind) - 1),
+    "x": (0, len(Stance)),
+    "stance": (0, len(Stance) - 1),
+    "verdict": (0, len(Verdict) - 1),
+    "y": (-1, 1),
+    "f": (-1, 1),
+    "band": (0, 2),
+    "known": (0, 2),
 }
 
 
@@ -269,9 +283,21 @@ def _code_type(categories: Sequence[str]) -> str:
     return next(dtype for dtype, most in _CODES if len(categories) <= most)
 
 
-def decode(value: bytes) -> Block:
-    """Inverse of `encode`; ValueError, KeyError, IndexError or TypeError if the value is not a block."""
-    value = expand(value)
+class NotABlockError(ValueError):
+    """The value is no block, or none of this release: its columns do not fit its kind."""
+
+
+def decode(value: bytes | None) -> Block:
+    """Inverse of `encode`; NotABlockError if the value is none that it makes, whatever else it may be."""
+    try:
+        block = _read(expand(value or b""))
+        _check(block)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+        raise NotABlockError(f"no block: {error!r}") from error
+    return block
+
+
+def _read(value: bytes) -> Block:
     if len(value) < _HEAD.size:
         raise ValueError("too short for a block")
     (length,) = _HEAD.unpack_from(value)
@@ -286,7 +312,7 @@ def decode(value: bytes) -> Block:
         at += origin.nbytes
     found: dict[str, Column] = dict(head["texts"])
     for name, one in head["same"].items():
-        found[name] = [one] * count if spec[name] == TEXT else np.full(count, one, spec[name])
+        found[name] = [one] * count if spec[name] == TEXT else np.full(count, _number(one, spec[name]), spec[name])
     for name in head["numbers"]:
         raw = np.frombuffer(value, "<" + spec[name], count, at)
         at += raw.nbytes
@@ -300,6 +326,53 @@ def decode(value: bytes) -> Block:
         if count and codes.max() >= len(categories):
             raise ValueError(f"a row of the {kind} block has no {name}")
         found[name] = Categorical(categories, codes)
-    if at != len(value) or found.keys() - spec.keys() or {len(c) for c in found.values()} - {count}:
+    if at != len(value) or (found.keys() != spec.keys() and (found or count)) or {*map(len, found.values())} - {count}:
         raise ValueError(f"columns of the {kind} block do not fit together")
     return Block(kind, head["up"], origin, {name: found[name] for name in spec if name in found}, head["meta"])
+
+
+def _number(one: object, dtype: str) -> Any:
+    if type(one) is int or (type(one) is float and dtype.startswith("f")):
+        return one
+    raise TypeError(f"{one!r} is no {dtype}")
+
+
+_TYPES: dict[str, type] = {WORD: Categorical, TEXT: list, ANY: list}
+
+
+def _check(block: Block) -> None:
+    """TypeError or ValueError for what the wire can carry and no stage can read. By columns, never by rows."""
+    one = isinstance(block.origin, int) and not isinstance(block.origin, bool) and abs(block.origin) < 1 << 63
+    if not isinstance(block.up, str) or not (one or isinstance(block.origin, np.ndarray)):
+        raise TypeError("a block without an origin")
+    if not isinstance(block.meta, dict) or not all(starmap(_is_meta, block.meta.items())):
+        raise TypeError("meta that is no numbers")
+    for name, dtype in COLUMNS[block.kind].items() if block.columns else ():
+        _check_column(name, dtype, block.columns[name])
+
+
+def _check_column(name: str, dtype: str, column: Column) -> None:
+    fits = isinstance(column, _TYPES.get(dtype, np.ndarray))
+    if not fits:
+        raise TypeError(f"{name} is no column of {dtype}")
+    texts = column.categories if dtype == WORD else column
+    if dtype in (TEXT, WORD) and {*map(type, texts)} - {str}:
+        raise TypeError(f"{name} is no text")
+    if dtype == ANY and not all(map(_is_numbers, column)):
+        raise TypeError(f"{name} is no list of numbers")
+    low, high = CODES.get(name, (0, 0)) if dtype == "i1" else (0, 0)
+    if high and len(column) and not low <= column.min() <= column.max() <= high:
+        raise ValueError(f"{name} is outside {low} to {high}")
+
+
+def _is_numbers(row: object) -> bool:
+    return isinstance(row, list) and not {*map(type, row)} - {int, float, type(None)}
+
+
+def _is_meta(name: str, value: object) -> bool:
+    """Numbers by name, names, or else a number: what the block's readers take it for."""
+    if name == "values":
+        return isinstance(value, dict) and _is_numbers([*value.values()])
+    if name == "signals":
+        return isinstance(value, list) and not {*map(type, value)} - {str}
+    return isinstance(value, int | float)

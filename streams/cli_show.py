@@ -128,13 +128,9 @@ def _cell(cell: Any) -> str:
 
 def _block(value: bytes | None) -> blocks.Block | None:
     try:
-        block = blocks.decode(value or b"")
-    except (ValueError, KeyError, IndexError, TypeError):
+        return blocks.decode(value)
+    except blocks.NotABlockError:
         return None
-    lengths = {len(column) for column in block.columns.values()}
-    if not isinstance(block.origin, int):
-        lengths.add(len(block.origin))
-    return block if len(lengths) <= 1 else None
 
 
 def _value(value: bytes | None) -> Any:

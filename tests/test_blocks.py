@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.blocks import ANY, COLUMNS, TEXT, WORD, Block, decode, encode, make
+from streams.blocks import ANY, CODES, COLUMNS, TEXT, WORD, Block, NotABlockError, decode, encode, make, pack
+from streams.compression import compress, expand
 
 RANGES = {"i1": (-128, 127), "i8": (-(2**63), 2**63 - 1), "u8": (0, 2**64 - 1)}
 
@@ -25,7 +31,7 @@ def blocks(draw: st.DrawFn) -> Block:
         elif dtype == "f8":
             values = st.floats(allow_nan=False, allow_infinity=False)
         else:
-            values = st.integers(*RANGES[dtype])
+            values = st.integers(*(CODES.get(name, RANGES[dtype]) if dtype == "i1" else RANGES[dtype]))
         columns[name] = draw(st.lists(values, min_size=n, max_size=n))
     origin = draw(st.one_of(st.integers(0, 2**60), st.just(list(range(3, 3 + n)))))
     return make(
@@ -90,6 +96,58 @@ def test_a_missing_column_is_refused() -> None:
 
 
 def test_what_is_not_a_block_is_refused() -> None:
-    for value in (b"{}", b"[]", b'{"k":"nothing","up":"","o":1}', b"\xff"):
-        with pytest.raises((ValueError, KeyError, TypeError)):
+    for value in (b"{}", b"[]", b'{"k":"nothing","up":"","o":1}', b"\xff", b"", None, *map(wire, (None, [], 7, {}))):
+        with pytest.raises(NotABlockError):
             decode(value)
+
+
+def wire(head: Any, rest: bytes = b"") -> bytes:
+    """A value whose head is any JSON."""
+    packed = orjson.dumps(head)
+    return compress(len(packed).to_bytes(4, "little") + packed + rest)
+
+
+def head_of(block: Block) -> tuple[dict[str, Any], bytes]:
+    packed = pack(block)
+    size = int.from_bytes(packed[:4], "little")
+    return orjson.loads(packed[4 : 4 + size]), packed[4 + size :]
+
+
+ROWS = make("joined", "s/0", 5, {"s": ["a", "b"], "c": ["c", "c"], "t": [1, 2], "x": [1, 1], "m": ["", ""]})
+TALLY = make("params", "p/0", 5, {}, version=3, values={"risk_slow": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("block", "changes"),
+    [
+        (ROWS, {"k": "gossip"}), (ROWS, {"k": None}), (ROWS, {"up": 7}), (ROWS, {"up": None}), (ROWS, {"o": "5"}),
+        (ROWS, {"o": True}), (ROWS, {"o": 1.5}), (ROWS, {"n": -1}), (ROWS, {"n": 1 << 40}), (ROWS, {"n": "2"}),
+        (ROWS, {"n": 3}), (ROWS, {"same": {"x": "1"}}), (ROWS, {"same": {"x": 1.5}}), (ROWS, {"same": {"x": 300}}),
+        (ROWS, {"same": {"x": 77}}), (ROWS, {"same": {"x": None}}), (ROWS, {"same": {}}), (ROWS, {"same": []}),
+        (ROWS, {"same": {"x": 1, "y": 1}}), (ROWS, {"numbers": ["t", "t"]}), (ROWS, {"numbers": ["z"]}),
+        (ROWS, {"texts": {"x": [1, 2]}, "same": {}}),
+        (ROWS, {"texts": {"s": ["a", "b"]}, "words": {"c": ["c"], "m": [""]}}),
+        (ROWS, {"words": {"s": ["a", 7], "c": ["c"], "m": [""]}}),
+        (ROWS, {"words": {"s": ["a"], "c": [], "m": [""]}}), (ROWS, {"words": "s"}), (ROWS, {"meta": []}),
+        (ROWS, {"meta": {"flush": "x"}}), (TALLY, {"meta": {"values": 7}}), (TALLY, {"meta": {"version": "4"}}),
+        (TALLY, {"meta": {"version": 4, "values": {"risk_slow": "much"}}}), (TALLY, {"meta": {"version": [4]}}),
+    ],
+)  # fmt: skip
+def test_a_block_that_no_stage_could_read_is_refused_and_ends_nothing(block: Block, changes: dict[str, Any]) -> None:
+    head, rest = head_of(block)
+    decode(wire(head, rest))
+    with pytest.raises(NotABlockError):
+        decode(wire(head | changes, rest))
+
+
+@given(blocks(), st.integers(0, 2**32), st.integers(1, 8))
+def test_any_mutation_of_a_block_is_a_block_or_refused(block: Block, seed: int, edits: int) -> None:
+    rng = random.Random(seed)
+    try:
+        packed = bytearray(expand(encode(block)))
+    except (UnicodeEncodeError, TypeError):
+        return
+    for _ in range(edits):
+        packed[rng.randrange(len(packed))] = rng.randrange(256)
+    with suppress(NotABlockError):
+        decode(compress(bytes(packed)))

@@ -24,6 +24,28 @@ log = logging.getLogger(__name__)
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
 
 
+def foreign(
+    letters: str, topic: str, stage: str, partition: int, rejected: Sequence[tuple[ConsumerRecord, str]]
+) -> list[Outgoing]:
+    """Letters about records on a stage's topic that no stage of ours wrote; nothing else comes of them."""
+    monitor.count_refused([DeadLetterCode.FOREIGN_RECORD] * len(rejected))
+    found = []
+    for record, why in rejected:
+        letter = dead_letter(
+            DeadLetterCode.FOREIGN_RECORD,
+            why,
+            topic=topic,
+            partition=partition,
+            offset=record.offset,
+            append_ms=record.timestamp,
+            stage=stage,
+            key=record.key,
+            value=record.value,
+        )
+        found.append(as_letter(letters, partition, letter))
+    return found
+
+
 class StageEmitter:
     """Emitter of a stage (see `streams.engine.stage.Emitter`).
 
@@ -88,8 +110,7 @@ class StageEmitter:
             monitor.count_refused([code for _, _, code, _ in effects.outlived])
             outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
             outgoing += [self._letter(partition, step, *outlived) for outlived in effects.outlived]
-        outgoing += [self._foreign(partition, record, why) for record, why in rejected]
-        return outgoing
+        return outgoing + foreign(self._letters, self._input, self._stage, partition, rejected)
 
     def _refused(self, partition: int, step: Applied, row: int, code: str, detail: str) -> Outgoing:
         """A row that was a valid event, but cannot be: its bytes are still where its origin says."""
@@ -115,21 +136,6 @@ class StageEmitter:
         )
         return as_letter(self._letters, partition, letter)
 
-    def _foreign(self, partition: int, record: ConsumerRecord, why: str) -> Outgoing:
-        """A record on an internal topic that no stage of ours wrote."""
-        letter = dead_letter(
-            DeadLetterCode.NOT_OBJECT,
-            why,
-            topic=self._input,
-            partition=partition,
-            offset=record.offset,
-            append_ms=record.timestamp,
-            stage=self._stage,
-            key=record.key,
-            value=record.value,
-        )
-        return as_letter(self._letters, partition, letter)
-
 
 class ParametersEmitter:
     """Emitter of the parameters stage: a version of the parameters goes to every partition that uses them."""
@@ -150,13 +156,13 @@ class ParametersEmitter:
         rejected: Sequence[tuple[ConsumerRecord, str]],
         sequence: Callable[[], int],
     ) -> list[Outgoing]:
-        """Records for the versions that the steps made. What no stage of ours wrote is not learned from."""
+        """Records for the versions that the steps made."""
         blocks = [block for step in applied for block in step.effects.blocks]
         outgoing = everyone(blocks, self._users, f"p/{partition}", sequence)
         for step in applied:
             monitor.count_refused([code for _, code, _ in step.effects.dead])
             outgoing += [self._refused(partition, step, code, detail) for _, code, detail in step.effects.dead]
-        return outgoing
+        return outgoing + foreign(self._letters, self._input, "parameters", partition, rejected)
 
     def _refused(self, partition: int, step: Applied, code: str, detail: str) -> Outgoing:
         """A lesson that cannot be learned from: the record that held it is still where it was."""
@@ -180,6 +186,8 @@ class CommunitiesEmitter:
         self._partitions = settings.partitions
         self._sources = topics.BY_SOURCE.name(settings)
         self._vitals = topics.COMMUNITIES.name(settings)
+        self._input = topics.PARTICIPATION.name(settings)
+        self._letters = topics.DEAD_LETTERS.name(settings)
 
     def __call__(
         self,
@@ -188,7 +196,7 @@ class CommunitiesEmitter:
         rejected: Sequence[tuple[ConsumerRecord, str]],
         sequence: Callable[[], int],
     ) -> list[Outgoing]:
-        """Records for what the steps found. What no stage of ours wrote is not looked at."""
+        """Records for what the steps found."""
         blocks = [block for step in applied for block in step.effects.blocks]
         for block in blocks:
             monitor.assigned(block["cl"].tolist())
@@ -196,4 +204,5 @@ class CommunitiesEmitter:
         records = {key: record for step in applied for key, record in step.effects.scores.items()}
         if records:
             monitor.vitals(records.values())
-        return outgoing + [as_json(self._vitals, partition, key, record) for key, record in records.items()]
+        outgoing += [as_json(self._vitals, partition, key, record) for key, record in records.items()]
+        return outgoing + foreign(self._letters, self._input, "communities", partition, rejected)

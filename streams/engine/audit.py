@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.blocks import decode
+from streams.blocks import NotABlockError
 from streams.engine.journal import Journal
 from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Fence, Replica
-from streams.engine.stage import StageSpec, base
+from streams.engine.stage import StageSpec, base, block_of
 
 
 async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) -> Replica:
@@ -41,8 +41,8 @@ async def replayed(
     last = until.offset + (1 if until.cursor else 0)
     async for record in logs.read(spec.input_topic, partition, 0, last + 1):
         try:
-            block = decode(record.value)
-        except (ValueError, KeyError, IndexError, TypeError):
+            block = block_of(spec, record.value)
+        except NotABlockError:
             block = None
         for step in replica.step(record.offset, record.timestamp, block):
             on_step(step)

@@ -18,7 +18,7 @@ import orjson
 from aiokafka import ConsumerRecord
 from xxhash import xxh3_64_hexdigest
 
-from streams.blocks import Block, decode, encode
+from streams.blocks import COLUMNS, Block, NotABlockError, decode, encode
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
 from streams.engine.logs import LogReader
@@ -81,6 +81,7 @@ class StageSpec:
         core: makes the empty state of a partition.
         emit: turns effects into records.
         state_version: raise it when the meaning or layout of the state changes.
+        kinds: the blocks that it reads; any other on its input is none of ours.
         batch_rows: rows after which a micro-batch is made durable.
     """
 
@@ -91,6 +92,7 @@ class StageSpec:
     core: Callable[[int], Core]
     emit: Emitter
     state_version: int
+    kinds: frozenset[str] = frozenset(COLUMNS)
     batch_rows: int = 8192
 
 
@@ -165,7 +167,11 @@ class StagePartition:
         for record in records:
             report.records += 1
             report.last_append_ms = record.timestamp
-            block = _decode(record, rejected)
+            block: Block | None = None
+            try:
+                block = block_of(self.spec, record.value)
+            except NotABlockError as error:
+                rejected.append((record, str(error)))
             for applied in self.replica.step(record.offset, record.timestamp, block):
                 pending.append(applied)
                 report.rows += len(applied.block)
@@ -243,12 +249,12 @@ async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[O
     return both() if loose < ASIDE_BYTES else await asyncio.to_thread(both)
 
 
-def _decode(record: ConsumerRecord, rejected: list[tuple[ConsumerRecord, str]]) -> Block | None:
-    try:
-        return decode(record.value)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        rejected.append((record, repr(error)))
-        return None
+def block_of(spec: StageSpec, value: bytes | None) -> Block:
+    """The block in a record of the stage's input; NotABlockError, in a sentence, for what no stage wrote for it."""
+    block = decode(value)
+    if block.kind not in spec.kinds:
+        raise NotABlockError(f"a block of {block.kind}, which the stage {spec.name} does not read")
+    return block
 
 
 async def base(logs: LogReader, topic: str, partition: int, end: int) -> int:

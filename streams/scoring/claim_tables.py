@@ -102,7 +102,9 @@ CAMP_FIELDS = {
     "A": "i8",  # (W⁺ + W⁻)/D
 }
 CELL_FIELDS = {"camp": "i4", "deny": "i1", "spread": "i1", "W": "i8", "W2": "i8"}
-SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **{f"s{i}": "f4" for i in range(len(SIGNALS))}}
+# By the signal's name: a release with other signals has other columns, and says so instead of mixing them up.
+SNAPSHOT_SIGNALS = tuple(f"signal_{name}" for name in SIGNALS)
+SNAPSHOT_FIELDS = {"c": "i4", "n": "i4", "L": "f4", "A": "f4", **dict.fromkeys(SNAPSHOT_SIGNALS, "f4")}
 SAID_FIELDS = {"c": "i4", "ver": "i8", "verdict": "i1", "t": "i8", "h": "u8"}
 RULING_FIELDS = {**SAID_FIELDS, "first": "i8", "at": "i8"}  # at: origin in `up`
 SAID_TEXTS = ("id", "kind", "url")

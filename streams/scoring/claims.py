@@ -31,6 +31,8 @@ FEW = 8  # claims whose participants are sooner looked for one after the other
 class ClaimsState(PartitionState):
     """Folds stamped events, new stamps, rulings and parameters of the claims of one partition."""
 
+    KINDS = frozenset(("stamped", "corrections", "restamp", "rulings", "params", "tick"))
+
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.data = ClaimTables()

@@ -52,6 +52,8 @@ class GroupsConfig:
 class GroupsState(PartitionState):
     """Folds "joined" and "settled" blocks; answers with "assign" blocks and health records by community."""
 
+    KINDS = frozenset(("joined", "settled", "tick"))
+
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()

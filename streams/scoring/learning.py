@@ -63,10 +63,11 @@ def sane(values: object) -> bool:
 def unfit(block: Block, i: int) -> str:
     """Why a lesson cannot be learned from, "" if it can: a number that is not finite would stay in every version."""
     if int(block["h"][i]) == 0:
-        return "" if sane(block["rw"][i]) else "a tally is no number"
-    signals = block["sig"][i]
-    if len(signals) != len(SIGNALS):
-        return f"{len(signals)} signals instead of {len(SIGNALS)}"
+        counts = block["rw"][i]
+        return "" if len(counts) == KINDS * BANDS * 2 and sane(counts) else f"a tally is no {KINDS * BANDS * 2} numbers"
+    signals, names = block["sig"][i], block.meta.get("signals")
+    if names != list(SIGNALS) or len(signals) != len(SIGNALS):
+        return f"{len(signals)} signals, which another release wrote: {', '.join(names or ['without names'])}"
     if sane([*signals, block["L"][i], block["A"][i], block["al"][i]]):
         return ""
     figures = dict(zip(SIGNALS, signals, strict=True)) | {name: block[name][i] for name in ("L", "A", "al")}
@@ -79,6 +80,8 @@ class Learner:
     A deterministic function of the log: `apply` takes "lessons" blocks, and "params" blocks with an operator's
     switches, which it passes on under the next version.
     """
+
+    KINDS = frozenset(("lessons", "params", "tick"))
 
     def __init__(self) -> None:
         self.state = Table("learner", {"v": "f8"})
@@ -251,23 +254,26 @@ class Learner:
         self._put((name,), np.array([value]))
 
     def _vector(self, name: str, default: Floats) -> Floats:
-        rows = self._find(_numbered(name, len(default)))
-        return default if rows[0] < 0 else self.state["v"][rows]
+        """What was learned of a vector; where an element is new, as that of a new signal is, its default."""
+        rows = self._find(_elements(name, len(default)))
+        if rows.min() >= 0:
+            return self.state["v"][rows]
+        return np.where(rows < 0, default, self.state["v"][rows]) if self.state.size else default
 
     def _set_vector(self, name: str, values: Floats) -> None:
-        self._put(_numbered(name, len(values)), values)
+        self._put(_elements(name, len(values)), values)
 
     def _find(self, names: tuple[str, ...]) -> Ints:
         """Rows of these keys, −1 for what has not been learned yet."""
         rows = self._rows.get(names[0])
         if rows is None:
             rows = self.state.find(names)
-            if rows[0] >= 0:
+            if rows.min() >= 0:
                 self._rows[names[0]] = rows
         return rows
 
     def _put(self, names: tuple[str, ...], values: Floats) -> None:
-        if self._find(names)[0] < 0:
+        if self._find(names).min() < 0:
             self.state.ensure(names)
         rows = self._find(names)
         self.state["v"][rows] = values
@@ -275,6 +281,13 @@ class Learner:
 
 
 @lru_cache(maxsize=64)
-def _numbered(name: str, n: int) -> tuple[str, ...]:
-    """Keys of a vector's elements; of the 26 × 26 precision, making them anew took half of a lesson's time."""
+def _elements(name: str, n: int) -> tuple[str, ...]:
+    """Keys of a vector's elements: of what there is of every signal by the signals' names, else by number.
+
+    By name, so that a release with one more signal finds what was learned of the others, and nothing of the new one.
+    """
+    if name == "precision":
+        return tuple(f"{name}/{one}/{other}" for one in SIGNALS for other in SIGNALS)
+    if name in ("beta", "mean") or name.startswith("recent/"):
+        return tuple(f"{name}/{signal}" for signal in SIGNALS)
     return tuple(f"{name}/{i}" for i in range(n))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.blocks import Block
-from streams.scoring.claim_tables import ClaimTables
+from streams.scoring.claim_tables import SNAPSHOT_SIGNALS, ClaimTables
 from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed, grouped
 from streams.scoring.params import Params
@@ -57,8 +57,8 @@ class Lessons:
         signals = risk_parts(self.tables, claim_rows, self.config, params).signals
         table["c"][rows], table["n"][rows] = claim_rows, claims["parts"][claim_rows]
         table["L"][rows], table["A"][rows] = from_fixed(claims["L"][claim_rows]), from_fixed(claims["A"][claim_rows])
-        for i in range(len(SIGNALS)):
-            table[f"s{i}"][rows] = signals[:, i]
+        for i, name in enumerate(SNAPSHOT_SIGNALS):
+            table[name][rows] = signals[:, i]
         claims["aged"][claim_rows] |= 1 << bit
         table.touch(rows)
         claims.touch(claim_rows)
@@ -87,10 +87,10 @@ class Lessons:
             "L": table["L"][at].astype(np.float64),
             "A": table["A"][at].astype(np.float64),
             "al": claims["alarm"][of].astype(np.float64),
-            "sig": np.stack([table[f"s{i}"][at] for i in range(len(SIGNALS))], axis=1).tolist(),
+            "sig": np.stack([table[name][at] for name in SNAPSHOT_SIGNALS], axis=1).tolist(),
             "rw": [[] for _ in of],
             "w": np.zeros(len(of), np.int64),
-        })  # fmt: skip
+        }, {"signals": list(SIGNALS)})  # fmt: skip
 
     def tallies(self, part_rows: Ints, old: tuple[Small, Small], new: tuple[Small, Small]) -> Block | None:
         """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.

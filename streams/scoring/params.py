@@ -78,7 +78,9 @@ def apply_params(table: Table, block: Block) -> Params:
     version = float(block.meta.get("version", 0))
     if version < current.version:
         return current
-    values = {n: float(v) for n, v in block.meta.get("values", {}).items() if n in NAMES and n != "version"}
+    values = {
+        n: float(v) for n, v in block.meta.get("values", {}).items() if n in NAMES and n != "version" and v is not None
+    }
     values["version"] = version
     rows, _ = table.ensure(list(values))
     table["v"][rows] = list(values.values())

@@ -75,6 +75,8 @@ PAIR_FIELDS = {
 class SourcesState(PartitionState):
     """Folds events, credits, assignments and parameters of the sources of one partition."""
 
+    KINDS = frozenset(("events", "credits", "assign", "params", "tick"))
+
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.sources = Table("sources", SOURCE_FIELDS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import orjson
+import pytest
+from aiokafka import ConsumerRecord
 
-from streams import topics
-from streams.agents.emit import ParametersEmitter, StageEmitter
+from streams import metrics, topics
+from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmitter
 from streams.blocks import Block
 from streams.engine.replica import Applied
+from streams.engine.stage import Emitter
 from streams.scoring.effects import Effects
 from streams.scoring.learning import Learner
 from streams.settings import Settings
@@ -38,3 +41,33 @@ def test_a_ruling_that_was_held_in_vain_is_a_letter_about_the_record_that_held_i
     told = orjson.loads(letter.value)
     assert (told["topic"], told["partition"], told["offset"]) == (topics.RULINGS.name(settings), 3, 41)
     assert (told["code"], told["stage"]) == ("unknown_claim", "claims")
+
+
+SETTINGS = Settings()
+SOURCES = StageEmitter(
+    SETTINGS, "sources", topics.BY_SOURCE.name(SETTINGS), "s", topics.BY_CLAIM, "c", topics.SOURCE_SCORES
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "topic", "emit"),
+    [
+        ("sources", topics.BY_SOURCE, SOURCES),
+        ("parameters", topics.LESSONS, ParametersEmitter(SETTINGS)),
+        ("communities", topics.PARTICIPATION, CommunitiesEmitter(SETTINGS)),
+    ],
+)
+def test_what_no_stage_of_ours_wrote_is_a_letter_of_every_stage_and_counted(
+    stage: str, topic: topics.Topic, emit: Emitter
+) -> None:
+    def counted() -> float:
+        return metrics.REGISTRY.get_sample_value("credence_dead_letters_total", {"code": "foreign_record"}) or 0.0
+
+    before = counted()
+    strange = ConsumerRecord(topic.name(SETTINGS), 0, 9, 1_700_000_000_000, 1, b"k", b"hello", None, 1, 5, ())
+    (letter,) = emit(0, [], [(strange, "no block")], lambda: 1)
+    assert letter.value is not None
+    told = orjson.loads(letter.value)
+    assert (told["code"], told["stage"], told["detail"]) == ("foreign_record", stage, "no block")
+    assert (told["topic"], told["offset"], told["raw_length"]) == (topic.name(SETTINGS), 9, 5)
+    assert counted() == before + 1

@@ -34,7 +34,7 @@ def lessons(
         "sig": [signals for _, signals in rows] + [[]] * m,
         "rw": [[]] * n + [row + [0] * (18 - len(row)) for row in counts],
         "w": np.full(n + m, 20, np.int64),
-    })  # fmt: skip
+    }, {"signals": list(SIGNALS)})  # fmt: skip
 
 
 def drawn(seed: int, n: int, effect: float) -> list[tuple[bool, list[float]]]:
@@ -108,7 +108,7 @@ def test_what_nets_do_now_outweighs_what_they_did_for_long() -> None:
 def test_verdicts_that_can_be_predicted_are_believed_whole() -> None:
     learner = Learner()
     learner.apply(lessons(drawn(0, 200, 2.0)), 0)
-    learned = learner.state["v"][learner.state.find([f"beta/{i}" for i in range(len(SIGNALS))])]
+    learned = learner.state["v"][learner.state.find([f"beta/{name}" for name in SIGNALS])]
     assert learner.values()["risk_history"] == learned[SIGNALS.index("history")]
 
 
@@ -236,3 +236,34 @@ def test_flags_that_prove_right_too_seldom_raise_the_threshold_and_an_operator_m
     default = Params().flag_z
     assert good.values()["flag_z"] < default < strict.values()["flag_z"]
     assert poor.values()["flag_z"] > high
+
+
+def test_a_state_that_lacks_a_signal_gives_it_its_prior_and_keeps_what_was_learned_of_the_others() -> None:
+    """As after an upgrade to a release with one more signal: it began at 0, without a word."""
+    taught, older = Learner(), Learner()
+    taught.apply(lessons(drawn(0, 200, 2.0)), 0)
+    kept = [(str(key), row) for key, row in taught.state.items() if "/vote" not in str(key)]
+    rows, _ = older.state.ensure([key for key, _ in kept])
+    older.state["v"][rows] = taught.state["v"][[row for _, row in kept]]
+    (before, _), (after, precision) = taught._weights(), older._weights()
+    for i, name in enumerate(SIGNALS):
+        new = name in ("vote", "vote_unknown")
+        assert after[i] == (PRIOR_WEIGHTS[i] if new else before[i]), name
+    assert np.linalg.eigvalsh(precision).min() > 0
+    older.apply(lessons(drawn(1, 20, 2.0)), 0)
+    assert all(np.isfinite(value) for value in older.values().values())
+
+
+def test_lessons_with_other_signals_are_refused_by_name_and_not_read_by_position() -> None:
+    learner, block = Learner(), lessons(drawn(0, 20, 2.0))
+    block.meta["signals"] = [*SIGNALS[1:], SIGNALS[0]]
+    ((row, code, detail),) = learner.apply(block, 0).dead
+    assert (row, code) == (0, "out_of_range")
+    assert "another release" in detail
+    assert len(learner.state) == 0
+
+
+def test_a_tally_of_another_size_is_refused() -> None:
+    block = lessons([], [[1, 0]])
+    block.columns["rw"][0].append(1)
+    assert [code for _, code, _ in Learner().apply(block, 0).dead] == ["out_of_range"]
