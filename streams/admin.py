@@ -14,8 +14,10 @@ class TopicsError(Exception):
 
 def unreachable(broker: str, error: BaseException) -> TopicsError:
     """What to say when Kafka does not answer."""
+    # That no server answered is all that this one says, in the client's words.
+    why = "" if "Unable to bootstrap" in str(error) else f": {error!r}"
     return TopicsError(
-        f"cannot reach Kafka at {broker}: {error!r}. Is it running (`credence broker status`), "
+        f"cannot reach Kafka at {broker}{why}. Is it running (`credence broker status`), "
         "and are CREDENCE_BROKER and the security settings right?"
     )
 

@@ -32,7 +32,7 @@ from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.scoring.groups import GroupsState
 from streams.scoring.learning import Learner
-from streams.settings import Settings, client_kwargs, faust_credentials
+from streams.settings import Settings, client_kwargs, faust_credentials, servers
 from streams.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -304,7 +304,7 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, comm
     app = CredenceApp(
         settings,
         specs,
-        broker=";".join(f"kafka://{host}" for host in settings.broker.split(",")),
+        broker=";".join(f"kafka://{host}" for host in servers(settings.broker)),
         broker_credentials=faust_credentials(settings),
         consumer_max_fetch_size=FETCH_BYTES,
         broker_session_timeout=settings.session_timeout_ms / 1000,

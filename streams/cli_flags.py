@@ -14,6 +14,7 @@ from streams.api.records import Entry, Reader
 from streams.blocks import Block, encode
 from streams.broker import BrokerError, resolve
 from streams.console import Kafka, err, escape, foreseen, moment, out, print_json, say
+from streams.engine.clients import started
 from streams.engine.progress import ProgressBoard
 from streams.events import FlagAction
 from streams.reading import why_flagged, why_retracted
@@ -114,13 +115,9 @@ async def _send(settings: Settings, values: dict[str, float]) -> bool:
     """Whether the parameters stage has published the version that holds these values."""
     client = client_kwargs(settings)
     block = Block("params", "o/0", time.time_ns() // 1_000_000, {}, {"values": values})
-    producer = AIOKafkaProducer(**client, acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
+    async with started(AIOKafkaProducer, client, acks="all", enable_idempotence=True) as producer:
         topic = topics.LESSONS.name(settings)
         sent = await producer.send_and_wait(topic, encode(block), partition=PARAMETERS_PARTITION)
-    finally:
-        await producer.stop()
     board = ProgressBoard(client, topics.PROGRESS.name(settings))
     await board.start(publish=False)
     try:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from streams import topics
 from streams.dataset import Dataset, Release
+from streams.engine.clients import started
 from streams.idle import STALL_S, Standstill
 from streams.settings import Settings, client_kwargs
 from streams.topics import partition_of
@@ -142,24 +143,18 @@ class Replay:
         """
         self._began = time.perf_counter()
         settings = self._settings
-        producer = AIOKafkaProducer(
-            **client_kwargs(settings), enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=8 << 20,
-            metadata_max_age_ms=GROWN_MS,
-        )  # fmt: skip
-        await producer.start()
-        try:
-            async with self._standstill:
-                events = Publisher(producer, topics.EVENTS.name(settings))
-                rulings = Publisher(producer, topics.RULINGS.name(settings))
-                row = 0
-                for position, due in self._due():
-                    await self._events(events, row, position)
-                    await self._rulings(rulings, due)
-                    row = position
-                await self._events(events, row, len(self._data))
-                await self._wait()
-        finally:
-            await producer.stop()
+        options = {"enable_idempotence": True, "max_batch_size": BATCH_BYTES, "max_request_size": 8 << 20}
+        client = client_kwargs(settings) | {"metadata_max_age_ms": GROWN_MS}
+        async with started(AIOKafkaProducer, client, **options) as producer, self._standstill:
+            events = Publisher(producer, topics.EVENTS.name(settings))
+            rulings = Publisher(producer, topics.RULINGS.name(settings))
+            row = 0
+            for position, due in self._due():
+                await self._events(events, row, position)
+                await self._rulings(rulings, due)
+                row = position
+            await self._events(events, row, len(self._data))
+            await self._wait()
         return self._status
 
     def _due(self) -> list[tuple[int, list[Release]]]:

@@ -106,15 +106,39 @@ class Settings:
             if (text := environ.get(PREFIX + declared.name.upper())) is not None:
                 values[declared.name] = _parse(declared, text)
         values.update({name: value for name, value in overrides.items() if value is not None})
+        if overrides.get("broker") == "":  # a variable of a script that is not set: not the embedded one by mistake
+            raise SettingsError(_no_server(""))
         return cls(**values)
 
     def __post_init__(self) -> None:
         for declared in dataclasses.fields(self):
             _check(declared, getattr(self, declared.name))
+        if self.broker:
+            servers(self.broker)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with these changes."""
         return dataclasses.replace(self, **changes)
+
+
+def servers(broker: str) -> list[str]:
+    """The addresses in a list with commas; a port that is left out is Kafka's own. Raises SettingsError.
+
+    >>> servers("kafka-1:9092, kafka-2, [::1]:9092")
+    ['kafka-1:9092', 'kafka-2', '[::1]:9092']
+    """
+    found = [server.strip() for server in broker.split(",")]
+    for server in found:
+        matched = re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?", server)
+        if matched is None or not 0 < int(matched[1] or 9092) < 1 << 16:
+            raise SettingsError(_no_server(server))
+    return found
+
+
+def _no_server(text: str) -> str:
+    return (
+        f"{PREFIX}BROKER, or --broker, names {text!r}, which is no server: write host:port, with commas between several"
+    )
 
 
 def parse_duration_ms(text: str) -> int:
@@ -183,7 +207,7 @@ def client_kwargs(settings: Settings) -> dict[str, Any]:
     if not settings.broker:
         raise SettingsError("no Kafka is named: set CREDENCE_BROKER, or resolve the embedded one first")
     kwargs: dict[str, Any] = {
-        "bootstrap_servers": settings.broker.split(","),
+        "bootstrap_servers": servers(settings.broker),
         "security_protocol": settings.security_protocol,
         "ssl_context": ssl_context(settings),
     }

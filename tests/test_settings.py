@@ -79,3 +79,24 @@ def test_a_certificate_that_cannot_be_read_names_the_settings() -> None:
 def test_clients_without_a_broker_are_refused() -> None:
     with pytest.raises(SettingsError, match="CREDENCE_BROKER"):
         client_kwargs(Settings())
+
+
+@pytest.mark.parametrize(
+    "broker",
+    ["not a host", "host:", "host:0", "host:99999", "host:many", "http://x", "kafka://x:1", "a:1,,b:2", ",", " "],
+)
+def test_an_address_that_makes_no_sense_is_refused_at_once_and_names_the_setting(broker: str) -> None:
+    for given in ({"environ": {"CREDENCE_BROKER": broker}}, {"environ": {}, "broker": broker}):
+        with pytest.raises(SettingsError, match=r"CREDENCE_BROKER, or --broker, names .* write host:port"):
+            Settings.from_env(**given)  # type: ignore[arg-type]
+
+
+def test_an_empty_address_is_the_embedded_kafka_by_the_environment_and_a_mistake_by_argument() -> None:
+    assert Settings.from_env({"CREDENCE_BROKER": ""}).broker == ""
+    with pytest.raises(SettingsError, match="names ''"):
+        Settings.from_env({}, broker="")
+
+
+@pytest.mark.parametrize("broker", ["kafka-1:9092,kafka-2:9092", "kafka", "my_kafka:1", "10.0.0.7:9092", "[::1]:65535"])
+def test_addresses_that_make_sense_are_taken(broker: str) -> None:
+    assert client_kwargs(Settings(broker=broker))["bootstrap_servers"] == broker.split(",")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from streams.admin import unreachable
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.funcName != "bootstrap"
+
+
+# What a client says when it finds no Kafka is in the error that it raises, and commands show that.
+logging.getLogger("aiokafka").addFilter(_is_news)
 
 
 @asynccontextmanager
