@@ -92,7 +92,7 @@ def test_every_command_reads_them(run: Run, squeezed: Settings) -> None:
 
 async def test_so_do_the_recount_and_what_waits_for_a_standstill(squeezed: Settings) -> None:
     names = [topic.name(squeezed) for topic in (topics.EVENTS, topics.RULINGS, topics.DEAD_LETTERS)]
-    counted = await recount(client_kwargs(squeezed), *names, 1)
+    counted = await recount(client_kwargs(squeezed), *names)
     assert {name: found.events for name, found in counted.claims.items()} == {"c": 1}
     async with Standstill(squeezed) as standstill:
         assert standstill.board.applied("claims", 0) == 7
