@@ -33,6 +33,8 @@ def characters(value: bytes) -> tuple[bytes, set[Mend]]:
     except UnicodeDecodeError:
         value = value.decode("utf-8", "replace").encode()
         mends.add(Mend.NOT_UTF8)
+    if b"\\ud" not in value.lower():  # most long texts have no such escape, and searching costs them the most
+        return value, mends
     whole = _escapes.sub(lambda found: _HALF if found[2] else found[0], value)
     if whole != value:
         mends.add(Mend.HALF_CHARACTER)

@@ -12,44 +12,12 @@ from hypothesis import strategies as st
 from load_tests.hostile import EVENT_MENDS, good_event, good_ruling, mutated
 from streams import blocks
 from streams.codec import Limits, decode_events, decode_rulings, of_reject
-from streams.events import EVENT as EVENT_RECORD
 from tests.codec.fetched import EVENT, NOW_MS, RULING, fetched
+from tests.codec.hostile_inputs import events, run
 from tests.codec.reference_codec import reference_row
 
 LIMITS = Limits()
 
-plain_values = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**63), 2**64 - 1),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=12),
-    st.sampled_from(
-        [
-            "post",
-            "delete",
-            "update",
-            "deny",
-            "",
-            "x" * 256,
-            "x" * 257,
-            "a\0",
-            NOW_MS,
-            NOW_MS + 10**8,
-            float(NOW_MS),
-            1.0,
-        ]
-    ),
-)
-values = st.recursive(
-    plain_values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-)
-fields = st.sampled_from([f.name for f in EVENT_RECORD.fields] + ["?"])
-events = st.builds(
-    lambda seed, changes: good_event(random.Random(seed), NOW_MS) | changes,
-    st.integers(0, 10**6),
-    st.dictionaries(fields, values, max_size=2),
-)
 seeds = st.integers(0, 2**32)
 keys = st.one_of(st.none(), st.binary(max_size=4))
 
@@ -119,3 +87,12 @@ def test_any_mutation_of_a_ruling_is_a_row_or_a_reject(seed: int) -> None:
 def test_the_examples_of_these_tests_are_valid() -> None:
     assert reference_row(orjson.dumps(EVENT), None, NOW_MS) is not None
     assert not decode_rulings([fetched(RULING)], 0, LIMITS)[1]
+
+
+def test_thousands_of_hostile_inputs_are_each_what_they_must_become() -> None:
+    """`python -m tests.codec.hostile_inputs` does the same with a million."""
+    tally = run(20_000, 3)
+    assert tally.faults == []
+    assert tally.rows.total() + tally.letters.total() == tally.inputs.total() == 20_000
+    assert len(tally.letters) > 15
+    assert len(tally.mended) == 4
