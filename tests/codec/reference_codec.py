@@ -38,7 +38,8 @@ def reference_row(value: bytes | None, key: bytes | None, append_ms: int) -> dic
     for name in TELLING:
         if not isinstance(event.get(name), str):
             event[name] = None
-    if _depth(event) > 64 or not _sane_clock(event, append_ms) or not IS_VALID(event):
+    named = {name: event[name] for name in NAMING if name in event}
+    if _depth(event) > 64 or not _sane_clock(event, append_ms) or not IS_VALID(named):
         return None
     stance, kind = event.get("stance"), event["kind"]
     if stance is None and kind in ("post", "reshare"):
