@@ -6,7 +6,6 @@ claim's partition, read as a worker would recover it; no worker is asked, and no
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from streams.app import stage_specs
@@ -14,7 +13,7 @@ from streams.engine.audit import recovered
 from streams.engine.logs import LogReader
 from streams.scoring import ClaimsState
 from streams.settings import Settings, client_kwargs
-from streams.topics import CLAIMS_CHANGELOG, partition_of, states
+from streams.topics import ALL, internal_count, partition_of
 
 
 async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | None:
@@ -37,13 +36,14 @@ async def rulings(settings: Settings, claim_id: str) -> list[dict[str, Any]]:
 
 async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
     """The state of the claim's partition; None where there are no topics yet."""
-    (changelog,) = await asyncio.to_thread(states, settings.broker, settings, [CLAIMS_CHANGELOG])
-    if not changelog.partitions:
-        return None
     spec = stage_specs(settings)["claims"]
-    partition = partition_of(claim_id, changelog.partitions)
     async with LogReader(client_kwargs(settings)) as logs:
-        _, end = (await logs.bounds(spec.changelog_topic, changelog.partitions))[partition]
+        there = await logs.partitions(topic.name(settings) for topic in ALL)
+        if spec.changelog_topic not in there:
+            return None
+        count = internal_count(there, settings)
+        partition = partition_of(claim_id, count)
+        _, end = (await logs.bounds(spec.changelog_topic, count))[partition]
         core: Any = (await recovered(logs, spec, partition, end)).core
     state: ClaimsState = core
     return state

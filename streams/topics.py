@@ -294,13 +294,21 @@ def installed(settings: Settings) -> Settings:
     """
     with Admin(settings.broker, settings) as admin:
         there = admin.partitions([topic.name(settings) for topic in ALL])
+    return settings.replace(partitions=internal_count(there, settings))
+
+
+def internal_count(there: Mapping[str, int], settings: Settings) -> int:
+    """The number of partitions of the internal topics, of the counts of those topics that are there.
+
+    Raises TopicsError where there are none, and where they do not all have the same number.
+    """
     if not (usual := _usual(there, settings)):
         raise TopicsError(
             f"no topic of Credence is there{f' under {settings.namespace}' if settings.namespace else ''}: run "
             "`credence topics create`, or check CREDENCE_NAMESPACE"
         )
     _one_count(there, settings)
-    return settings.replace(partitions=usual)
+    return usual
 
 
 def _usual(there: Mapping[str, int], settings: Settings) -> int:

@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from streams.engine.logs import LogReader
 from streams.settings import Settings, client_kwargs
-from streams.topics import Topic, TopicsError, partition_of
+from streams.topics import ALL, Topic, TopicsError, internal_count, partition_of
 
 # Keys that begin so are marks of the engine: claims of ownership and fences.
 MARK = b"\x00"
@@ -83,16 +83,13 @@ class Reader:
 
     async def _wanted(self) -> list[TopicPartition]:
         """The partitions to read."""
-        there = await self._logs.partitions(self._topics)
+        there = await self._logs.partitions(topic.name(self._settings) for topic in ALL)
         if missing := [name for name in self._topics if name not in there]:
             raise TopicsError(
                 f"{', '.join(missing)} not there: run `credence topics create`, or check CREDENCE_NAMESPACE"
             )
-        wanted = []
-        for name, count in there.items():
-            only = None if self._key is None else partition_of(self._key, count)
-            wanted += [TopicPartition(name, p) for p in range(count) if only in (None, p)]
-        return wanted
+        only = None if self._key is None else partition_of(self._key, internal_count(there, self._settings))
+        return [TopicPartition(name, p) for name in self._topics for p in range(there[name]) if only in (None, p)]
 
     async def _probe(self) -> None:
         self._probed = (time.monotonic(), await self._logs.ends(self._partitions))

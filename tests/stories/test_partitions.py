@@ -166,8 +166,7 @@ def test_an_internal_topic_that_grew_is_named_and_reset_rebuilds_everything_from
         worker.kill()
     said = " ".join(log.read_text().split())
     assert f"{name} has more than its {THERE} partitions" in said
-    for command in ("worker", "verify", "replay"):
-        more = [str(data_set(tmp_path / "data"))] if command == "replay" else []
+    for command, *more in (["worker"], ["verify"], ["replay", str(data_set(tmp_path / "data"))], ["explain", "c0"]):
         status, _, said = credence(settings, command, *more)
         assert status == 1
         assert f"{name} has 3 partitions, and the other internal topics have {THERE}" in said
