@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from streams.broker import BrokerError
-from streams.cli_replay import Lag, parse_lag, parse_speed
+from streams.cli_replay import LabelsMeant, Lag, parse_lag, parse_meant, parse_speed
 from streams.console import PLAIN_WIDTH, Kafka, foreseen, print_json
 from streams.settings import Settings, SettingsError
 from streams.topics import TopicsError
@@ -29,6 +29,7 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object at the end; the rest to stderr.")
     ] = False,
+    labels: LabelsMeant = None,
     speed: Annotated[str, typer.Option("--speed", metavar="X|max", help="Event time by wall time.")] = "max",
     verdict_lag: Lag = None,
     broker: Kafka = None,
@@ -48,6 +49,8 @@ def demo(
     from streams.idle import StalledError
     from streams.replay import PublishError
 
+    if labels and data is None:
+        raise typer.BadParameter("says what the labels of a data set mean: give it with --data", param_hint="--labels")
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r}: sizes are {', '.join(SIZES)}", param_hint="--size")
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -59,7 +62,9 @@ def demo(
     with foreseen(*expected):
         lag_ms = None if verdict_lag is None else parse_lag(verdict_lag)
         settings = Settings.from_env(broker=broker, verdict_lag_ms=lag_ms)
-        result = run(Asked(settings, data, size, parse_speed(speed), once or as_json, check), console)
+        result = run(
+            Asked(settings, data, size, parse_speed(speed), once or as_json, check, parse_meant(labels)), console
+        )
     if as_json:
         print_json(result)
     verify = result.get("verify", {})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.cli_replay import LabelsMeant, parse_meant
 from streams.console import err, foreseen, out, print_json
 from streams.settings import parse_duration_ms
 
@@ -44,6 +45,7 @@ def evaluate(
     ] = 1,
     baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
     ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
+    labels: LabelsMeant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk and score over time.")
@@ -51,9 +53,9 @@ def evaluate(
 ) -> None:
     """Score a data set prequentially, without a broker, beside ten baselines.
 
-    A set of cascades has events.csv[.gz] (ts,kind,claim_id,event_id,parent_id,user_id[,stance,text]), claims.csv
-    (claim_id,label) and perhaps groups.csv (claim_id,group_id). An answer set has NAME_answer.csv[.gz]
-    (question,worker,answer) and NAME_truth.csv (question,truth).
+    A set of cascades has events.csv[.gz] and claims.csv as for `credence replay`, and perhaps groups.csv
+    (claim_id,group_id); rows that the stream would refuse are left out, and told at the end. An answer set has
+    NAME_answer.csv[.gz] (question,worker,answer) and NAME_truth.csv (question,truth).
 
     Example: credence evaluate data/twitter16 --verdict-lag 24h --json
     """
@@ -67,6 +69,8 @@ def evaluate(
             if answered or ablate or seeds > 1:
                 raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
             library()
+        if labels and (answered or ":" in source):
+            raise ValueError("--labels says what the labels of claims.csv mean, and here there is none")
         if answered:
             _answers(Path(source), as_json, tell)
             return
@@ -79,6 +83,7 @@ def evaluate(
             share=share,
             baselines=_chosen(baselines, tuple(BASELINES)),
             seed=seed,
+            labels=parse_meant(labels),
         )
         if seeds > 1:
             _seeds(source, options, seeds, as_json, tell)
@@ -112,7 +117,7 @@ def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell)
 def _cascades(source: str, options: Options, ablate: bool, as_json: bool, tell: Tell) -> Evaluation | None:
     from streams.evaluate import ablation, report, run
 
-    data = run.load(source, options.seed)
+    data = run.load(source, options.seed, options.labels)
     if ablate:
         without = ablation.ablate(data, options, tell)
         if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,16 @@ def parse_lag(text: str) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
+def parse_meant(text: str | None) -> dict[str, str]:
+    """Label → verdict, of what --labels says; empty for None. Raises typer.BadParameter."""
+    from streams.labels import parse_labels
+
+    try:
+        return parse_labels(text or "")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--labels") from error
+
+
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder with events.csv[.gz] and claims.csv[.gz].", file_okay=False)
 ]
@@ -53,11 +64,26 @@ Lag = Annotated[
     ),
 ]  # fmt: skip
 
+LabelsMeant = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="LABEL=VERDICT,…",
+        help="What labels mean: true, false or none, as in 0=false,1=true. Common words are understood without.",
+    ),
+]  # fmt: skip
+
 
 def replay(
     directory: Directory,
     speed: Speed = "max",
     verdict_lag: Lag = None,
+    labels: LabelsMeant = None,
+    patience: Annotated[
+        str | None,
+        typer.Option(
+            help="How long a stage may have work and do none of it.", show_default="2m, or CREDENCE_PATIENCE_MS"
+        ),
+    ] = None,
     broker: Kafka = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -65,20 +91,28 @@ def replay(
 
     It waits for each verdict's credits before it goes on, so a worker must run. Publishing again changes nothing.
 
-    Columns of events.csv: ts (unix seconds), kind, claim_id, event_id, parent_id, user_id, and where known stance,
-    text, url, community_id, lang. Of claims.csv: claim_id, label (true and false have a verdict).
+    Columns of events.csv: ts (seconds or milliseconds since 1970, or ISO 8601: one of them in the whole file), kind,
+    claim_id, event_id, parent_id, user_id, and where known stance, text, url, community_id, lang. Of claims.csv:
+    claim_id, label; two that differ for one claim are an error. Rows that the stream would refuse are not published:
+    the report ends with them and the reason, and with what became a dead letter all the same.
 
-    Example: credence replay ~/data/rumours --speed 3600 --verdict-lag 12h
+    Labels: true, real, mostly true and the like are the verdict true; false, fake, hoax, pants on fire and the like
+    are false; unverified, mixture, non-rumour and the like are none. Others, such as 0, 1 and rumour, are not guessed
+    at: --labels says what they mean.
+
+    Example: credence replay ~/data/rumours --speed 3600 --verdict-lag 12h --labels 0=false,1=true
     """
     from streams import dataset
     from streams.csvfiles import DatasetError
+    from streams.findings import in_words
     from streams.idle import StalledError
     from streams.replay import PublishError, Replay
 
-    pace = parse_speed(speed)
+    pace, meant = parse_speed(speed), parse_meant(labels)
+    lag_ms, patience_ms = (None if text is None else parse_lag(text) for text in (verdict_lag, patience))
     with foreseen(BrokerError, SettingsError, TopicsError, DatasetError, StalledError, PublishError):
-        settings = resolve(Settings.from_env(broker=broker, verdict_lag_ms=verdict_lag and parse_lag(verdict_lag)))
-        data = dataset.read(directory)
+        settings = resolve(Settings.from_env(broker=broker, verdict_lag_ms=lag_ms, patience_ms=patience_ms))
+        data = dataset.read(directory, meant)
         topics.create(settings.broker, settings)
         with ReplayBar(err, len(data)) as bar:
             done = asyncio.run(Replay(settings, data, settings.verdict_lag_ms, pace, bar.show).run())
@@ -86,12 +120,26 @@ def replay(
     if as_json:
         print_json(
             {"events": done.events, "verdicts": done.verdicts, "seconds": done.seconds, "events_per_s": rate,
-             "waits": done.waits, "waited_s": done.waited_s}
+             "waits": done.waits, "waited_s": done.waited_s, "dead_letters": done.dead_letters,
+             **data.findings.as_dict()}
         )  # fmt: skip
-    else:
-        typer.echo(
-            f"{done.events:,} events and {done.verdicts:,} verdicts published and applied in {done.seconds:.1f} s "
-            f"({rate:,.0f} events/s; {done.waited_s:.1f} s of it waiting for credits)"
+        return
+    typer.echo(
+        f"{done.events:,} events and {done.verdicts:,} verdicts published and "
+        f"{'read' if done.dead_letters else 'applied'} in {done.seconds:.1f} s "
+        f"({rate:,.0f} events/s; {done.waited_s:.1f} s of it waiting for credits)"
+    )
+    for sentence in (*letters_in_words(done.dead_letters), *in_words(data.findings.as_dict())):
+        typer.echo(sentence)
+
+
+def letters_in_words(dead_letters: Mapping[str, int]) -> Iterator[str]:
+    """What became dead letters although it was published; nothing where nothing did."""
+    if dead_letters:
+        codes = ", ".join(f"{code} {count:,}" for code, count in dead_letters.items())
+        yield (
+            f"{sum(dead_letters.values()):,} of them were refused and are dead letters: {codes}. "
+            "`credence dead-letters list` shows them."
         )
 
 
@@ -126,7 +174,8 @@ class ReplayBar:
         """Show how far it is."""
         at = datetime.fromtimestamp(status.event_ms / 1000, UTC)
         note = f"{at:%Y-%m-%d %H:%M}  {status.verdicts}/{status.verdicts_total} verdicts"
-        note += "  waiting for credit" if status.waiting else ""
+        if status.waiting:
+            note += f"  waiting for {status.waiting_for or 'credit'}"
         self._bar.update(self._task, completed=status.events, note=f"{note:<56}")
         if not self._console.is_terminal and status.seconds - self._told_s >= self.EVERY_S:
             self._told_s = status.seconds

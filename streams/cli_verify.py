@@ -12,7 +12,7 @@ from rich.table import Table
 
 from streams import topics
 from streams.broker import BrokerError, resolve
-from streams.cli_replay import parse_lag
+from streams.cli_replay import LabelsMeant, parse_lag, parse_meant
 from streams.console import Kafka, err, foreseen, out, print_json
 from streams.csvfiles import DatasetError
 from streams.settings import Settings, SettingsError
@@ -29,6 +29,7 @@ def verify(
         typer.Option(metavar="DIR", file_okay=False, help="Data set that was replayed: count over its files, too."),
     ] = None,
     verdict_lag: Annotated[str | None, typer.Option(help="With --data: how late its verdicts were.")] = None,
+    labels: LabelsMeant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check that the live state is what the logs say, and that nothing was lost or counted twice.
@@ -39,6 +40,7 @@ def verify(
 
     Example: credence verify --json
     """
+    meant = parse_meant(labels)
     with foreseen(BrokerError, SettingsError, TopicsError, DatasetError):
         settings = resolve(Settings.from_env(broker=broker))
         if verdict_lag is not None:
@@ -50,7 +52,7 @@ def verify(
         with Progress(*columns, console=err, transient=True) as bar:
             task = bar.add_task("verify", total=1.0)
             say = lambda what, share: bar.update(task, description=what, completed=share)  # noqa: E731
-            report = asyncio.run(check(settings, say, data))
+            report = asyncio.run(check(settings, say, data, meant))
     if as_json:
         print_json(report.as_dict())
     else:

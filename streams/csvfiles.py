@@ -10,12 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-import numpy.typing as npt
-
 Columns = dict[str, list[str]]
 
-SECONDS_MAX = 4.2e9  # the year 2103; no clock in milliseconds since 1970 is as low, but for the first seven weeks
+FIRST_ROW = 2  # number of the row after the header, as an editor counts where no cell has a line break
 CHUNK_ROWS = 512  # fewer than Python lets live before it looks for garbage among them
 NAMES_FEW = 32_768  # of a column, that are shared however seldom they have repeated so far
 FIELD_CHARS_MAX = 1 << 30  # the csv module's own bound, 128 KiB, is below the longest posts of some platforms
@@ -61,7 +58,7 @@ def _columns(path: Path, rows: Iterator[list[str]], required: Sequence[str], wan
     places = {name: head.index(name) for name in (*required, *wanted) if name in head}
     columns: Columns = {name: [] for name in places}
     known: dict[str, dict[str, str] | None] = {name: {} for name in places}
-    line = 2
+    line = FIRST_ROW
     while chunk := list(islice(rows, CHUNK_ROWS)):
         kept = list(filter(None, chunk))
         if set(map(len, kept)) - {len(head)}:
@@ -92,21 +89,3 @@ def words(column: Sequence[str]) -> list[str]:
     """
     plain = {cell: cell.strip().lower() for cell in set(column)}
     return [plain[cell] for cell in column]
-
-
-def times_ms(column: Sequence[str], path: Path) -> npt.NDArray[np.int64]:
-    """[rows] unix seconds as ms.
-
-    Raises:
-        DatasetError: a cell is no finite number, or lies beyond the year 2100.
-    """
-    try:
-        seconds = np.array(column, np.float64)
-    except ValueError as bad:
-        raise DatasetError(f"{path}: `ts` must be unix seconds: {bad}") from bad
-    good = np.isfinite(seconds) & (np.abs(seconds) < SECONDS_MAX)
-    if not good.all():
-        row = int(np.argmin(good))
-        hint = " (milliseconds? Divide them by 1000)" if abs(seconds[row]) >= SECONDS_MAX else ""
-        raise DatasetError(f"{path}: `ts` must be unix seconds; data row {row + 1} has {column[row]}{hint}")
-    return np.asarray(np.round(seconds * 1000), np.int64)

@@ -1,22 +1,33 @@
 """Data sets on disk: `events.csv[.gz]` and `claims.csv[.gz]`, read into columns in the order of their replay.
 
 Events: `ts,kind,claim_id,event_id,parent_id,user_id` and, where known, `stance,text,url,community_id,lang`; `ts` in
-unix seconds, `parent_id` empty at a root. Claims: `claim_id,label`; a label true or false has a verdict, any other has
-none. Further columns are not looked at.
+seconds or milliseconds since 1970 or in ISO 8601, `parent_id` empty at a root. Claims: `claim_id,label`
+(`streams.labels` says what labels mean). Further columns are not looked at.
+
+What the stream would refuse is no event here either: it is left out, counted, and told with its row. Repeats stay, for
+the stream to drop, and are counted, too.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from streams.csvfiles import read_table, times_ms, words
-from streams.events import EVENT, RULING
+from streams.codec import Limits, decode_events
+from streams.codec.doubts import doubtful
+from streams.csvfiles import FIRST_ROW, DatasetError, find, read_table, words
+from streams.events import EVENT, RULING, DeadLetterCode, Kind
+from streams.findings import Findings, refusals
+from streams.labels import FALSE, TRUE, read_labels
+from streams.times import Times, read_times
+from streams.words import CORRECTING
 
 REQUIRED = ("ts", "kind", "claim_id", "event_id", "parent_id", "user_id")
 # Column of the file → field of an event record, as far as text goes as it is.
@@ -24,6 +35,8 @@ FIELDS = {
     "kind": "kind", "claim_id": "claim_id", "event_id": "id", "parent_id": "parent_id", "user_id": "source_id",
     "stance": "stance", "text": "text", "url": "url", "community_id": "community_id", "lang": "lang",
 }  # fmt: skip
+REFUSED_SHARE_MAX = 0.5
+"""Share of rows that may be no events; where there are more, the file is another than was meant."""
 UNSORTED_SHARE = 0.1
 """Up to this share of rows that bear an earlier time than the row before, the file's order is that of arrival."""
 
@@ -60,8 +73,9 @@ class Dataset:
         name: of its folder.
         t_ms: [events] event times; not quite ascending where events arrive late.
         columns: field of an event record → [events] its text, "" for none.
-        labels: claim id → label.
+        labels: claim id → "true" or "false"; where that is not known, what the file says.
         texts: claim id → what is claimed, where the data set says so.
+        findings: what was left out of the files, and why.
     """
 
     name: str
@@ -69,6 +83,7 @@ class Dataset:
     columns: Mapping[str, Sequence[str]] = field(repr=False)
     labels: dict[str, str] = field(repr=False)
     texts: dict[str, str] = field(default_factory=dict, repr=False)
+    findings: Findings = field(default_factory=Findings, repr=False)
 
     def __len__(self) -> int:
         return len(self.t_ms)
@@ -79,10 +94,11 @@ class Dataset:
         return np.maximum.accumulate(self.t_ms)
 
     def first_ms(self) -> dict[str, int]:
-        """Claim id → time of its earliest event."""
+        """Claim id → time of its earliest event; a delete or an edit begins no claim."""
         first: dict[str, int] = {}
-        for claim, t in zip(self.columns["claim_id"], self.t_ms.tolist(), strict=True):
-            if t < first.get(claim, t + 1):
+        columns = self.columns["claim_id"], self.columns["kind"], self.t_ms.tolist()
+        for claim, kind, t in zip(*columns, strict=True):
+            if t < first.get(claim, t + 1) and kind not in CORRECTING:
                 first[claim] = t
         return first
 
@@ -93,9 +109,7 @@ class Dataset:
     def releases(self, lag_ms: int) -> list[Release]:
         """Every verdict, at the claim's earliest event + lag, ascending by time (then claim id)."""
         first = self.first_ms()
-        found = [
-            Release(c, v, first[c] + lag_ms) for c, v in self.labels.items() if v in ("true", "false") and c in first
-        ]
+        found = [Release(c, v, first[c] + lag_ms) for c, v in self.labels.items() if v in (TRUE, FALSE) and c in first]
         return sorted(found, key=lambda release: (release.at_ms, release.claim_id))
 
     def records(self, start: int, end: int) -> Iterator[tuple[str, bytes]]:
@@ -112,20 +126,135 @@ class Dataset:
             yield row[source], dumps(event)
 
 
-def read(directory: Path) -> Dataset:
+@dataclass(frozen=True)
+class _Logged:
+    """A row as the record that the codec would read."""
+
+    offset: int
+    timestamp: int
+    value: bytes
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def read(directory: Path, meant: Mapping[str, str] | None = None) -> Dataset:
     """Read a data set. Rows are taken as they arrive; a file that is not sorted by time at all is sorted first.
 
-    Raises DatasetError when a file or column is missing or a row cannot be read.
+    Args:
+        directory: where its files are.
+        meant: label → "true", "false" or "none", over what is understood without.
+
+    Raises:
+        DatasetError: a file or column is missing, a file cannot be read, times mix units, a claim has two labels, or
+            most rows are no events.
     """
     events = read_table(directory, "events", REQUIRED, tuple(FIELDS))
-    t_ms = times_ms(events["ts"], directory / "events.csv")
+    path = find(directory, "events") or directory
+    times = read_times(events["ts"], path)
+    t_ms, order = times.ms, np.arange(len(times.ms))
     columns = {name: events[column] for column, name in FIELDS.items() if column in events}
     columns |= {name: words(columns[name]) for name in ("kind", "stance") if name in columns}
-    if len(t_ms) and (np.diff(t_ms) < 0).mean() > UNSORTED_SHARE:
+    if len(t_ms) > 1 and (np.diff(t_ms) < 0).mean() > UNSORTED_SHARE:
         order = np.argsort(t_ms, kind="stable")
-        t_ms, picked = t_ms[order], order.tolist()
-        columns = {name: [column[i] for i in picked] for name, column in columns.items()}
+        t_ms, columns = t_ms[order], _taken(columns, order)
     claims = read_table(directory, "claims", ("claim_id", "label"), ("text",))
-    labels = dict(zip(claims["claim_id"], words(claims["label"]), strict=True))
+    labels = read_labels(claims["claim_id"], claims["label"], find(directory, "claims") or directory, meant)
     texts = dict(zip(claims["claim_id"], claims["text"], strict=True)) if "text" in claims else {}
-    return Dataset(directory.resolve().name, t_ms, columns, labels, texts)
+    read_ = Dataset(directory.resolve().name, t_ms, columns, labels.verdicts, texts)
+    return _checked(read_, events["ts"], times, order, labels.unknown, path)
+
+
+def _taken(columns: Mapping[str, Sequence[str]], rows: npt.NDArray[np.int64]) -> dict[str, list[str]]:
+    picked = rows.tolist()
+    return {name: [column[i] for i in picked] for name, column in columns.items()}
+
+
+def _checked(
+    data: Dataset,
+    written: Sequence[str],
+    times: Times,
+    order: npt.NDArray[np.int64],
+    unknown_labels: dict[str, int],
+    path: Path,
+) -> Dataset:
+    """The set without the rows that are no events, and with what was found of them.
+
+    Args:
+        data: all rows.
+        written: [rows of the file] times as they stand there.
+        order: [rows] place of each in the file.
+    """
+    no_time = np.isin(order, times.unreadable)
+    faults = {row: _no_time(written[order[row]]) for row in np.flatnonzero(no_time).tolist()}
+    faults |= _refused(data, no_time)
+    repeats = _repeats(data, faults)
+    number = (order + FIRST_ROW).item
+    findings = Findings.of(
+        len(data),
+        ((number(row), code, detail) for row, (code, detail) in faults.items()),
+        map(number, repeats),
+        unknown_labels,
+    )
+    if len(faults) > REFUSED_SHARE_MAX * len(data):
+        raise DatasetError(
+            f"{path}: {len(faults):,} of {len(data):,} rows are no events: {'; '.join(refusals(findings.as_dict()))}. "
+            "`credence evaluate --help` has the layout"
+        )
+    kept = np.ones(len(data), np.bool_)
+    kept[list(faults)] = False
+    columns, t_ms = data.columns, data.t_ms
+    if not kept.all():
+        columns, t_ms = _taken(columns, np.flatnonzero(kept)), t_ms[kept]
+    return replace(data, t_ms=t_ms, columns=_claims_named(columns), findings=findings)
+
+
+def _no_time(written: str) -> tuple[str, str]:
+    if not written.strip():
+        return DeadLetterCode.MISSING_FIELD, "ts is empty"
+    return DeadLetterCode.WRONG_TYPE, f"ts {written[:40]!r} is no time"
+
+
+def _refused(data: Dataset, skipped: npt.NDArray[np.bool_]) -> dict[int, tuple[str, str]]:
+    """Row → code and detail, of those that the codec refuses."""
+    now_ms = int(time.time() * 1000)
+    doubts = doubtful(data.columns, data.t_ms, now_ms, Limits()) & ~skipped
+    _, rejects = decode_events(_logged(data, np.flatnonzero(doubts).tolist(), now_ms), 0, Limits())
+    return {reject.record.offset: (reject.code, reject.detail) for reject in rejects}
+
+
+def _repeats(data: Dataset, faults: dict[int, tuple[str, str]]) -> list[int]:
+    """Rows that say again what a row before said; one that bears its id and says something else is a fault, too."""
+    ids, kinds = data.columns["id"], data.columns["kind"]
+    if len(set(ids)) == len(ids):
+        return []
+    again = {i for i, rows in Counter(ids).items() if rows > 1}
+    rows = [row for row, i in enumerate(ids) if i in again and kinds[row] not in CORRECTING and row not in faults]
+    block, _ = decode_events(_logged(data, rows, int(time.time() * 1000)), 0, Limits())
+    first: dict[tuple[str, str, str], tuple[int, int]] = {}
+    repeats: list[int] = []
+    identities = zip(block["s"], block["c"], block["i"], strict=True)
+    for row, identity, content in zip(rows, identities, block["h"].tolist(), strict=True):
+        before, same = first.setdefault(identity, (row, content))
+        if before == row:
+            continue
+        if same == content:
+            repeats.append(row)
+        else:
+            faults[row] = (DeadLetterCode.ID_CONFLICT, f"event {identity[2]} came before with other content")
+    return repeats
+
+
+def _logged(data: Dataset, rows: Sequence[int], now_ms: int) -> list[_Logged]:
+    return [_Logged(row, now_ms, value) for row in rows for _, value in data.records(row, row + 1)]
+
+
+def _claims_named(columns: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """A post that names no claim starts the one that bears its id."""
+    claims = columns["claim_id"]
+    if "" not in claims:
+        return columns
+    named = [
+        claim or (i if kind == Kind.POST else "")
+        for claim, i, kind in zip(claims, columns["id"], columns["kind"], strict=True)
+    ]
+    return {**columns, "claim_id": named}

@@ -2,10 +2,14 @@
 
 A verdict's effects go round once: ruling → claims → credits → sources → new stamps → claims. One round of end offsets
 and waits cannot see that; two equal rounds of end offsets with all of it applied in between can.
+
+Each partition of a stage has a patience of its own: what the others do is no sign that it comes to life again.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +18,9 @@ from streams.engine.progress import ProgressBoard
 from streams.settings import Settings, client_kwargs
 
 # Stage as it reports its progress → the topic that it reads, in the order of the path.
+INPUTS: dict[str, topics.Topic] = {f"intake-{topic.base}": topic for topic in (topics.EVENTS, topics.RULINGS)}
 STAGES: dict[str, topics.Topic] = {
-    f"intake-{topics.EVENTS.base}": topics.EVENTS,
-    f"intake-{topics.RULINGS.base}": topics.RULINGS,
+    **INPUTS,
     "sources": topics.BY_SOURCE,
     "claims": topics.BY_CLAIM,
     "parameters": topics.LESSONS,
@@ -24,12 +28,17 @@ STAGES: dict[str, topics.Topic] = {
 }
 # Scores go on without it: it is waited for only where one has been seen.
 OPTIONAL = "communities"
-STALL_S = 60.0
+LOOK_S = 1.0
+"""What is waited for is told this often."""
+QUIET_S = 5.0
+"""From here on it is told how long a stage has done nothing."""
 Ends = dict[str, dict[int, int]]
+Behind = dict[tuple[str, int], int]
+"""(Stage, partition) → records in its log that it has not applied; none without any."""
 
 
 class StalledError(RuntimeError):
-    """No worker makes progress. The message says what to run."""
+    """A stage has work and does none of it. The message names it and says what to run."""
 
 
 class Standstill:
@@ -37,12 +46,16 @@ class Standstill:
 
     Args:
         settings: with the broker filled in.
-        stall_s: how long nothing at all may move before StalledError is raised.
+        stall_s: how long a partition of a stage may have work and do none of it; None: the setting `patience_ms`.
+        on_wait: told every second what is waited for, in words; not where a wait is shorter.
     """
 
-    def __init__(self, settings: Settings, stall_s: float = STALL_S) -> None:
+    def __init__(
+        self, settings: Settings, stall_s: float | None = None, on_wait: Callable[[str], None] = lambda what: None
+    ) -> None:
         self._settings = settings
-        self._stall_s = stall_s
+        self._stall_s = settings.patience_ms / 1000 if stall_s is None else stall_s
+        self._on_wait = on_wait
         self.board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
         self._topics = {stage: topic.name(settings) for stage, topic in STAGES.items()}
 
@@ -65,13 +78,12 @@ class Standstill:
     async def wait(self) -> Ends:
         """Wait until nothing is in flight; the end offsets at which everything stands.
 
-        Raises StalledError when nothing moves for `stall_s`. Never returns while somebody keeps publishing.
+        Raises StalledError when a stage has work and does none of it for `stall_s`. Never returns while somebody keeps
+        publishing.
         """
         ends = await self.ends()
         while True:
-            for stage, offsets in ends.items():
-                if stage != OPTIONAL or self.board.latest(stage):
-                    await self._applied(stage, offsets)
+            await self._applied(ends)
             now = await self.ends()
             if now == ends:
                 return now
@@ -79,32 +91,81 @@ class Standstill:
 
     def lag(self, ends: Ends) -> dict[str, int]:
         """Stage → records that are in its log and not applied."""
+        waited_for = [stage for stage in ends if stage != OPTIONAL or self.board.latest(stage)]
+        return {**dict.fromkeys(waited_for, 0), **_by_stage(self._behind(ends))}
+
+    def _behind(self, ends: Ends) -> Behind:
         return {
-            stage: sum(max(0, end - 1 - self.board.applied(stage, p)) for p, end in offsets.items())
+            (stage, p): end - 1 - applied
             for stage, offsets in ends.items()
             if stage != OPTIONAL or self.board.latest(stage)
+            for p, end in offsets.items()
+            if (applied := self.board.applied(stage, p)) < end - 1
         }
 
-    async def _applied(self, stage: str, ends: dict[int, int]) -> None:
-        wanted = {partition: end - 1 for partition, end in ends.items()}
-        if all(self.board.applied(stage, partition) >= offset for partition, offset in wanted.items()):
+    async def _applied(self, ends: Ends) -> None:
+        """Wait until every stage is applied up to these ends."""
+        moved: dict[tuple[str, int], tuple[int, float]] = {}  # how much was left when that last changed, and when
+        told = time.monotonic()
+        while behind := self._behind(ends):
+            now = time.monotonic()
+            for partition, left in behind.items():
+                if moved.get(partition, (-1, 0.0))[0] != left:
+                    moved[partition] = (left, now)
+            quiet = {partition: now - moved[partition][1] for partition in behind}
+            self._give_up(behind, quiet)
+            if now - told >= LOOK_S:
+                told = now
+                self._on_wait(_in_words(behind, quiet))
+            await self.board.changed(LOOK_S)
+
+    def _give_up(self, behind: Behind, quiet: Mapping[tuple[str, int], float]) -> None:
+        """Raise StalledError where the patience with a partition is at its end."""
+        held = self._intake_is_held()
+        late = [
+            partition
+            for partition, quiet_s in quiet.items()
+            if quiet_s > self._stall_s and not (held and partition[0] in INPUTS)
+        ]
+        if not late:
             return
-        while True:
-            before = self._moved()
-            try:
-                return await self.board.wait_applied(stage, wanted, self._stall_s)
-            except TimeoutError as error:
-                if self._moved() == before:
-                    raise StalledError(
-                        f"no worker makes progress: {error}. Start one with `credence worker --broker "
-                        f"{self._settings.broker}`, or look at what the running one says"
-                    ) from None
+        stage = late[0][0]
+        mine = [partition for partition in late if partition[0] == stage]
+        records, quiet_s = sum(behind[partition] for partition in mine), max(quiet[partition] for partition in mine)
+        seen = "" if self.board.latest(stage) else " It has never been seen."
+        command = "communities" if stage == OPTIONAL else "worker"
+        raise StalledError(
+            f"stage {stage} makes no progress: {records:,} records wait in its log (partition "
+            f"{', '.join(str(p) for _, p in mine)}), and for {quiet_s:.0f} s it has applied none of them.{seen} Start "
+            f"it with `credence {command} --broker {self._settings.broker}`, or look at what the running one says"
+        )
 
-    def _moved(self) -> list[dict[int, int]]:
-        return [{p: report.applied for p, report in self.board.latest(stage).items()} for stage in self._topics]
+    def _intake_is_held(self) -> bool:
+        """Whether intake pauses, as it does while a later stage lags; then that one's patience counts."""
+        bound = self._settings.max_stage_lag
+        return any(
+            progress.lag > bound
+            for stage in STAGES
+            if stage not in INPUTS
+            for progress in self.board.latest(stage).values()
+        )
 
 
-async def wait_idle(settings: Settings, stall_s: float = STALL_S) -> Ends:
+def _by_stage(behind: Behind) -> dict[str, int]:
+    return {stage: sum(left for (s, _), left in behind.items() if s == stage) for stage, _ in behind}
+
+
+def _in_words(behind: Behind, quiet: Mapping[tuple[str, int], float]) -> str:
+    """What is waited for: each stage with its records, and how long it has done nothing where that is long."""
+    said = []
+    for stage, left in _by_stage(behind).items():
+        quiet_s = max(quiet_s for (s, _), quiet_s in quiet.items() if s == stage)
+        silent = f", none applied for {quiet_s:.0f} s" if quiet_s >= QUIET_S else ""
+        said.append(f"{stage} ({left:,} records{silent})")
+    return ", ".join(said)
+
+
+async def wait_idle(settings: Settings, stall_s: float | None = None) -> Ends:
     """Wait until all stages have applied everything that was published; the end offsets. See `Standstill.wait`."""
     async with Standstill(settings, stall_s) as standstill:
         return await standstill.wait()

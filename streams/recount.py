@@ -2,7 +2,7 @@
 
 This module is the second opinion of `credence verify`: the standard library's JSON and CSV, dictionaries and loops. Of
 the engine it has the reader of logs alone, which knows offsets and no contents; it imports nothing of the codec, the
-data sets' readers or the scoring core, so that a mistake there cannot hide here.
+data sets' readers (but for what their words mean) or the scoring core, so that a mistake there cannot hide here.
 What was refused is known from the dead letters; everything else on the input topics must have been counted, once.
 """
 
@@ -11,16 +11,20 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from streams.csvfiles import FIRST_ROW
 from streams.engine.logs import LogReader
+from streams.labels import verdict_of
 from streams.tally import Recount, Tally
 
 Origin = tuple[str, int, int]
 
 STANDING = {"true": 1, "false": -1}
+MILLISECONDS_MIN = 1e11
 
 
 async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str) -> Recount:
@@ -55,27 +59,44 @@ def _read(value: bytes) -> dict[str, Any]:
     return found
 
 
-def recount_files(directory: Path, lag_ms: int) -> Recount:
+def recount_files(
+    directory: Path, lag_ms: int, left_out: Collection[int] = (), meant: Mapping[str, str] | None = None
+) -> Recount:
     """Count over `events.csv[.gz]` and `claims.csv[.gz]`, as if no Kafka had ever been between.
 
     Args:
-        directory: a data set of which every row is a valid event.
+        directory: a data set.
         lag_ms: a verdict is due this long after its claim's earliest event.
+        left_out: numbers of its rows that are no events; all others are. The header is row 1.
+        meant: label → "true", "false" or "none", over what is understood without.
     """
     tally = Tally()
     first_ms: dict[str, int] = {}
-    for row in _rows(directory, "events"):
-        at_ms, claim = round(float(row["ts"]) * 1000), row["claim_id"]
+    for number, row in enumerate(_rows(directory, "events"), FIRST_ROW):
+        if number in left_out:
+            continue
+        at_ms, kind = _time_ms(row["ts"]), row["kind"].strip().lower()
+        claim = row["claim_id"] or (row["event_id"] if kind == "post" else "")
         event = {
             "id": row["event_id"], "source_id": row["user_id"], "claim_id": claim, "occurred_at_ms": at_ms,
-            "kind": row["kind"].strip().lower(), "stance": (row.get("stance") or "").strip().lower(),
+            "kind": kind, "stance": (row.get("stance") or "").strip().lower(),
         }  # fmt: skip
         tally.take(event, at_ms)
-        if event["kind"] not in ("delete", "update"):
+        if kind not in ("delete", "update"):
             first_ms[claim] = min(at_ms, first_ms.get(claim, at_ms))
-    labels = {row["claim_id"]: STANDING.get(row["label"].strip().lower(), 0) for row in _rows(directory, "claims")}
+    labels = {row["claim_id"]: STANDING.get(verdict_of(row["label"], meant), 0) for row in _rows(directory, "claims")}
     verdicts = {c: (first_ms[c] + lag_ms, truth) for c, truth in labels.items() if truth and c in first_ms}
     return tally.count(verdicts)
+
+
+def _time_ms(text: str) -> int:
+    """Seconds, milliseconds (a larger number than any sensible time in seconds) or ISO 8601."""
+    try:
+        number = float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text.strip())
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return round(number if abs(number) > MILLISECONDS_MIN else number * 1000)
 
 
 def _rows(directory: Path, stem: str) -> Iterator[dict[str, str]]:

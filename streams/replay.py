@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
+import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams import topics
 from streams.dataset import Dataset, Release
 from streams.engine.clients import started
-from streams.idle import STALL_S, Standstill
+from streams.engine.logs import LogReader
+from streams.idle import INPUTS, Ends, Standstill
 from streams.settings import Settings, client_kwargs
 from streams.topics import partition_of
 
@@ -44,9 +47,11 @@ class ReplayStatus:
     Attributes:
         events, verdicts: published so far; `events_total`, `verdicts_total`: of the whole data set.
         event_ms: event time reached; 0 before the first event.
-        waiting: whether it waits for a verdict's credits just now.
+        waiting: whether it waits for a verdict's credits just now; `waiting_for`: the stages that are behind, in words,
+            once that has taken a while.
         waits: how often it did; `waited_s`: how long altogether.
         seconds: since the start, wall time.
+        dead_letters: at the end, code → records that a stage refused since the start.
     """
 
     events: int = 0
@@ -55,9 +60,11 @@ class ReplayStatus:
     verdicts_total: int = 0
     event_ms: int = 0
     waiting: bool = False
+    waiting_for: str = ""
     waits: int = 0
     waited_s: float = 0.0
     seconds: float = 0.0
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
 
 
 class Publisher:
@@ -102,6 +109,44 @@ class Publisher:
             raise PublishError(f"Kafka did not take records for {self._topic}: {error!r}; replay again") from error
 
 
+class _Letters:
+    """Dead letters of what gets onto the input topics from a moment on.
+
+    Args:
+        settings: with the broker filled in.
+        inputs: end offsets of the logs at that moment, as Standstill has them.
+    """
+
+    def __init__(self, settings: Settings, inputs: Ends) -> None:
+        self._settings = settings
+        self._name = topics.DEAD_LETTERS.name(settings)
+        self._topics = {topic.name(settings) for topic in INPUTS.values()}
+        self._inputs = {
+            (topic.name(settings), p): end for stage, topic in INPUTS.items() for p, end in inputs[stage].items()
+        }
+
+    async def ends(self) -> list[int]:
+        """Next offset of each partition of the dead letters."""
+        async with LogReader(client_kwargs(self._settings)) as logs:
+            return await self._ends(logs)
+
+    async def _ends(self, logs: LogReader) -> list[int]:
+        partitions = (await logs.partitions([self._name])).get(self._name, 0)
+        return [end for _, end in await logs.bounds(self._name, partitions)]
+
+    async def since(self, before: Sequence[int]) -> dict[str, int]:
+        """Code → how many records were refused with it, by the letters from these offsets on; each counts once."""
+        codes: dict[tuple[str, int, int], str] = {}
+        async with LogReader(client_kwargs(self._settings)) as logs:
+            for partition, (first, end) in enumerate(zip(before, await self._ends(logs), strict=True)):
+                async for record in logs.read(self._name, partition, first, end):
+                    letter = orjson.loads(record.value)
+                    topic, p, offset = letter["topic"], letter["partition"], letter["offset"]
+                    if topic in self._topics and offset >= self._inputs.get((topic, p), 0):
+                        codes[topic, p, offset] = letter["code"]
+        return dict(Counter(codes.values()).most_common())
+
+
 class Replay:
     """One replay of a data set.
 
@@ -122,12 +167,12 @@ class Replay:
         lag_ms: int,
         speed: float | None = None,
         on_status: Callable[[ReplayStatus], None] = lambda status: None,
-        stall_s: float = STALL_S,
+        stall_s: float | None = None,
         allowed: Callable[[], int] | None = None,
     ) -> None:
         self._settings, self._data, self._speed, self._on_status = settings, data, speed, on_status
         self._allowed = allowed or (lambda: len(data))
-        self._standstill = Standstill(settings, stall_s)
+        self._standstill = Standstill(settings, stall_s, lambda what: self._tell(waiting_for=what))
         self._clock = data.clock_ms
         self._releases = data.releases(lag_ms)
         self._status = ReplayStatus(events_total=len(data), verdicts_total=len(self._releases))
@@ -138,7 +183,7 @@ class Replay:
         """Publish everything and wait until all of it is applied; the last status.
 
         Raises:
-            StalledError: no worker makes progress.
+            StalledError: a stage has work and does none of it.
             PublishError: Kafka does not take what is published.
         """
         self._began = time.perf_counter()
@@ -146,6 +191,8 @@ class Replay:
         options = {"enable_idempotence": True, "max_batch_size": BATCH_BYTES, "max_request_size": 8 << 20}
         client = client_kwargs(settings) | {"metadata_max_age_ms": GROWN_MS}
         async with started(AIOKafkaProducer, client, **options) as producer, self._standstill:
+            letters = _Letters(settings, await self._standstill.ends())
+            before = await letters.ends()
             events = Publisher(producer, topics.EVENTS.name(settings))
             rulings = Publisher(producer, topics.RULINGS.name(settings))
             row = 0
@@ -155,6 +202,7 @@ class Replay:
                 row = position
             await self._events(events, row, len(self._data))
             await self._wait()
+            self._tell(dead_letters=await letters.since(before))
         return self._status
 
     def _due(self) -> list[tuple[int, list[Release]]]:
@@ -210,7 +258,12 @@ class Replay:
         self._tell(waiting=True)
         await self._standstill.wait()
         status = self._status
-        self._tell(waiting=False, waits=status.waits + 1, waited_s=status.waited_s + time.perf_counter() - began)
+        self._tell(
+            waiting=False,
+            waiting_for="",
+            waits=status.waits + 1,
+            waited_s=status.waited_s + time.perf_counter() - began,
+        )
 
     def _tell(self, **changed: Any) -> None:
         self._status = replace(self._status, seconds=time.perf_counter() - self._began, **changed)

@@ -59,6 +59,9 @@ class Settings:
     stall_ms: int = setting(
         60_000, "A worker that has work and does none of it for this long ends itself.", least=1_000
     )
+    patience_ms: int = setting(
+        120_000, "How long `replay` and `demo` wait for a stage that has work and does none of it.", least=1_000
+    )
     instance_id: str = setting(
         "",
         "Names this worker for static membership: restarted under the same name it gets its partitions back at once.",

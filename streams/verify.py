@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import xxhash
 
-from streams import topics
+from streams import dataset, topics
 from streams.app import stage_specs
 from streams.columns import Table
 from streams.engine.audit import recovered, replayed
@@ -101,13 +101,19 @@ def fingerprint(record: Mapping[str, Any]) -> int:
     return xxhash.xxh3_64_intdigest(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
 
 
-async def verify(settings: Settings, say: Say = lambda what, share: None, files: Path | None = None) -> Report:
+async def verify(
+    settings: Settings,
+    say: Say = lambda what, share: None,
+    files: Path | None = None,
+    meant: Mapping[str, str] | None = None,
+) -> Report:
     """Check the whole installation; nothing may be running behind, so let the workers come to rest first.
 
     Args:
         settings: broker and namespace.
         say: is told what is being done, and which share of it is done (0–1).
         files: the data set that was replayed, if nothing else was.
+        meant: what its labels mean, as it was read with.
     """
     settings = await asyncio.to_thread(topics.installed, settings)
     client = client_kwargs(settings)
@@ -132,7 +138,9 @@ async def verify(settings: Settings, say: Say = lambda what, share: None, files:
         report.duplicated += max(0, surplus)
         report.lost += max(0, -surplus)
     if files is not None:
-        report.counts_differing_from_files = _differing(found, recount_files(files, settings.verdict_lag_ms))
+        left_out = dataset.read(files, meant).findings.left_out
+        plain = recount_files(files, settings.verdict_lag_ms, left_out, meant)
+        report.counts_differing_from_files = _differing(found, plain)
     say("done", 1.0)
     return report
 

@@ -38,3 +38,14 @@ def test_the_second_path_reads_whatever_counts() -> None:
     texts = (rb'"\ud83d"', b'"\xff"', b'{"deep": [7]}', b"9" * 5_000, b'"' + b"x" * 20_000 + b'"')
     for text in texts:
         assert _read(b'{"id": "e1", "text": ' + text + b"}")["id"] == "e1"
+
+
+def test_rows_that_are_left_out_are_not_counted_and_times_and_labels_may_be_written_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(
+        "ts,kind,claim_id,event_id,parent_id,user_id\n"
+        "2014-05-13T16:53:20Z,post,c,e1,,ana\n3,post,c,e1,,\n2014-05-13T18:53:21+02:00,post,,own,,ben\n"
+    )
+    (tmp_path / "claims.csv").write_text("claim_id,label\nc,1\nown,hoax\n")
+    counted = recount_files(tmp_path, HOUR_MS, {3}, {"1": "true"})
+    assert {c: n.events for c, n in counted.claims.items()} == {"c": 1, "own": 1}
+    assert {s: (n.right, n.wrong) for s, n in counted.sources.items()} == {"ana": (1, 0), "ben": (0, 1)}

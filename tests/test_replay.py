@@ -195,3 +195,55 @@ async def test_publishing_is_not_what_takes_the_time(settings: Settings, world: 
             rates.append(len(values) / (time.process_time() - began))
             await asyncio.sleep(0)
     assert np.max(rates) > 40_000
+
+
+async def test_what_became_dead_letters_is_told_at_the_end(live: Settings, tmp_path: Path) -> None:
+    """Published before with another text: nothing is wrong with the set, and yet the stream refuses it."""
+    for text in ("first", "second"):
+        (tmp_path / "events.csv").write_text(
+            "ts,kind,claim_id,event_id,parent_id,user_id,text\n"
+            + "".join(f"{1600000000 + i},post,d{i},d{i},,u{i},{text}\n" for i in range(3))
+        )
+        (tmp_path / "claims.csv").write_text("claim_id,label\n")
+        status = await Replay(live, dataset.read(tmp_path), DAY_MS).run()
+        assert status.dead_letters == ({} if text == "first" else {"id_conflict": 3})
+
+
+async def test_a_stage_that_was_seen_and_is_gone_is_named_while_it_is_waited_for_and_in_the_end(
+    live: Settings, world: Dataset, tmp_path: Path
+) -> None:
+    """The worker goes on and its ticks with it; the communities stage is stopped in the middle."""
+    slow = live.replace(metrics_port=0, instance_id="slow")
+    communities = Child("communities", ["communities"], slow, tmp_path / "communities.log")
+    seen: list[ReplayStatus] = []
+
+    def stop_in_the_middle(status: ReplayStatus) -> None:
+        seen.append(status)
+        if status.events > len(world) // 2 and communities.ended() is None:
+            communities.stop()
+
+    renamed = {name: [f"gone-{i}" for i in world.columns[name]] for name in ("id", "claim_id", "source_id")}
+    other = Dataset("other", world.t_ms, {**world.columns, **renamed}, {})
+    try:
+        await until_seen(live, "communities")
+        with pytest.raises(StalledError, match="stage communities makes no progress") as stalled:
+            async with asyncio.timeout(90):
+                await Replay(live, other, DAY_MS, on_status=stop_in_the_middle, stall_s=8.0).run()
+    finally:
+        communities.stop()
+    assert f"`credence communities --broker {live.broker}`" in str(stalled.value)
+    assert seen[-1].waiting
+    assert seen[-1].waiting_for.startswith("communities (")
+    assert "none applied for" in seen[-1].waiting_for
+    async with asyncio.timeout(60):
+        await verify(live)  # which replays the logs as far as they are applied, and waits for nobody
+    back = Child("communities", ["communities"], slow, tmp_path / "back.log")
+    try:
+        await wait_idle(live)
+    finally:
+        back.stop()
+
+
+async def until_seen(settings: Settings, stage: str) -> None:
+    async with Standstill(settings) as standstill:
+        await standstill.board.wait_reported(stage, range(settings.partitions), 60)

@@ -8,8 +8,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from streams.dataset import Dataset
 from streams.demo.processes import Child, settings_line
 from streams.demo.report import Facts, Truth, examples, flags_report, lone_report, ranking
 from streams.demo.screen import LiveScreen, PlainScreen, Screen
-from streams.demo.text import print_checks, print_places, print_report
+from streams.demo.text import print_checks, print_places, print_refused, print_report
 from streams.demo.watch import Watch
 from streams.engine.logs import LogReader
 from streams.idle import Standstill
@@ -53,6 +53,7 @@ class Asked:
 
     Attributes:
         data: folder of a data set; None: the seeded world of `size`.
+        labels: what the labels of its claims mean, over what is understood without.
         settings: settings; the broker in it, if any, is used in a namespace of its own that is deleted at the end.
         speed: see Replay.
         once: end after the report even with a terminal.
@@ -65,6 +66,7 @@ class Asked:
     speed: float | None = None
     once: bool = False
     check: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(asked: Asked, console: Console) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _folder() -> Iterator[Path]:
 
 def _data(asked: Asked, folder: Path, console: Console) -> tuple[Path, Dataset]:
     if asked.data is not None:
-        return asked.data, dataset.read(asked.data)
+        return asked.data, dataset.read(asked.data, asked.labels)
     from load_tests.world import make_world, write_world
 
     world = make_world(asked.size)
@@ -245,6 +247,7 @@ class _Demo:
             "claims": len(self._watch.claims),
             "sources": len(set(self._data.columns["source_id"])),
             "dead_letters": dict(self._watch.refused),
+            **self._data.findings.as_dict(),
             "hidden_truth": self._truth.hidden,
             "flags": flags_report(self._watch, self._truth, facts, lag_ms),
             "ranking": ranking(self._watch, self._truth, self._data),
@@ -261,7 +264,7 @@ class _Demo:
         say = _Steps(self._console)
         settings = self._settings
         if self._stays():
-            await self._rest()
+            await self._rest(say)
         else:
             for child in (worker, self._slow):
                 await asyncio.to_thread(child.stop)
@@ -278,19 +281,20 @@ class _Demo:
         """Whether everything stays up after the report."""
         return self._console.is_terminal and not self._asked.once
 
-    async def _rest(self) -> None:
+    async def _rest(self, say: _Steps) -> None:
         """Wait until the worker has nothing left to publish: what did not move much goes out a few seconds later."""
         seen = -1
         while seen != self._watch.records:
             seen = self._watch.records
             await asyncio.sleep(REST_S)
-            async with Standstill(self._settings) as standstill:
+            async with Standstill(self._settings, on_wait=say.waiting) as standstill:
                 await standstill.wait()
             await self._watch.caught_up()
 
     async def _close(self, result: dict[str, Any], worker: Child, api: Child) -> None:
         print_report(self._console, result, self._examples)
         print_checks(self._console, result)
+        print_refused(self._console, result)
         if not self._stays():
             return
         claim = next(reversed(self._watch.standing.values()), None)
@@ -317,6 +321,11 @@ class _Steps:
     def __call__(self, what: str, share: float) -> None:
         if self._status:
             self._status.update(f"checking: {what} ({share:.0%})")
+
+    def waiting(self, what: str) -> None:
+        """Tell what is waited for."""
+        if self._status:
+            self._status.update(f"waiting for {what}")
 
     def done(self) -> None:
         """Clear the line."""

@@ -126,6 +126,8 @@ class PlainScreen:
         if watch.raised:
             newest = next(reversed(watch.raised.values()))
             line += f", newest: {newest.claim_id} ({reasons_in_words(newest.reasons, 1)})"
+        if status.waiting_for:
+            line += f", waiting for {status.waiting_for}"
         self.say(line)
 
 
@@ -158,7 +160,8 @@ class LiveScreen:
 
     def show(self, status: ReplayStatus) -> None:
         """Take note; the picture is drawn a few times a second."""
-        self._saying = "waiting until a verdict's credits are applied" if status.waiting else ""
+        waiting_for = status.waiting_for or "a verdict's credits"
+        self._saying = f"waiting for {waiting_for}" if status.waiting else ""
         claims = self._data.columns["claim_id"]
         for row in range(max(self._taken, status.events - RECENT), status.events):
             if len(self._recent) == RECENT:

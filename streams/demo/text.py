@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.demo.screen import risk_text, score_bar, shortened
+from streams.findings import in_words
 
 
 def print_report(console: Console, result: Mapping[str, Any], examples: list[dict[str, Any]]) -> None:
@@ -145,6 +146,20 @@ def print_checks(console: Console, result: Mapping[str, Any]) -> None:
             f"{gap['risk']['p95']:.3f}).",
             highlight=False,
         )
+
+
+def print_refused(console: Console, result: Mapping[str, Any]) -> None:
+    """Print what was left out of the data and what was refused on the way, each with the reason, if anything was."""
+    said = [*in_words(result)]
+    if dead_letters := result["dead_letters"]:
+        codes = ", ".join(f"{code} {count:,}" for code, count in dead_letters.items())
+        said.append(f"{sum(dead_letters.values()):,} records became dead letters on the way: {codes}.")
+    if not said:
+        return
+    console.print()
+    console.rule("Refused", align="left", style="dim")
+    for sentence in said:
+        console.print(sentence if sentence.startswith(" ") else f"• {sentence}", highlight=False, markup=False)
 
 
 def print_places(console: Console, environment: Mapping[str, str], api: str, claim: str, source: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,6 +110,15 @@ class ProgressBoard:
         async with asyncio.timeout(timeout_s):
             while not self.latest(stage).keys() >= set(partitions):
                 self._changed.clear()
+                await self._changed.wait()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Wait until somebody reports, at most for so long."""
+        if self._follower is not None and self._follower.done():
+            self._follower.result()  # it ended of an error: nothing will be heard any more
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
 
     async def wait_applied(self, stage: str, offsets: Mapping[int, int], timeout_s: float) -> None:

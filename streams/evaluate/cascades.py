@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.events import KIND_CODES, STANCE_CODES
+from streams.findings import Findings
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -51,7 +52,7 @@ class CascadeSet:
         own_rulings: releases that belong to the data (synthetic worlds); None: t₀ + lag of every labelled claim.
         attacked: [claims] claims an attack aimed at; `attackers`: its accounts.
         burn_in: share of the labelled claims, by date, that teach but are not evaluated.
-        left_out: reason → number of rows that are no events, as the stream would refuse them, or of unusable labels.
+        findings: what was left out of its files, and why.
     """
 
     name: str
@@ -73,7 +74,7 @@ class CascadeSet:
     attacked: npt.NDArray[np.bool_] | None = None
     attackers: int = 0
     burn_in: float = 0.0
-    left_out: dict[str, int] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     def __len__(self) -> int:
         return len(self.t_ms)

@@ -7,9 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from streams.findings import in_words
+
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """Print the report on cascades."""
+    """Print the report on cascades; last, what was left out of the set."""
     horizons = list(report["ours"])
     first = report["ours"][horizons[0]]
     console.print(
@@ -18,8 +20,6 @@ def show(report: dict[str, Any], console: Console) -> None:
         f"verdicts {report['protocol']['verdict_lag']} late, groups {report['protocol']['groups']}, "
         f"{report['protocol']['forks']} forks, {report['protocol']['forks_in_larger_steps']} in larger steps"
     )
-    for reason, rows in report["left_out"].items():
-        console.print(f"left out: {rows:,} rows with {reason}, as the stream would refuse them")
     for horizon in horizons:
         console.print(_ranking_table(report, horizon))
     for horizon, best in report["best_baseline"].items():
@@ -32,6 +32,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     _show_flags(report["flags"], console)
     if "attack" in report:
         console.print(_attack_table(report["attack"], horizons))
+    for sentence in in_words(report):
+        console.print(sentence, highlight=False, markup=False)
 
 
 def _ranking_table(report: dict[str, Any], horizon: str) -> Table:

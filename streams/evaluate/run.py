@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from streams.evaluate.measures import Judge, flag_figures, horizon_name
 from streams.evaluate.protocol import FINE_STOPS, Forecast, Scorer, Trial, run
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.world import make_world
+from streams.findings import in_words
 
 Progress = Callable[[str, int, int], None]  # (what, events done, events in all)
 
@@ -31,6 +32,7 @@ class Options:
         attack, share: name of an attack ("" for none) and its size.
         baselines: names of the baselines to run.
         seed: of synthetic worlds, attacks and the bootstrap.
+        labels: label of a claim → "true", "false" or "none", over what is understood without.
         fine: how often forks may stop in all; those beyond, the longest, go in larger steps.
     """
 
@@ -42,6 +44,7 @@ class Options:
     baselines: tuple[str, ...] = tuple(BASELINES)
     seed: int = 0
     jobs: int = 2
+    labels: Mapping[str, str] = field(default_factory=dict)
     fine: int = FINE_STOPS
 
     def __post_init__(self) -> None:
@@ -62,14 +65,14 @@ class Evaluation:
     baselines: list[Forecast] = field(default_factory=list)
 
 
-def load(name: str, seed: int = 0) -> CascadeSet:
-    """A directory of cascades, or `synthetic:WORLD`.
+def load(name: str, seed: int = 0, meant: Mapping[str, str] | None = None) -> CascadeSet:
+    """A directory of cascades, whose labels mean what they say or what `meant` says, or `synthetic:WORLD`.
 
     Raises:
         DatasetError: the directory has not the layout. ValueError: no such world.
     """
     kind, _, world = name.partition(":")
-    return make_world(world or "clean", seed) if kind == "synthetic" else read_cascades(Path(name))
+    return make_world(world or "clean", seed) if kind == "synthetic" else read_cascades(Path(name), meant)
 
 
 def evaluate(
@@ -96,7 +99,10 @@ def evaluate(
 def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluation:
     trial = Trial.of_set(data, options.horizons_ms, options.lag_ms, options.groups)
     if not len(trial.claims):
-        raise ValueError(f"{data.name} has no claim labelled true or false that has events: nothing to evaluate")
+        told = " ".join(in_words(data.findings.as_dict()))
+        raise ValueError(
+            f"{data.name} has no claim labelled true or false that has events: nothing to evaluate. {told}"
+        )
     ours = run_scorer(trial, Core(data), progress, options.jobs, options.fine)
     forks = trial.forks()
     baselines = _baselines(trial, options, progress)
@@ -110,7 +116,6 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
         "flags": flag_figures(trial, ours),
         "reliability": judge.reliability(ours),
         "events": len(data),
-        "left_out": data.left_out,
         "seconds": ours.seconds,
         "protocol": {
             "horizons": [horizon_name(h) for h in options.horizons_ms],
@@ -124,6 +129,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
     majority = next((b for b in baselines if b.name == "majority"), None)
     if majority is not None:
         report["denied_truths"] = judge.denied_truths(ours, majority)
+    report |= data.findings.as_dict()
     return Evaluation(report, trial, ours, baselines)
 
 

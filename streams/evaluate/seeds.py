@@ -29,7 +29,7 @@ def over_seeds(
         def tell(what: str, done: int, of: int, seed: int = seed) -> None:
             progress(f"seed {seed} · {what}", done, of)
 
-        reports.append(evaluate(load(name, seed), replace(options, seed=seed), tell).report)
+        reports.append(evaluate(load(name, seed, options.labels), replace(options, seed=seed), tell).report)
     return {**pooled(reports), "seeds": list(range(options.seed, options.seed + seeds))}
 
 
