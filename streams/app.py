@@ -20,7 +20,6 @@ from streams.agents import monitor
 from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmitter
 from streams.agents.intake import Intake
 from streams.agents.translation import ROUTES
-from streams.broker import home
 from streams.engine.assignor import GrowingAssignor
 from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
@@ -32,7 +31,7 @@ from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.scoring.groups import GroupsState
 from streams.scoring.learning import Learner
-from streams.settings import Settings, client_kwargs, faust_credentials, servers
+from streams.settings import DATA_DIR, Settings, client_kwargs, faust_credentials, folder_of, servers
 from streams.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -133,6 +132,12 @@ class CredenceApp(faust.App):
         self._tasks: list[asyncio.Task[None]] = []
         group = topics.COMMUNITIES_GROUP if COMMUNITIES in specs else topics.GROUP
         super().__init__(settings.namespace + group, **kwargs)
+
+    def _create_directories(self) -> None:
+        """Faust's folders, which stay empty: where none is named there is none, and nothing to fail on."""
+        if self.settings.data_dir:
+            folder_of(DATA_DIR, Path(self.settings.data_dir) / "faust")
+            super()._create_directories()
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -321,7 +326,7 @@ def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, comm
         web_enabled=False,
         stream_wait_empty=False,
         autodiscover=False,
-        datadir=str(Path(settings.data_dir or home()) / "faust"),
+        datadir=str(Path(settings.data_dir) / "faust"),
     )
     for topic, name in ((topics.PARTICIPATION, COMMUNITIES),) if communities else AGENTS:
         _add_agent(app, topic, name)

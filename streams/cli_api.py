@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streams.broker import BrokerError, resolve
 from streams.console import Kafka, foreseen, say
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings, SettingsError, folder_of
 from streams.topics import TopicsError
 
 
@@ -31,8 +34,17 @@ def api(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with foreseen(BrokerError, SettingsError, TopicsError):
+        # The store is spilled to disk when it grows: better told now than when it is full.
+        folder_of("TMPDIR", _temporary_folder())
         settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
         asyncio.run(serve(settings))
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path(os.environ.get("TMPDIR", "/tmp"))
 
 
 async def serve(settings: Settings) -> None:

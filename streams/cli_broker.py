@@ -59,7 +59,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say whether it runs, where it listens, and where its data and log are. Exit status 3 when it does not run."""
-    found = broker.status(name, data_dir=data_dir)
+    with foreseen(BrokerError):
+        found = broker.status(name, data_dir=data_dir)
     if bootstrap and found.running:
         typer.echo(found.bootstrap)
     elif not bootstrap:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.cli_replay import LabelsMeant, parse_meant
 from streams.console import err, foreseen, out, print_json
-from streams.settings import parse_duration_ms
+from streams.settings import folder_of, parse_duration_ms
 
 if TYPE_CHECKING:
     from streams.evaluate.run import Evaluation, Options
@@ -69,6 +69,7 @@ def evaluate(
             if answered or ablate or seeds > 1:
                 raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
             library()
+            folder_of("the folder of --plot", plot.absolute().parent)
         if labels and (answered or ":" in source):
             raise ValueError("--labels says what the labels of claims.csv mean, and here there is none")
         if answered:

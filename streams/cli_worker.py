@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from streams import metrics, topics
 from streams.broker import BrokerError, resolve
 from streams.console import Kafka, foreseen
-from streams.settings import Settings, SettingsError
+from streams.settings import DATA_DIR, Settings, SettingsError, folder_of
 from streams.topics import TopicsError
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
     """Run the Faust worker of these settings in this process, or the communities stage; returns when told to stop."""
     with foreseen(BrokerError, SettingsError, TopicsError):
         settings = resolve(Settings.from_env(broker=broker, instance_id=instance_id))
+        if settings.data_dir:
+            folder_of(DATA_DIR, Path(settings.data_dir) / "faust")
         topics.create(settings.broker, settings)
         settings = topics.installed(settings)
     import faust

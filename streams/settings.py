@@ -10,11 +10,14 @@ import dataclasses
 import os
 import re
 import ssl
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 PREFIX = "CREDENCE_"
+DATA_DIR = PREFIX + "DATA_DIR"
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -69,7 +72,7 @@ class Settings:
     max_stage_lag: int = setting(64, "Intake waits while a later stage is this many records behind.", least=1)
     raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
     data_dir: str = setting(
-        "", "Folder for what a worker keeps on disk (nothing that matters); empty: the user's cache folder."
+        "", "Folder that a worker may keep files in, made where it is missing; empty: none, for nothing needs it."
     )
     session_timeout_ms: int = setting(
         10_000, "A worker that is silent for this long loses its partitions.", least=1_000
@@ -186,6 +189,26 @@ def _check(declared: dataclasses.Field[Any], value: Any) -> None:
         raise SettingsError(f"{PREFIX}{declared.name.upper()} is {value} and must be at least {least}")
     if choices and value not in choices:
         raise SettingsError(f"{PREFIX}{declared.name.upper()} is {value!r} and must be one of {', '.join(choices)}")
+
+
+def folder_of(named: str, folder: Path) -> Path:
+    """The folder that a setting names, made where it is missing, its parents too, and tried by a file in it.
+
+    Args:
+        named: the setting, for the error.
+
+    Raises SettingsError when it cannot be made or written in.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, ValueError) as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in the way" if in_the_way else getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"{named} is {folder}, which cannot be used: {reason}. Name a folder that this process may write in"
+        ) from error
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:

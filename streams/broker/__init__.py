@@ -32,6 +32,7 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "temporary",
 ]
 
 
@@ -68,6 +69,16 @@ def status(name: str = "default", *, data_dir: Path | str | None = None) -> Stat
     return embedded(name, data_dir).status()
 
 
+def temporary(prefix: str) -> Path:
+    """A new folder for temporary files. Raises BrokerError where the system has no room for one."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise BrokerError(
+            f"no temporary folder can be made: {error.strerror}. Set TMPDIR to a folder that can be written in"
+        ) from error
+
+
 @contextmanager
 def private(
     data_dir: Path | str | None = None,
@@ -82,7 +93,7 @@ def private(
     Without `data_dir` it lives in a temporary folder that is removed at the end. It ends with the block, and with the
     process `owner_pid` (default: this one) should that be killed.
     """
-    folder = Path(data_dir) if data_dir is not None else Path(tempfile.mkdtemp(prefix="credence-broker-"))
+    folder = Path(data_dir) if data_dir is not None else temporary("credence-broker-")
     broker = Broker(folder)
     try:
         broker.start(heap_mb=heap_mb, owner_pid=owner_pid or os.getpid(), extra=extra, say=say)

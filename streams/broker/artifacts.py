@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.broker.errors import BrokerError
+from streams.settings import SettingsError, folder_of
 
 Say = Callable[[str], None]
 """Where progress is told: one sentence at a time."""
@@ -45,11 +46,20 @@ class Runtime:
 
 
 def home() -> Path:
-    """The folder of everything kept between runs: CREDENCE_HOME, else credence in the user's cache folder."""
-    if given := os.environ.get("CREDENCE_HOME"):
-        return Path(given).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base).expanduser() if base else Path.home() / ".cache") / "credence"
+    """The folder of everything kept between runs: CREDENCE_HOME, else credence in the user's cache folder.
+
+    Raises BrokerError for a user without a home, as in a container, when neither is named.
+    """
+    try:
+        if given := os.environ.get("CREDENCE_HOME"):
+            return Path(given).expanduser()
+        base = os.environ.get("XDG_CACHE_HOME")
+        return (Path(base).expanduser() if base else Path.home() / ".cache") / "credence"
+    except RuntimeError as error:
+        raise BrokerError(
+            "this user has no home folder to keep the embedded Kafka in: set CREDENCE_HOME to a folder that can be "
+            "written in, or name a Kafka of yours with CREDENCE_BROKER"
+        ) from error
 
 
 @contextmanager
@@ -94,7 +104,10 @@ def ensure(say: Say = lambda sentence: None) -> Runtime:
 
     rows = pinned()
     edition = hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
-    base = home() / "kafka"
+    try:
+        base = folder_of("CREDENCE_HOME (or the user's cache folder)", home()) / "kafka"
+    except SettingsError as error:
+        raise BrokerError(str(error)) from error
     final = base / edition
     with file_lock(base / ".lock"):
         if not final.is_dir():

@@ -171,7 +171,7 @@ class Broker:
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
             return note if isinstance(note, dict) else {}
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):  # not there, or not ours to read: then it is not ours to run either
             return {}
 
     def _process(self, note: Mapping[str, str]) -> psutil.Process | None:

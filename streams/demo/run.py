@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -88,7 +87,7 @@ def run(asked: Asked, console: Console) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="credence-demo-"))
+    folder = broker.temporary("credence-demo-")
     try:
         yield folder
     finally:
