@@ -23,7 +23,7 @@ import orjson
 from streams.codec import Limits, decode_events
 from streams.codec.doubts import doubtful
 from streams.csvfiles import FIRST_ROW, DatasetError, find, read_table, words
-from streams.events import EVENT, RULING, DeadLetterCode, Kind
+from streams.events import EVENT, RULING, DeadLetterCode, Kind, Mend
 from streams.findings import Findings, refusals
 from streams.labels import FALSE, TRUE, read_labels
 from streams.times import Times, read_times
@@ -186,13 +186,15 @@ def _checked(
     """
     no_time = np.isin(order, times.unreadable)
     faults = {row: _no_time(written[order[row]]) for row in np.flatnonzero(no_time).tolist()}
-    faults |= _refused(data, no_time)
+    mended: list[Mend] = []
+    faults |= _refused(data, no_time, mended)
     repeats = _repeats(data, faults)
     number = (order + FIRST_ROW).item
     findings = Findings.of(
         len(data),
         ((number(row), code, detail) for row, (code, detail) in faults.items()),
         map(number, repeats),
+        mended,
         unknown_labels,
     )
     if len(faults) > REFUSED_SHARE_MAX * len(data):
@@ -214,11 +216,11 @@ def _no_time(written: str) -> tuple[str, str]:
     return DeadLetterCode.WRONG_TYPE, f"ts {written[:40]!r} is no time"
 
 
-def _refused(data: Dataset, skipped: npt.NDArray[np.bool_]) -> dict[int, tuple[str, str]]:
-    """Row → code and detail, of those that the codec refuses."""
+def _refused(data: Dataset, skipped: npt.NDArray[np.bool_], mended: list[Mend]) -> dict[int, tuple[str, str]]:
+    """Row → code and detail, of those that the codec refuses; `mended` takes what it mends in the others."""
     now_ms = int(time.time() * 1000)
     doubts = doubtful(data.columns, data.t_ms, now_ms, Limits()) & ~skipped
-    _, rejects = decode_events(_logged(data, np.flatnonzero(doubts).tolist(), now_ms), 0, Limits())
+    _, rejects = decode_events(_logged(data, np.flatnonzero(doubts).tolist(), now_ms), 0, Limits(), mended)
     return {reject.record.offset: (reject.code, reject.detail) for reject in rejects}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,25 +31,32 @@ class Findings:
         rows: how many the file of events has.
         refused: dead-letter code → the rows that the stream would refuse with it.
         repeats: numbers of the rows that say again what an earlier one said.
+        mended: what was mended in rows that count (a text that is cut, say) → how many of them.
         unknown_labels: label that is not understood → how many claims bear it; they have no verdict.
     """
 
     rows: int = 0
     refused: dict[str, Refused] = field(default_factory=dict)
     repeats: tuple[int, ...] = ()
+    mended: dict[str, int] = field(default_factory=dict)
     unknown_labels: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, rows: int, faults: Iterable[tuple[int, str, str]], repeats: Iterable[int], unknown_labels: dict[str, int]
+        cls,
+        rows: int,
+        faults: Iterable[tuple[int, str, str]],
+        repeats: Iterable[int],
+        mended: Iterable[str],
+        unknown_labels: dict[str, int],
     ) -> Findings:
-        """From the faults: (row number, code, detail)."""
+        """From the faults, (row number, code, detail), and the rest as it comes."""
         by_code: dict[str, list[tuple[int, str]]] = {}
         for row, code, detail in sorted(faults):
-            by_code.setdefault(code, []).append((row, detail))
+            by_code.setdefault(str(code), []).append((row, detail))
         refused = {code: Refused(tuple(row for row, _ in found), found[0][1]) for code, found in by_code.items()}
         most_first = dict(sorted(refused.items(), key=lambda item: -len(item[1].rows)))
-        return cls(rows, most_first, tuple(sorted(repeats)), unknown_labels)
+        return cls(rows, most_first, tuple(sorted(repeats)), dict(Counter(map(str, mended))), unknown_labels)
 
     @property
     def left_out(self) -> frozenset[int]:
@@ -65,6 +73,7 @@ class Findings:
             },
             "repeats": len(self.repeats),
             "first_repeat": self.repeats[0] if self.repeats else None,
+            "mended": self.mended,
             "unknown_labels": self.unknown_labels,
         }
 
@@ -86,11 +95,13 @@ def in_words(report: Mapping[str, Any]) -> Iterator[str]:
             f"{report['repeats']:,} of {report['rows']:,} rows say again what a row before them said, and count once "
             f"(first: row {report['first_repeat']})."
         )
+    if report["mended"]:
+        kinds = ", ".join(f"{mend} {rows:,}" for mend, rows in report["mended"].items())
+        yield f"Texts of rows that count are mended, as the stream mends them: {kinds}."
     if unknown := report["unknown_labels"]:
-        shown = [f"{label} ({claims:,})" for label, claims in unknown.items()]
-        more = ", …" if len(shown) > LABELS_SHOWN else ""
+        shown = ", ".join(f"{label} ({claims:,})" for label, claims in list(unknown.items())[:LABELS_SHOWN])
+        more = ", …" if len(unknown) > LABELS_SHOWN else ""
         yield (
-            f"{sum(unknown.values()):,} claims have a label that is not understood, and so no verdict: "
-            f"{', '.join(shown[:LABELS_SHOWN])}{more}. Say what it means, for instance "
-            f"--labels '{next(iter(unknown))}=false'."
+            f"Labels that are not understood, so that their claims have no verdict: {shown}{more}. Say what they mean, "
+            f"for instance --labels '{next(iter(unknown))}=false'."
         )

@@ -145,7 +145,7 @@ BAD = {
 def test_what_the_stream_would_refuse_is_left_out_and_told_with_its_code_and_row(tmp_path: Path, code: str) -> None:
     data = read(write(tmp_path, HEAD + "".join(GOOD) + BAD[code] + BAD[code] + GOOD[0].replace("e0", "e99")))
     assert len(data) == 21
-    told = data.findings.as_dict()
+    told = orjson.loads(orjson.dumps(data.findings.as_dict()))
     assert {c: (found["rows"], found["first_row"]) for c, found in told["refused"].items()} == {
         REFUSED_AS.get(code, code): (2, 22)
     }
@@ -169,7 +169,8 @@ def test_the_same_id_of_another_source_or_claim_is_another_event(tmp_path: Path)
 
 def test_a_text_that_is_cut_is_no_refusal(tmp_path: Path) -> None:
     data = read(write(tmp_path, HEAD + "".join(GOOD) + f"1400000100,post,c1,e,,u1,,,{'x' * 10_001}\n"))
-    assert (len(data), data.findings.refused) == (21, {})
+    assert (len(data), data.findings.refused, data.findings.mended) == (21, {}, {"cut": 1})
+    assert "Texts of rows that count are mended, as the stream mends them: cut 1." in in_words(data.findings.as_dict())
 
 
 def test_a_post_without_a_claim_starts_one(tmp_path: Path) -> None:

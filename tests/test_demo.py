@@ -24,8 +24,9 @@ from streams import dataset
 from streams.dataset import Dataset
 from streams.demo.report import Facts, Truth, auc, examples, flags_report, lone_report, ranking
 from streams.demo.screen import WORDS, LiveScreen, PlainScreen, reasons_in_words
-from streams.demo.text import print_checks, print_report
+from streams.demo.text import print_checks, print_refused, print_report
 from streams.demo.watch import Watch
+from streams.findings import Findings
 from streams.replay import ReplayStatus
 from streams.scoring.signals import SIGNALS
 from streams.settings import Settings
@@ -254,6 +255,21 @@ def test_a_whole_report_is_printed_from_its_figures(data: Dataset, tmp_path: Pat
     assert "Verification broke off: boom [/]" in text
 
 
+def test_the_report_ends_with_what_was_refused_and_why() -> None:
+    told = io.StringIO()
+    findings = Findings.of(9, [(3, "too_long", "field id: 300 characters")], [4], [], {"dubious": 2})
+    print_refused(Console(file=told, width=110), {"dead_letters": {"id_conflict": 2}, **findings.as_dict()})
+    text = " ".join(told.getvalue().split())
+    for part in (
+        "1 of 9 rows are refused", "too_long 1 (first: row 3: field id: 300 characters)", "1 of 9 rows say again",
+        "dubious (2)", "2 records became dead letters on the way: id_conflict 2.",
+    ):  # fmt: skip
+        assert part in text
+    nothing = io.StringIO()
+    print_refused(Console(file=nothing), {"dead_letters": {}, **Findings().as_dict()})
+    assert nothing.getvalue() == ""
+
+
 def test_every_signal_of_risk_has_words() -> None:
     assert set(SIGNALS) <= set(WORDS)
     assert reasons_in_words(("history", "history_known", "root")) == (
@@ -267,11 +283,12 @@ def test_both_screens_show_what_happens(data: Dataset) -> None:
     watch._take(CLAIM_SCORES, claim("c", verdict="true", enough_evidence=False))
     watch._take(FLAGS, flag("a", START + HOUR_MS))
     watch._take(DEAD_LETTERS, {"code": "not_json"})
-    status = ReplayStatus(12, 12, 1, 2, START, waiting=True, seconds=10.0)
+    status = ReplayStatus(12, 12, 1, 2, START, waiting=True, waiting_for="communities (3 records)", seconds=10.0)
     plain, live = io.StringIO(), io.StringIO()
     PlainScreen(Console(file=plain, width=200), watch).show(status)
     assert "100%" in plain.getvalue()
     assert "1 flags standing" in plain.getvalue()
+    assert "waiting for communities (3 records)" in plain.getvalue()
     screen = LiveScreen(Console(file=live, width=120), watch, data, {"kafka": "localhost:1"})
     screen.show(status)
     Console(file=live, width=120).print(screen._render())

@@ -33,7 +33,7 @@ def test_what_may_mean_either_is_not_guessed_at_but_told(label: str) -> None:
     assert found.verdicts == {"a": label.lower(), "b": label.lower(), "c": "true"}
     assert found.unknown == {label: 2}
     (said,) = in_words(Findings(unknown_labels=found.unknown).as_dict())
-    assert "2 claims have a label that is not understood, and so no verdict" in said
+    assert f"so that their claims have no verdict: {label} (2)" in said
     assert f"--labels '{label}=false'" in said
 
 

@@ -14,13 +14,16 @@ import numpy as np
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from typer.testing import CliRunner
 
 from load_tests.world import make_world, write_world
 from streams import dataset, topics
 from streams.broker.server import free_port
+from streams.cli import app
 from streams.dataset import Dataset
 from streams.demo.processes import Child
 from streams.demo.watch import Watch
+from streams.events import Kind
 from streams.idle import StalledError, Standstill, wait_idle
 from streams.replay import Publisher, Replay, ReplayStatus
 from streams.settings import Settings
@@ -207,6 +210,34 @@ async def test_what_became_dead_letters_is_told_at_the_end(live: Settings, tmp_p
         (tmp_path / "claims.csv").write_text("claim_id,label\n")
         status = await Replay(live, dataset.read(tmp_path), DAY_MS).run()
         assert status.dead_letters == ({} if text == "first" else {"id_conflict": 3})
+
+
+def test_the_command_ends_with_what_was_refused_and_why(live: Settings, tmp_path: Path) -> None:
+    rows = "".join(f"{1500100000 + i},post,w{i},w{i},,u{i}\n" for i in range(6))
+    bad = f"1500100009,post,w1,{'x' * 257},,u1\n1500100009,shout,w1,z,,u1\n"
+    (tmp_path / "events.csv").write_text("ts,kind,claim_id,event_id,parent_id,user_id\n" + rows + bad)
+    (tmp_path / "claims.csv").write_text("claim_id,label\nw1,Hoax\nw2,1\nw3,dubious\n")
+    run = lambda *more: CliRunner().invoke(  # noqa: E731
+        app, ["replay", str(tmp_path), "--broker", live.broker, *more], env={"CREDENCE_NAMESPACE": live.namespace}
+    )
+    told = run("--labels", "1=true")
+    assert told.exit_code == 0, told.output
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith("6 events and 2 verdicts published and applied")
+    assert lines[1:] == [
+        "2 of 8 rows are refused, as the stream would refuse them:",
+        "  too_long 1 (first: row 8: field id: 257 characters, 256 are allowed)",
+        "  unknown_kind 1 (first: row 9: kind 'shout' is none of: " + ", ".join(Kind) + ")",
+        "Labels that are not understood, so that their claims have no verdict: dubious (1). Say what they mean, for "
+        "instance --labels 'dubious=false'.",
+    ]
+    found = orjson.loads(run("--json").stdout)
+    assert (found["events"], found["verdicts"], found["dead_letters"]) == (6, 1, {})
+    assert {code: (one["rows"], one["first_row"]) for code, one in found["refused"].items()} == {
+        "too_long": (1, 8),
+        "unknown_kind": (1, 9),
+    }
+    assert found["unknown_labels"] == {"1": 1, "dubious": 1}
 
 
 async def test_a_stage_that_was_seen_and_is_gone_is_named_while_it_is_waited_for_and_in_the_end(

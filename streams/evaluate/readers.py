@@ -11,6 +11,7 @@ from streams import dataset
 from streams.codec.text import copy_hash
 from streams.csvfiles import find, read_table
 from streams.evaluate.cascades import KINDS, LABELS, STANCES, CascadeSet, Codes, codes_of
+from streams.words import TEXT_CHARS_MAX
 
 
 def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> CascadeSet:
@@ -39,7 +40,7 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
         event_ids=column["id"],
         parent=column["parent_id"],
         community=community[1:],
-        text_hash=np.fromiter(map(copy_hash, column["text"]), np.uint64, rows) if "text" in column else no_text,
+        text_hash=np.fromiter(map(_text_hash, column["text"]), np.uint64, rows) if "text" in column else no_text,
         claim_ids=claim_ids,
         user_ids=user_ids,
         communities=communities,
@@ -47,6 +48,11 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
         group=_groups(directory, claim_ids),
         findings=data.findings,
     ).sorted()
+
+
+def _text_hash(text: str) -> int:
+    """The hash of a text as the stream takes it: cut where it is too long."""
+    return copy_hash(text[:TEXT_CHARS_MAX])
 
 
 def _groups(directory: Path, claim_ids: list[str]) -> Codes:
