@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns import Table
-from streams.scoring.numeric import Floats, Ints
+from streams.scoring.numeric import Floats, Ints, distinct
 
 # Fitted to φ(s) = c for s ≤ 300 s, c·(s/300)^−1.2315 beyond, from 10 s to 7 days, non-negative least squares of the
 # relative error on a logarithmic grid (mean 6 %, worst 34 % at the knee), then scaled to mass 1. Written out, so that
@@ -69,27 +69,32 @@ def fold_start(claims: Table, touched: Ints, rows: Ints, t_ms: Ints, before_ms: 
         np.add.at(column, rows, np.exp(age / tau))
 
 
-def unfold(claims: Table, row: int, t_ms: Ints) -> None:
-    """Take events out of the kernels and the start of a claim whose first and latest event stay."""
-    since_first, to_last = t_ms - claims["first"][row], claims["last"][row] - t_ms
-    for names, taus, age in ((KERNEL_FIELDS, _TAUS_MS, to_last), (START_FIELDS, START_TAUS_MS, since_first)):
+def unfold(claims: Table, rows: Ints, t_ms: Ints) -> None:
+    """Take events, each with its claim, out of the kernels and starts of claims whose first and latest event stay."""
+    for names, taus, age in _ages(claims, rows, t_ms):
         for name, tau in zip(names, taus, strict=True):
-            claims[name][row] -= np.exp(-(age / tau)).sum()
+            np.subtract.at(claims[name], rows, np.exp(-(age / tau)))
 
 
-def recount(claims: Table, row: int, t_ms: Ints) -> None:
-    """First and latest event, kernels and start of a claim, from the times of all its events."""
-    claims["first"][row], claims["last"][row] = t_ms.min(), t_ms.max()
-    forget(claims, row)
-    unfold(claims, row, t_ms)
-    for name in (*KERNEL_FIELDS, *START_FIELDS):
-        claims[name][row] *= -1.0
+def recount(claims: Table, rows: Ints, owner: Ints, t_ms: Ints) -> None:
+    """First and latest event, kernels and start of claims from all their events; of one without any both times stay.
+
+    Args:
+        owner, t_ms: of each event, index into `rows` and time.
+    """
+    some = distinct(owner)
+    claims["first"][rows[some]], claims["last"][rows[some]] = np.iinfo(np.int64).max, 0
+    np.minimum.at(claims["first"], rows[owner], t_ms)
+    np.maximum.at(claims["last"], rows[owner], t_ms)
+    for names, taus, age in _ages(claims, rows[owner], t_ms):
+        for name, tau in zip(names, taus, strict=True):
+            claims[name][rows] = np.bincount(owner, np.exp(-(age / tau)), minlength=len(rows))
 
 
-def forget(claims: Table, row: int) -> None:
-    """Empty the kernels and the start of a claim."""
-    for name in (*KERNEL_FIELDS, *START_FIELDS):
-        claims[name][row] = 0.0
+def _ages(claims: Table, rows: Ints, t_ms: Ints) -> tuple[tuple[tuple[str, ...], Any, Ints], ...]:
+    """Fields of the kernels and of the start, their time constants, and the age of each event that these go by."""
+    to_last, since_first = claims["last"][rows] - t_ms, t_ms - claims["first"][rows]
+    return (KERNEL_FIELDS, _TAUS_MS, to_last), (START_FIELDS, START_TAUS_MS, since_first)
 
 
 def infectiousness(kernels: npt.NDArray[Any], since_root_s: Floats) -> tuple[Floats, Floats, Floats]:

@@ -132,16 +132,26 @@ class ClaimTables:
             self.heard, self.snapshots,
         )  # fmt: skip
 
-    def standing(self, claim: int) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
-        """Every event of a claim that stands: row of its participant, and its kind, t and e."""
+    def standing(self, claim_rows: Ints) -> tuple[Ints, Ints, dict[str, npt.NDArray[Any]]]:
+        """Every event of some claims that stands.
+
+        Args:
+            claim_rows: ascending.
+
+        Returns:
+            index into `claim_rows`, row of the participant, and kind, t and e, of each event.
+        """
         parts, more = self.parts, self.more
-        rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["e"][: parts.size] > 0))
-        of_claim = np.zeros(parts.size, bool)
-        of_claim[rows] = True
+        wanted = np.zeros(self.claims.size, bool)
+        wanted[claim_rows] = True
+        rows = np.flatnonzero(wanted[parts["c"][: parts.size]] & (parts["e"][: parts.size] > 0))
+        present = np.zeros(parts.size, bool)
+        present[rows] = True
         further = more.rows()
-        further = further[of_claim[more["p"][further]]]
-        events = {name: np.concatenate([parts[name][rows], more[name][further]]) for name in ("kind", "t", "e")}
-        return np.concatenate([rows, more["p"][further]]), events
+        further = further[present[more["p"][further]]]
+        said = {name: np.concatenate([parts[name][rows], more[name][further]]) for name in ("kind", "t", "e")}
+        rows = np.concatenate([rows, more["p"][further]])
+        return np.searchsorted(claim_rows, parts["c"][rows]), rows, said
 
     def forget(self, claim_rows: Ints) -> None:
         """Free these claims, and everything that hangs on them but rulings."""

@@ -251,7 +251,7 @@ class ClaimsState(PartitionState):
     def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
         """Flags and score records of touched claims: once for each log record."""
         claims, config = self.data.claims, self.config
-        rows = rows[(claims["events"][rows] > 0) | (claims["told"][rows] > 0)]
+        rows = rows[(claims["events"][rows] > 0) | (claims["told"][rows] > 0) | (claims["flag"][rows] > 0)]
         if not rows.size:
             return
         reading = read(self.data, rows, config, self.params)

@@ -159,4 +159,4 @@ class _Rows:
 
 def _keys(block: Block) -> Ints:
     """(source, event id) of each row, also of sources that nothing was heard of yet."""
-    return mix_keys(block["s"].each(lambda name: xxh3_64_intdigest(name) >> 1), block["e"])
+    return mix_keys(block["s"].used().each(lambda name: xxh3_64_intdigest(name) >> 1), block["e"])

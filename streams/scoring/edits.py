@@ -25,14 +25,15 @@ from streams.blocks import Block
 from streams.scoring import cascade
 from streams.scoring.chains import along
 from streams.scoring.claim_tables import ClaimTables
-from streams.scoring.corrections import DELETE, UPDATE
+from streams.scoring.corrections import BROUGHT, DELETE, UPDATE
 from streams.scoring.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.ledger import ROOT_POST, SAID, Ledger, said_as, tier
-from streams.scoring.numeric import Floats, Ints, distinct, mix_keys
+from streams.scoring.numeric import Floats, Ints, add_at, distinct, first_seen, mix_keys
 
 POST = 0
 IN_FORCE = -1  # where an event stands: in its participant's row, else in a row of `more`
 READ = ("t", "e", "kind", "x", "g", "q")
+NOTHING = (*(0 for _ in SAID), "")
 END_MS = np.iinfo(np.int64).max
 
 
@@ -66,45 +67,82 @@ class Edits:
         self.ledger = ledger
 
     def fold(self, block: Block, part_rows: Ints, q: Floats) -> Ints:
-        """Take in corrections of known participants; which participants they are, each once.
+        """Take in corrections of known participants; which participants they change, each once.
 
         Args:
             q: P(stance that an update brings is right) just before the block, for each row.
         """
-        touched, removed = distinct(part_rows), dict[int, list[Reading]]()
-
-        def write() -> None:
-            for part in touched.tolist():
-                gone = self._correct(part, np.flatnonzero(part_rows == part).tolist(), block, q)
-                if gone:
-                    removed.setdefault(int(self.tables.parts["c"][part]), []).extend(gone)
-
-        self.ledger.change(touched, write)
-        for claim, gone in removed.items():
-            self._take_out(claim, gone)
+        known = self._knows(part_rows, block["e"]).nonzero()[0]
+        block, part_rows, q = block.take(known), part_rows[known], q[known]
+        if not known.size:
+            return part_rows
+        touched, gone = distinct(part_rows), list[tuple[int, Reading]]()
+        self._note(block, part_rows, q)
+        self.ledger.change(touched, lambda: self._correct(block, part_rows, gone))
+        if gone:
+            self._take_out(gone)
         return touched
+
+    # --- what is noted -------------------------------------------------------------------------------------------
+
+    def _knows(self, part_rows: Ints, events: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Which events the ledger holds, or held until they were taken back."""
+        keys = mix_keys(part_rows, events)
+        held = (self.tables.parts["e"][part_rows] == events) | (self.tables.more.find(keys) >= 0)
+        known: npt.NDArray[np.bool_] = held | (self.tables.edits.find(keys) >= 0)
+        return known
+
+    def _note(self, block: Block, part_rows: Ints, q: Floats) -> None:
+        """Keep what each event said at first, and every correction once; of deletes the earliest."""
+        parts, more, edits = self.tables.parts, self.tables.more, self.tables.edits
+        events, updates = block["e"], block["kind"] == UPDATE
+        keys = mix_keys(part_rows, events)
+        rows, made = edits.ensure(keys)
+        at = first_seen(rows, made) if made.size else made
+        in_force = parts["e"][part_rows[at]] == events[at]
+        for table, where, held in (
+            (parts, at[in_force], part_rows[at[in_force]]),
+            (more, at[~in_force], more.find(keys[at[~in_force]])),
+        ):
+            for name in READ if where.size else ():
+                edits[name][rows[where]] = table[name][held]
+        self._link(rows[at], part_rows[at])
+        rows, made = edits.ensure(mix_keys(keys, block["kind"], *(block[name] * updates for name in BROUGHT)))
+        at = first_seen(rows, made) if made.size else made
+        for name in (*READ[:-1], "r"):
+            edits[name][rows[at]] = block[name][at]
+        edits["q"][rows[at]] = q[at]
+        self._link(rows[at], part_rows[at])
+        np.minimum.at(edits["t"], rows, block["t"])
+        edits.touch(rows)
+
+    def _link(self, rows: Ints, part_rows: Ints) -> None:
+        parts, edits = self.tables.parts, self.tables.edits
+        edits["p"][rows] = part_rows
+        for row, part in zip(rows.tolist(), part_rows.tolist(), strict=True):
+            edits["next"][row], parts["past"][part] = parts["past"][part], row + 1
 
     # --- participants --------------------------------------------------------------------------------------------
 
-    def _correct(self, part: int, rows: list[int], block: Block, q: Floats) -> list[Reading]:
-        """Apply corrections to one participant; the events that do not stand any more."""
-        places, past, removed = self._places(part), self._past(part), []
-        for i in rows:
-            event = int(block["e"][i])
-            if event in places and event not in past:
-                past[event] = [self._note(part, self._said(part, places[event]), 0)]
-            if event not in past:
-                continue
-            change = Reading(**{name: block[name][i].item() for name in READ[:-1]}, q=float(q[i]))
-            noted = self._note(part, change, int(block["r"][i]))
-            past[event] += [noted] if noted not in past[event] else []
-            now = self._reads(past[event], END_MS)
-            if event in places and now is None:
-                removed.append(self._said(part, places.pop(event)))
-            elif event in places and now is not None:
-                self._rewrite(part, places[event], now, block["i"][i])
-        self._arrange(part, places)
-        return removed
+    def _correct(self, block: Block, part_rows: Ints, gone: list[tuple[int, Reading]]) -> None:
+        """Let events say what they say now; those that do not stand any more go to `gone`, with their claims."""
+        parts = self.tables.parts
+        only = (block["kind"] == DELETE) & (parts["e"][part_rows] == block["e"]) & (parts["more"][part_rows] == 0)
+        for part in distinct(part_rows[only]).tolist():
+            gone.append((int(parts["c"][part]), self._said(part, IN_FORCE)))
+            self._fill(parts, part, NOTHING)
+        rest: dict[int, dict[int, str]] = {}
+        for i in (~only).nonzero()[0].tolist():
+            rest.setdefault(int(part_rows[i]), {})[int(block["e"][i])] = block["i"][i]
+        for part, events in rest.items():
+            places, past = self._places(part), self._past(part)
+            for event in events.keys() & places.keys():
+                now = self._reads(past[event], END_MS)
+                if now is None:
+                    gone.append((int(parts["c"][part]), self._said(part, places.pop(event))))
+                else:
+                    self._rewrite(part, places[event], now, events[event])
+            self._arrange(part, places)
 
     def _places(self, part: int) -> dict[int, int]:
         """Where each event of a participant that stands is held."""
@@ -126,23 +164,6 @@ class Edits:
     def _said(self, part: int, place: int) -> Reading:
         table, row = (self.tables.parts, part) if place == IN_FORCE else (self.tables.more, place)
         return Reading(*(table[name][row].item() for name in READ))
-
-    def _note(self, part: int, said: Reading, text: int) -> int:
-        """Keep what an event said at first, or a correction, if it is new; of deletes the earliest."""
-        edits, parts = self.tables.edits, self.tables.parts
-        content = [said.t, said.x, said.g, text] if said.kind == UPDATE else [0, 0, 0, 0]
-        key = [part, said.e, said.kind if said.kind >= DELETE else 0, *content]
-        (row,), made = edits.ensure(mix_keys(*(np.array([number & (1 << 64) - 1], np.uint64) for number in key)))
-        row = int(row)
-        if made.size:
-            for name in READ:
-                edits[name][row] = getattr(said, name)
-            edits["p"][row], edits["r"][row], edits["next"][row] = part, text, parts["past"][part]
-            parts["past"][part] = row + 1
-        elif said.kind == DELETE:
-            edits["t"][row] = min(said.t, int(edits["t"][row]))
-            edits.touch(np.array([row]))
-        return row
 
     def _reads(self, rows: list[int], before_ms: int, deletes: bool = True) -> Reading | None:
         """What a corrected event said just before a time; None if nothing. Without `deletes` as if nothing was."""
@@ -178,7 +199,7 @@ class Edits:
         displaced = None
         if best != IN_FORCE or not places:
             displaced = self._content(parts, part) if IN_FORCE in places.values() else None
-            self._fill(parts, part, self._content(more, best) if places else (0,) * len(SAID) + ("",))
+            self._fill(parts, part, self._content(more, best) if places else NOTHING)
             rest = [row for row in rest if row != best]
         more.free(np.setdiff1d(held, rest))
         if displaced is not None:
@@ -207,42 +228,38 @@ class Edits:
 
     # --- claims --------------------------------------------------------------------------------------------------
 
-    def _take_out(self, claim: int, gone: list[Reading]) -> None:
-        """Events of a claim no longer stand: count, cascade, first and latest event, root."""
+    def _take_out(self, gone: list[tuple[int, Reading]]) -> None:
+        """Events of claims no longer stand: count, cascade, first and latest event, root."""
         claims = self.tables.claims
-        times = np.array([event.t for event in gone], np.int64)
-        claims["events"][claim] -= len(gone)
-        claims.touch(np.array([claim]))
-        ends = times.min() <= claims["first"][claim] or times.max() >= claims["last"][claim]
-        rooted = claims["root"][claim] and claims["root_e"][claim] in [event.e for event in gone]
-        posted = any(event.kind <= POST for event in gone)
-        if not (ends or rooted or posted):
-            cascade.unfold(claims, claim, times)
-            return
-        parts, standing = self.tables.standing(claim)
-        if posted and not (standing["kind"] <= POST).any():
-            claims["bare"][claim] = 1
-        if rooted:
-            self._root_again(claim, parts, standing)
-        first = claims["first"][claim]
-        if not parts.size:
-            cascade.forget(claims, claim)
-        elif ends:
-            cascade.recount(claims, claim, standing["t"])
-        else:
-            cascade.unfold(claims, claim, times)
-        if claims["first"][claim] != first:
-            self.ledger.began_otherwise(np.array([claim]))
+        owner = np.array([claim for claim, _ in gone], np.int64)
+        t_ms, events = np.array([said.t for _, said in gone]), np.array([said.e for _, said in gone], np.uint64)
+        posts = np.array([said.kind <= POST for _, said in gone])
+        add_at(claims["events"], owner, -1)
+        claims.touch(distinct(owner))
+        roots = (claims["root"][owner] > 0) & (claims["root_e"][owner] == events)
+        ends = (t_ms <= claims["first"][owner]) | (t_ms >= claims["last"][owner])
+        again = distinct(owner[posts | roots | ends])
+        inside = ~np.isin(owner, again)
+        cascade.unfold(claims, owner[inside], t_ms[inside])
+        if again.size:
+            self._look_again(again, np.isin(again, owner[posts]), np.isin(again, owner[roots]))
 
-    def _root_again(self, claim: int, parts: Ints, standing: dict[str, npt.NDArray[Any]]) -> None:
-        """The earliest post at the root that stands is the root."""
-        claims = self.tables.claims
-        claims["root"][claim], claims["root_t"][claim], claims["root_e"][claim] = 0, 0, 0
-        posts = (standing["kind"] == ROOT_POST).nonzero()[0]
-        if posts.size:
-            at = posts[np.lexsort((standing["e"][posts], standing["t"][posts]))[0]]
-            claims["root"][claim] = parts[at] + 1
-            claims["root_t"][claim], claims["root_e"][claim] = standing["t"][at], standing["e"][at]
+    def _look_again(self, rows: Ints, posted: npt.NDArray[np.bool_], rooted: npt.NDArray[np.bool_]) -> None:
+        """Find first and latest event, cascade and root in what is left of claims.
+
+        Args:
+            posted, rooted: whether a post of the claim, and its root, was taken back.
+        """
+        claims, first_ms = self.tables.claims, self.tables.claims["first"][rows]
+        owner, parts, said = self.tables.standing(rows)
+        cascade.recount(claims, rows, owner, said["t"])
+        posts = np.bincount(owner[said["kind"] <= POST], minlength=len(rows))
+        claims["bare"][rows[posted & (posts == 0)]] = 1
+        for name in ("root", "root_t", "root_e"):
+            claims[name][rows[rooted]] = 0
+        at = (rooted[owner] & (said["kind"] == ROOT_POST)).nonzero()[0]
+        self.ledger.root(rows[owner[at]], parts[at], said["t"][at], said["e"][at])
+        self.ledger.began_otherwise(rows[claims["first"][rows] != first_ms])
 
     # --- verdicts ------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class Ledger:
             kind = block["kind"].copy()
             kind[roots] = ROOT_POST
             block = Block(block.kind, block.up, block.origin, {**block.columns, "kind": kind}, block.meta)
-            self._root(claim_rows[roots], part_rows[roots], block["t"][roots], block["e"][roots])
+            self.root(claim_rows[roots], part_rows[roots], block["t"][roots], block["e"][roots])
 
         def write() -> None:
             self._stamp(block, part_rows, own, repeated)
@@ -112,7 +112,7 @@ class Ledger:
         corroboration.replace(self.tables, before, after, self.config)
         parts.touch(touched)
 
-    def _root(self, claim_rows: Ints, part_rows: Ints, t_ms: Ints, events: npt.NDArray[np.uint64]) -> None:
+    def root(self, claim_rows: Ints, part_rows: Ints, t_ms: Ints, events: npt.NDArray[np.uint64]) -> None:
         """Posts at the root of their claims: the earliest of each is the root."""
         claims = self.tables.claims
         held_ms = claims["root_t"][claim_rows]
