@@ -23,7 +23,7 @@ from streams import topics
 from streams.dataset import Dataset, Release
 from streams.engine.clients import started
 from streams.engine.logs import LogReader
-from streams.idle import INPUTS, Ends, Standstill
+from streams.idle import INPUTS, Ends, StalledError, Standstill
 from streams.settings import Settings, client_kwargs
 from streams.topics import partition_of
 
@@ -74,6 +74,8 @@ class Publisher:
         self._producer = producer
         self._topic = topic
         self._acks: list[Any] = []
+        self.last: dict[tuple[str, int], int] = {}
+        """Topic and partition → offset of the first record in the last batch there."""
 
     async def publish(self, records: Iterable[tuple[str, bytes]]) -> int:
         """Hand over (key, value) records, in order for each key; how many. `acked` must follow."""
@@ -104,7 +106,8 @@ class Publisher:
         acks, self._acks = self._acks, []
         try:
             for ack in acks:
-                await ack
+                told = await ack
+                self.last[told.topic, told.partition] = told.offset
         except KafkaError as error:
             raise PublishError(f"Kafka did not take records for {self._topic}: {error!r}; replay again") from error
 
@@ -172,7 +175,9 @@ class Replay:
     ) -> None:
         self._settings, self._data, self._speed, self._on_status = settings, data, speed, on_status
         self._allowed = allowed or (lambda: len(data))
-        self._standstill = Standstill(settings, stall_s, lambda what: self._tell(waiting_for=what))
+        self._stall_s = settings.patience_ms / 1000 if stall_s is None else stall_s
+        self._standstill = Standstill(settings, self._stall_s, lambda what: self._tell(waiting_for=what))
+        self._publishers: tuple[Publisher, ...] = ()
         self._clock = data.clock_ms
         self._releases = data.releases(lag_ms)
         self._status = ReplayStatus(events_total=len(data), verdicts_total=len(self._releases))
@@ -183,7 +188,7 @@ class Replay:
         """Publish everything and wait until all of it is applied; the last status.
 
         Raises:
-            StalledError: a stage has work and does none of it.
+            StalledError: a stage has work and does none of it, or a transaction of another producer stays open.
             PublishError: Kafka does not take what is published.
         """
         self._began = time.perf_counter()
@@ -195,6 +200,7 @@ class Replay:
             before = await letters.ends()
             events = Publisher(producer, topics.EVENTS.name(settings))
             rulings = Publisher(producer, topics.RULINGS.name(settings))
+            self._publishers = (events, rulings)
             row = 0
             for position, due in self._due():
                 await self._events(events, row, position)
@@ -256,6 +262,7 @@ class Replay:
     async def _wait(self) -> None:
         began = time.perf_counter()
         self._tell(waiting=True)
+        await self._readable()
         await self._standstill.wait()
         status = self._status
         self._tell(
@@ -264,6 +271,20 @@ class Replay:
             waits=status.waits + 1,
             waited_s=status.waited_s + time.perf_counter() - began,
         )
+
+    async def _readable(self) -> None:
+        """Wait while another producer's open transaction keeps what was published from being read."""
+        last = {tp: offset for publisher in self._publishers for tp, offset in publisher.last.items()}
+        until = time.monotonic() + self._stall_s
+        while held := [tp for tp, end in (await self._standstill.board.ends(last)).items() if end <= last[tp]]:
+            topic, partition = held[0]
+            self._tell(waiting_for=f"another producer's transaction on {topic}/{partition}")
+            if time.monotonic() > until:
+                raise StalledError(
+                    f"a producer has had a transaction open on {topic}/{partition} for {self._stall_s:.0f} s, and what"
+                    " was published after its first record cannot be read; when it has ended, replay again"
+                )
+            await asyncio.sleep(HELD_S)
 
     def _tell(self, **changed: Any) -> None:
         self._status = replace(self._status, seconds=time.perf_counter() - self._began, **changed)

@@ -11,17 +11,19 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from typer.testing import CliRunner
 
-from streams import topics
+from streams import dataset, topics
 from streams.broker.server import free_port
 from streams.cli import app
 from streams.demo.processes import Child
 from streams.engine.fetched import take
 from streams.engine.logs import LogReader
-from streams.idle import Standstill, wait_idle
+from streams.idle import StalledError, Standstill, wait_idle
+from streams.replay import Replay
 from streams.settings import Settings, client_kwargs
 from streams.tail import tail
 from streams.verify import verify
@@ -197,6 +199,35 @@ async def test_two_workers_one_of_them_killed_count_what_was_committed_and_that_
     report = await verify(settings)
     assert report.passed, report
     assert report.sources == expected
+    await asyncio.to_thread(topics.delete, settings.broker, settings)
+
+
+async def test_a_replay_does_not_call_applied_what_an_open_transaction_keeps_from_being_read(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = settings.replace(partitions=1, metrics_port=0)
+    (tmp_path / "events.csv").write_text(
+        "ts,kind,claim_id,event_id,parent_id,user_id\n1400000000,post,told,told,,u\n1400000001,reply,told,again,told,v\n"
+    )
+    (tmp_path / "claims.csv").write_text("claim_id,label\n")
+    await asyncio.to_thread(topics.create, settings.broker, settings)
+    worker = Child("worker", ["worker", "--log-level", "info"], settings, tmp_path / "worker.log")
+    other = await writer(settings, "other")
+    try:
+        await other.begin_transaction()
+        await write(other, settings, "open", 1)
+        replay = Replay(settings, dataset.read(tmp_path), 0, stall_s=3.0)
+        with pytest.raises(StalledError, match=r"transaction open on .*social\.events\.v1/0 for 3 s"):
+            await replay.run()
+        running = asyncio.create_task(Replay(settings, dataset.read(tmp_path), 0).run())
+        await asyncio.sleep(3)
+        assert not running.done()
+        await other.abort_transaction()
+        assert (await running).events == 2
+    finally:
+        await other.stop()
+        worker.stop()
+    assert (await verify(settings)).claims == 1
     await asyncio.to_thread(topics.delete, settings.broker, settings)
 
 
