@@ -88,6 +88,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.t_ms)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Dataset:
+        """Some of the rows, in the given order."""
+        return replace(self, t_ms=self.t_ms[rows], columns=_taken(self.columns, rows))
+
     @property
     def clock_ms(self) -> npt.NDArray[np.int64]:
         """[events] event time reached when the row arrives: the latest time so far."""
@@ -204,10 +208,8 @@ def _checked(
         )
     kept = np.ones(len(data), np.bool_)
     kept[list(faults)] = False
-    columns, t_ms = data.columns, data.t_ms
-    if not kept.all():
-        columns, t_ms = _taken(columns, np.flatnonzero(kept)), t_ms[kept]
-    return replace(data, t_ms=t_ms, columns=_claims_named(columns), findings=findings)
+    data = data if kept.all() else data.take(np.flatnonzero(kept))
+    return replace(data, columns=_claims_named(data.columns), findings=findings)
 
 
 def _no_time(written: str) -> tuple[str, str]:

@@ -36,6 +36,27 @@ class Rulings:
 
 
 @dataclass(frozen=True)
+class Corrections:
+    """Deletes and updates of events, in order of time: by whom, of which event, and what an update brings.
+
+    They are no events: the core under test hears them, baselines go by what was said.
+    """
+
+    t_ms: Ints
+    kind: Small
+    stance: Small
+    user_ids: Sequence[str]
+    event_ids: Sequence[str]
+    texts: Sequence[str]  # "" = none
+
+    def __len__(self) -> int:
+        return len(self.t_ms)
+
+
+NO_CORRECTIONS = Corrections(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int8), (), (), ())
+
+
+@dataclass(frozen=True)
 class CascadeSet:
     """Events sorted by (time, event id), and the claims they belong to, as columns.
 
@@ -50,6 +71,7 @@ class CascadeSet:
         truth: [claims] 1 true, 2 false, 0 neither (brings events, no ruling, is not evaluated).
         group: [claims] claims that tell the same story share a number.
         own_rulings: releases that belong to the data (synthetic worlds); None: t₀ + lag of every labelled claim.
+        corrections: deletes and updates of the events.
         attacked: [claims] claims an attack aimed at; `attackers`: its accounts.
         burn_in: share of the labelled claims, by date, that teach but are not evaluated.
         findings: what was left out of its files, and why.
@@ -71,6 +93,7 @@ class CascadeSet:
     truth: Small
     group: Codes
     own_rulings: Rulings | None = None
+    corrections: Corrections = NO_CORRECTIONS
     attacked: npt.NDArray[np.bool_] | None = None
     attackers: int = 0
     burn_in: float = 0.0

@@ -12,7 +12,8 @@ import xxhash
 
 from streams.blocks import Block, concat
 from streams.categorical import Categorical
-from streams.evaluate.cascades import CascadeSet, Codes, Small
+from streams.codec.text import copy_hash
+from streams.evaluate.cascades import CascadeSet, Codes, Corrections, Small
 from streams.evaluate.forks import Shared
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims import ClaimsState
@@ -62,6 +63,7 @@ class Core:
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
         self._code = {name: code for code, name in enumerate(data.claim_ids)}
+        self._corrections, self._corrected = data.corrections, 0
         self._sequence = 0
         self._now_ms = 0
         if without:
@@ -73,12 +75,14 @@ class Core:
         """Send the events through both stages, in blocks of at most 4,096 rows."""
         for lo in range(batch.lo, batch.hi, BLOCK_ROWS):
             hi = min(batch.hi, lo + BLOCK_ROWS)
+            self._correct(int(batch.of.t_ms[lo]))
             self._now_ms = max(self._now_ms, int(batch.of.t_ms[hi - 1]))
             block = self._columns.block(batch.of, lo, hi, batch.asserted[lo - batch.lo : hi - batch.lo])
             self._send(block)
 
     def rule(self, claims: Codes, verdicts: Small, at_ms: int | Ints) -> None:
         """Send the rulings to the claims stage; its credits reach the sources, their new stamps the claims."""
+        self._correct(int(np.min(at_ms)))
         self._now_ms = max(self._now_ms, int(np.max(at_ms)))
         n = len(claims)
         names = [self._columns.claims[c] for c in claims.tolist()]
@@ -98,8 +102,17 @@ class Core:
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
         """Risk in log-odds and the public score; a ruling on the claim itself is left out of both."""
+        self._correct(at_ms)
         now = self.claims.read([self._columns.claims[c] for c in claims.tolist()], rulings=False)
         return np.asarray(now["risk_z"], np.float64), np.asarray(now["score"], np.float64)
+
+    def _correct(self, before_ms: int) -> None:
+        """Send the deletes and updates before a time that have not been sent."""
+        corrections, lo = self._corrections, self._corrected
+        self._corrected = max(lo, int(np.searchsorted(corrections.t_ms, before_ms)))
+        if self._corrected > lo:
+            self._now_ms = max(self._now_ms, int(corrections.t_ms[self._corrected - 1]))
+            self._send(corrections_block(corrections, lo, self._corrected))
 
     def aside(self, withheld: Codes) -> None:
         """None: what one verdict teaches reaches every score, so that a world without it must be run."""
@@ -149,6 +162,26 @@ class Core:
                     self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time_ms"])))
             cursor = effects.next_cursor
         return sent
+
+
+def corrections_block(corrections: Corrections, lo: int, hi: int) -> Block:
+    """Deletes and updates lo ≤ i < hi as an "events" block."""
+    ids, texts = list(corrections.event_ids[lo:hi]), corrections.texts[lo:hi]
+    hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
+    columns: dict[str, Any] = {
+        "s": Categorical.of(corrections.user_ids[lo:hi]),
+        "c": Categorical.constant("", hi - lo),
+        "i": ids,
+        "e": hashes,
+        "h": hashes,
+        "kind": corrections.kind[lo:hi],
+        "x": corrections.stance[lo:hi],
+        "t": corrections.t_ms[lo:hi],
+        "m": Categorical.constant("", hi - lo),
+        "g": np.fromiter(map(copy_hash, texts), np.uint64, hi - lo),
+        "r": np.fromiter(map(bool, texts), np.int8, hi - lo),
+    }
+    return Block("events", "e/0", np.arange(lo, hi), columns)
 
 
 class _Sources(SourcesState):

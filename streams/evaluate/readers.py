@@ -10,7 +10,19 @@ import numpy as np
 from streams import dataset
 from streams.codec.text import copy_hash
 from streams.csvfiles import find, read_table
-from streams.evaluate.cascades import KINDS, LABELS, STANCES, CascadeSet, Codes, codes_of
+from streams.evaluate.cascades import (
+    KINDS,
+    LABELS,
+    NO_CORRECTIONS,
+    STANCES,
+    CascadeSet,
+    Codes,
+    Corrections,
+    Ints,
+    Small,
+    codes_of,
+)
+from streams.events import CORRECTS_FROM
 from streams.words import TEXT_CHARS_MAX
 
 
@@ -25,6 +37,11 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
         DatasetError: as `dataset.read`.
     """
     data = dataset.read(directory, meant)
+    kinds = np.fromiter(map(KINDS.__getitem__, data.columns["kind"]), np.int8, len(data))
+    corrects = kinds >= CORRECTS_FROM
+    corrections = _corrections(data, kinds, np.flatnonzero(corrects)) if corrects.any() else NO_CORRECTIONS
+    if corrects.any():
+        data, kinds = data.take(np.flatnonzero(~corrects)), kinds[~corrects]
     column, rows = data.columns, len(data)
     claim, claim_ids = codes_of(column["claim_id"])
     user, user_ids = codes_of(column["source_id"])
@@ -33,7 +50,7 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
     return CascadeSet(
         name=data.name,
         t_ms=data.t_ms,
-        kind=np.fromiter(map(KINDS.__getitem__, column["kind"]), np.int8, rows),
+        kind=kinds,
         stance=np.fromiter(map(STANCES.__getitem__, stance), np.int8, rows),
         claim=claim,
         user=user,
@@ -47,7 +64,23 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
         truth=np.array([LABELS.get(data.labels.get(claim_id, ""), 0) for claim_id in claim_ids], np.int8),
         group=_groups(directory, claim_ids),
         findings=data.findings,
+        corrections=corrections,
     ).sorted()
+
+
+def _corrections(data: dataset.Dataset, kinds: Small, rows: Ints) -> Corrections:
+    """The deletes and updates among the rows of a set."""
+    rows = rows[np.argsort(data.t_ms[rows], kind="stable")]
+    columns = data.take(rows).columns
+    stance, nothing = columns.get("stance", [""] * len(rows)), [""] * len(rows)
+    return Corrections(
+        data.t_ms[rows],
+        kinds[rows],
+        np.fromiter(map(STANCES.__getitem__, stance), np.int8, len(rows)),
+        columns["source_id"],
+        columns["id"],
+        [text[:TEXT_CHARS_MAX] for text in columns.get("text", nothing)],
+    )
 
 
 def _text_hash(text: str) -> int:
