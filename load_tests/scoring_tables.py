@@ -1,10 +1,10 @@
-"""Makes every table of docs/scoring.md that carries measured figures, and writes it where it stands.
+"""Makes docs/measured.md: every measured table of scores and flags, under the command that made it.
 
-    python -m load_tests.scoring_tables DATA [--only cascades,attacks] [--seeds 5] [--jobs 1]
+    python -m load_tests.scoring_tables DATA [--only twitter16,attacks] [--seeds 5] [--jobs 1]
 
-DATA holds twitter16, rumoureval2017 and crowd_truth. A table stands between `<!-- begin NAME -->` and
-`<!-- end NAME -->`, under the command, the commit and the date that made it; all else on the page is left alone. Tables
-are written one by one as they are made, so that a run that is ended keeps what it had.
+DATA holds twitter15, twitter16, rumoureval2017 and crowd_truth. A table stands between `<!-- begin NAME -->` and
+`<!-- end NAME -->`, under its command, commit and date. The page is written anew after every table; a table that was
+not made this time stays as it was, so that a run that is ended keeps what it had.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from streams.evaluate.cascades import HOUR_MS
 from streams.evaluate.run import Evaluation, Options, evaluate, load
 from streams.evaluate.seeds import pooled
 
-PAGE = Path(__file__).parent.parent / "docs" / "scoring.md"
-SETS = ("twitter16", "rumoureval2017")
+PAGE = Path(__file__).parent.parent / "docs" / "measured.md"
+SETS = ("twitter16", "twitter15", "rumoureval2017")
 WORLD = "synthetic:clean"
 RIVALS = ("majority", "dawid_skene", "signed_beta_nb")
 INJECTED = ("camouflaged", "slow")  # attacks that are injected into real data as well
@@ -75,9 +76,11 @@ class Table:
     """A table of the page.
 
     Attributes:
-        make: makes its lines. rows: what each of its rows begins with; the page must have them all.
+        title: the heading above it. make: makes its lines. rows: what each of its rows begins with; the page must have
+        them all.
     """
 
+    title: str
     make: Callable[[Lab], Iterable[str]]
     rows: tuple[str, ...]
 
@@ -118,33 +121,27 @@ def scorers(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def cascades(lab: Lab) -> Iterable[str]:
-    """Ours beside all baselines on the real sets."""
-    reports = [lab.evaluation(name, lab.options()).report for name in SETS]
-    yield "AUC within quarters at 1 h / 24 h, verdicts 24 h late, groups withheld; upside down where that is better."
+def cascades(name: str, lab: Lab) -> Iterable[str]:
+    """Ours beside all baselines on a real set."""
+    report = lab.evaluation(name, lab.options()).report
+    one = report["ours"]["1h"]
+    yield (
+        f"{one['n']} claims, {one['n_false']} of them false. Figures at 1 h / 24 h after the first post, verdicts 24 h "
+        "late, groups withheld. The last column is the AUC of a scorer turned upside down, where that is better."
+    )
     yield ""
-    head, shown = ["scorer"], [dict(scorers(report)) for report in reports]
-    for report in reports:
-        one = report["ours"]["1h"]
-        head += [f"{report['set']} ({one['n']} claims, {one['n_false']} false)", "ECE", "Brier skill"]
     body = []
-    for title in shown[0]:
-        row = [title]
-        for made in shown:
-            figures = made[title]
-            turned = both(figures, "auc_within_reversed")
-            row += [both(figures, "auc_within") + (f" ({turned})" if set(turned) - set("– /") else "")]
-            row += [both(figures, "ece"), both(figures, "brier_skill")]
-        body.append(row)
-    yield from rows_of(head, body)
+    for title, figures in scorers(report):
+        row = [both(figures, part) for part in ("auc_within", "ece", "brier_skill", "auc_within_reversed")]
+        body.append([title, *row[:3], row[3] if set(row[3]) - set("– /") else ""])
+    yield from rows_of(["scorer", "AUC within quarters", "ECE", "Brier skill", "upside down"], body)
     yield ""
-    for report in reports:
-        for horizon, best in report["best_baseline"].items():
-            low, high = best["gain_ci"]
-            yield (
-                f"- {report['set']}, {horizon}: {number(best['gain'], sign=True)} (95 % {number(low, sign=True)} to "
-                f"{number(high, sign=True)}) over {best['name']}{', upside down' if best['upside_down'] else ''}"
-            )
+    for horizon, best in report["best_baseline"].items():
+        low, high = best["gain_ci"]
+        yield (
+            f"- {horizon}: {number(best['gain'], sign=True)} (95 % {number(low, sign=True)} to "
+            f"{number(high, sign=True)}) over {best['name']}{', upside down' if best['upside_down'] else ''}"
+        )
 
 
 def variants(lab: Lab) -> Iterable[str]:
@@ -269,16 +266,50 @@ def answered(lab: Lab) -> Iterable[str]:
 
 
 TABLES = {
-    "answers": Table(answered, (OURS["score"], *answers.METHODS)),
-    "cascades": Table(cascades, (*OURS.values(), *Options().baselines)),
-    "variants": Table(variants, ("groups withheld", "groups released", *(f"under the {a} attack" for a in INJECTED))),
-    "flags": Table(flags, ("twitter16", WORLD)),
-    "attacks": Table(attacked, ("no attack", *ATTACKS)),
-    "ablation": Table(ablated, ("–", *(f"`{signal}`" for signal in ablation.switched()))),
+    **{
+        name: Table(f"Cascades of {name}", partial(cascades, name), (*OURS.values(), *Options().baselines))
+        for name in SETS
+    },
+    "variants": Table(
+        "twitter16 under other conditions",
+        variants,
+        ("groups withheld", "groups released", *(f"under the {a} attack" for a in INJECTED)),
+    ),
+    "ablation": Table("What each signal adds", ablated, ("–", *(f"`{signal}`" for signal in ablation.switched()))),
+    "attacks": Table("Attacks on the synthetic world", attacked, ("no attack", *ATTACKS)),
+    "flags": Table("Flags", flags, ("twitter16", WORLD)),
+    "answers": Table("Answers of crowds", answered, (OURS["score"], *answers.METHODS)),
 }
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
+
+TITLE = """# What was measured
+
+Made by `python -m load_tests.scoring_tables ../shared/data`; do not edit. Each table says which command, commit and
+date made it: not all are made anew with each version. What the scores mean, and where they fail, is in
+[scoring.md](scoring.md).
+
+Everything is prequential, by the protocol of `credence evaluate`: at any moment predictions come first, then verdicts
+that have become due, then events. A claim's own verdict is never used for it, nor one on the same story. "AUC within
+quarters" compares claims inside one quarter of the dates only, so that knowing the month is worth nothing.
+"""
+
+
+def kept(page: str) -> dict[str, str]:
+    """The tables that a page holds, by name, with their origins."""
+    return {
+        name: page.split(begin)[1].split(end)[0] for name in TABLES for begin, end in [marks(name)] if begin in page
+    }
+
+
+def whole(tables: Mapping[str, str]) -> str:
+    """The page with these tables."""
+    parts = [TITLE]
+    for name, body in tables.items():
+        begin, end = marks(name)
+        parts.append(f"\n## {TABLES[name].title}\n\n{begin}{body}{end}")
+    return "".join(parts)
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -286,20 +317,11 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
 
 
-def parts(page: str, name: str) -> tuple[str, str, str]:
-    """What the page has before, of and after a table; KeyError where it has no place for it."""
-    begin, end = marks(name)
-    if page.count(begin) != 1 or page.count(end) != 1:
-        raise KeyError(f"{PAGE} has no place for the table {name}: {begin.strip()} and {end.strip()}, once each")
-    before, rest = page.split(begin)
-    own, after = rest.split(end)
-    return before + begin, own, end + after
-
-
 def write(name: str, lines: Iterable[str], origin: str) -> None:
-    """Put a table in its place on the page."""
-    before, _, after = parts(PAGE.read_text("utf-8"), name)
-    PAGE.write_text(before + f"*{origin}*\n\n" + "\n".join(lines) + "\n" + after, "utf-8")
+    """Put a table in its place on the page, which is made where there is none."""
+    tables = kept(PAGE.read_text("utf-8")) if PAGE.exists() else {}
+    tables[name] = f"*{origin}*\n\n" + "\n".join(lines) + "\n"
+    PAGE.write_text(whole({name: tables[name] for name in TABLES if name in tables}), "utf-8")
 
 
 def commit() -> str:
@@ -311,7 +333,7 @@ def commit() -> str:
 def main() -> None:
     """Make the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="the folder with twitter16, rumoureval2017 and crowd_truth")
+    parser.add_argument("data", type=Path, help="the folder with twitter15, twitter16, rumoureval2017 and crowd_truth")
     parser.add_argument("--only", default=",".join(TABLES), help=f"with commas, of {', '.join(TABLES)}")
     parser.add_argument("--seeds", type=int, default=5, help="of the synthetic world, from 0 on")
     parser.add_argument("--jobs", type=int, default=1, help="processes beside each other")

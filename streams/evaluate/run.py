@@ -44,7 +44,7 @@ class Options:
     baselines: tuple[str, ...] = tuple(BASELINES)
     seed: int = 0
     jobs: int = 2
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # a dictionary has no hash; Options have
     fine: int = FINE_STOPS
 
     def __post_init__(self) -> None:
