@@ -157,11 +157,11 @@ async def test_of_a_topic_left_unparsed_an_agent_gets_the_batches_as_they_came(
     assert seen[-1][-1].timestamp == records_in(seen[-1])[-1].timestamp
 
 
-def unread(*offsets: int, first: int) -> Any:
+def unread(*offsets: int, first: int, codec: int = 0) -> Any:
     """What aiokafka's fetcher holds of a partition when batches of ten records from these offsets came for `first`."""
     data = b""
     for base in offsets:
-        batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+        batch = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 20)
         for i in range(10):
             batch.append(i, 1, None, b"%d" % (base + i), [])
         raw = batch.build()
@@ -181,6 +181,13 @@ def test_records_before_the_offset_that_was_asked_for_are_left_out() -> None:
     assert fetch is not None
     assert [r.value for r in fetch.records()] == [b"%d" % i for i in range(14, 30)]
     assert records.next_fetch_offset == 30
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+def test_every_compression_is_read(codec: int) -> None:
+    fetch = take(unread(10, 20, first=14, codec=codec)[0])
+    assert fetch is not None
+    assert [r.value for r in fetch.records()] == [b"%d" % i for i in range(14, 30)]
 
 
 def test_a_batch_that_was_damaged_on_its_way_is_not_parsed() -> None:
