@@ -57,6 +57,7 @@ class Rulings:
         self.claims = tables.claims
         self.rulings = tables.rulings
         self.heard = tables.heard
+        self.parts = tables.parts
 
     def fold(self, block: Block, claim_rows: Ints, seq: int, effects: Effects) -> list[int]:
         """Take in rulings; claims whose settlement changed, in order of the block; `seq` becomes their version.
@@ -94,7 +95,7 @@ class Rulings:
         _write(table, row, said)
         table["at"][row] = block.origin if isinstance(block.origin, int) else block.origin[i]
         table.texts("up")[row] = block.up
-        return Fate.COUNTS if self.claims["events"][claim] else Fate.HELD
+        return self._standing(claim)
 
     def _content(self, claim: int, row: int, rater: str, version: int) -> int | None:
         """Hash of what this rater said under this version, if it is remembered."""
@@ -126,11 +127,19 @@ class Rulings:
         heard = self.heard
         return np.flatnonzero((heard["c"][: heard.size] == claim) & (heard["fate"][: heard.size] > 0))
 
+    def _standing(self, claim: int) -> Fate:
+        """Of a rater's word: one on a claim whose events were all taken back, but not those who took part, counts."""
+        if self.claims["events"][claim]:
+            return Fate.COUNTS
+        parts, size = self.parts, self.parts.size
+        took_part = ((parts["c"][:size] == claim) & (parts["z"][:size] > 0)).any()
+        return Fate.COUNTS if took_part else Fate.HELD
+
     def told(self, claim: int) -> list[dict[str, Any]]:
         """Everything that is remembered to have been ruled on a claim, by rater and version."""
         table = self.rulings
         live = (table["c"][: table.size] == claim) & (table["ver"][: table.size] > 0)
-        fate = Fate.COUNTS if self.claims["events"][claim] else Fate.HELD
+        fate = self._standing(claim)
         found = [
             {"rater_id": table.key(row).split("\0", 1)[1], **self._said(table, row), "fate": fate}
             for row in np.flatnonzero(live).tolist()
@@ -153,7 +162,10 @@ class Rulings:
         """
         table, heard, claims = self.rulings, self.heard, self.claims
         rows = np.flatnonzero((table["ver"][: table.size] > 0) & marked[table["c"][: table.size]])
-        for row in rows[claims["events"][table["c"][rows]] == 0].tolist():
+        parts, size = self.parts, self.parts.size
+        waits = marked & (claims["events"][: len(marked)] == 0)
+        waits[parts["c"][:size][parts["z"][:size] > 0]] = False
+        for row in rows[waits[table["c"][rows]]].tolist():
             claim, rater = table.key(row).split("\0", 1)
             detail = f"ruling {table.texts('id')[row]} of rater {rater}: no event of claim {claim} came"
             effects.outlived.append((table.texts("up")[row], int(table["at"][row]), "unknown_claim", detail))

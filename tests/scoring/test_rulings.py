@@ -89,6 +89,18 @@ def test_a_ruling_that_was_held_in_vain_ends_as_a_letter_about_its_own_record() 
     assert len(pipeline.claims.told("new")) == 1
 
 
+def test_a_ruling_on_a_claim_whose_events_were_all_taken_back_was_not_held_in_vain() -> None:
+    pipeline = Pipeline(ScoringConfig(claim_expiry_ms=DAY_MS))
+    pipeline.events([Event("ana", "c", "e1")])
+    pipeline.claims.apply(rulings_block([Ruling("c", FALSE, T0)]), NOW_MS)
+    pipeline.events([Event("ana", "", "e1", t=T0 + 1, kind=6, stance=0)])
+    assert pipeline.claims.read(["c"])["events"][0] == 0
+    assert fates(pipeline.claims) == [("checker", 1, FALSE, "counts")]
+    effects = pipeline.claims.apply(rulings_block([Ruling("new", FALSE, T0)]), NOW_MS + 3 * DAY_MS)
+    assert effects.outlived == []
+    assert pipeline.claims.told("c") == []
+
+
 def test_of_the_rulings_that_do_not_count_a_bounded_number_is_remembered_the_newest() -> None:
     state, did = heard(*(Ruling("c", TRUE, T0 + v, version=v) for v in range(1, HEARD_MAX + 9)))
     assert [version for _, version, _, _ in fates(state)] == list(range(8, HEARD_MAX + 9))
