@@ -57,8 +57,22 @@ class Admin:
 
     def ids(self, names: list[str]) -> dict[str, str]:
         """Topic ids of those of `names` that exist."""
-        there = sorted(set(self._client.list_topics()) & set(names))
-        return {each["name"]: str(each["topic_id"]) for each in self._client.describe_topics(there)} if there else {}
+        described = self._client.describe_topics(names) if names else []
+        return {each["name"]: str(each["topic_id"]) for each in described if not each["error_code"]}
+
+    def unowned(self, group: str, names: list[str]) -> list[tuple[str, int]]:
+        """Partitions of these topics that no member of a consumer group has been given; none while it rebalances."""
+        described = self._client.describe_groups([group])[group]
+        if described["group_state"] != "Stable":
+            return []
+        owned = {
+            (each["topic"], partition)
+            for member in described["members"]
+            for each in (member["member_assignment"] or {}).get("assigned_partitions", ())
+            for partition in each["partitions"]
+        }
+        there = self.partitions(names)
+        return sorted({(name, p) for name, count in there.items() for p in range(count)} - owned)
 
     def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         """The whole configuration of each topic."""

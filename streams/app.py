@@ -19,6 +19,7 @@ from streams import topics
 from streams.agents import monitor
 from streams.agents.emit import CommunitiesEmitter, ParametersEmitter, StageEmitter
 from streams.agents.intake import Intake
+from streams.agents.places import Places, watch
 from streams.agents.translation import ROUTES
 from streams.engine.assignor import GrowingAssignor
 from streams.engine.fencing import ProduceFailed
@@ -28,6 +29,7 @@ from streams.engine.replica import Fence
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog, end_if_stopped
+from streams.identity import Identity
 from streams.scoring import ClaimsState, ScoringConfig, SourcesState
 from streams.scoring.groups import GroupsState
 from streams.scoring.learning import Learner
@@ -128,7 +130,10 @@ class CredenceApp(faust.App):
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
         self._meta: Mapping[str, Any] = {}
-        self._taken: dict[TP, int] = {}  # next offset to take in, of input partitions
+        internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.INPUTS]
+        self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
+        stages = {name: intake_stage(route) for name, route in self._input_topics.items()}
+        self.places = Places(self.progress, self.identity, stages)
         self._tasks: list[asyncio.Task[None]] = []
         group = topics.COMMUNITIES_GROUP if COMMUNITIES in specs else topics.GROUP
         super().__init__(settings.namespace + group, **kwargs)
@@ -144,9 +149,16 @@ class CredenceApp(faust.App):
 
     # --- what the transport asks ---------------------------------------------------------------------------------
 
-    def state_positions(self) -> dict[TP, int]:
-        """For each stateful partition that is owned, the offset to read next."""
+    def positions(self) -> dict[TP, int]:
+        """For each partition that was just assigned, the offset to read next."""
+        return self.places.begin(self._inputs()) | self._state_positions()
+
+    def _state_positions(self) -> dict[TP, int]:
         return {tp: self._partitions[tp].replica.fence.offset + 1 for tp in self._owned if tp in self._partitions}
+
+    def _inputs(self) -> set[TP]:
+        """Input partitions that this worker reads."""
+        return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
 
     def unparsed_topics(self) -> Container[str]:
         """Topics whose batches are wanted as they are."""
@@ -157,23 +169,13 @@ class CredenceApp(faust.App):
         bound = self.settings.max_stage_lag
         for name in self._specs:
             if any(progress.lag > bound for progress in self.progress.latest(name).values()):
-                return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
+                return self._inputs()
         return set()
 
     def _work_positions(self) -> dict[TP, int]:
         """For each partition that this worker should be making progress on, the offset it stands at."""
-        held = self.held_partitions()
-        # Of what this worker has fetched nothing of yet, an earlier one may have taken in all.
-        taken = {
-            tp: self._taken.get(tp, self._reported(tp))
-            for tp in self.consumer.assignment() - held
-            if tp.topic in self._input_topics
-        }
-        return {**taken, **self.state_positions()}
-
-    def _reported(self, tp: TP) -> int:
-        """Next offset of an input partition after what some worker has reported as taken in."""
-        return self.progress.applied(intake_stage(self._input_topics[tp.topic]), tp.partition) + 1
+        inputs = [tp for tp in self._inputs() - self.held_partitions() if not self.identity.gone(tp.topic)]
+        return {tp: self.places.next(tp) for tp in inputs} | self._state_positions()
 
     # --- lifecycle -----------------------------------------------------------------------------------------------
 
@@ -188,11 +190,8 @@ class CredenceApp(faust.App):
         missing = [state.name for state in states if not state.partitions]
         if missing:
             die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
-        ids = await asyncio.to_thread(
-            topics.ids, self.settings.broker, self.settings,
-            (topics.BY_SOURCE, topics.BY_CLAIM, topics.LESSONS, topics.PARTICIPATION),
-        )  # fmt: skip
-        self._meta = {"partitions": self.settings.partitions, "topics": ids}
+        await self.identity.start()
+        self._meta = {"partitions": self.settings.partitions, "topics": self.identity.internal()}
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         if COMMUNITIES not in self._specs:
@@ -200,7 +199,7 @@ class CredenceApp(faust.App):
         await self.progress.start()
         watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
         session_s = self.settings.session_timeout_ms / 1000
-        running = (watchdog.run(), end_if_stopped(session_s, die), self._tick())
+        running = (watchdog.run(), end_if_stopped(session_s, die), self._tick(), self._watch_topics())
         self._tasks = [asyncio.create_task(each) for each in running]
 
     async def disconnect(self) -> None:
@@ -210,6 +209,7 @@ class CredenceApp(faust.App):
         await self.release_all()
         await self.intake.stop()
         await self.progress.stop()
+        self.identity.stop()
         for partition in self._partitions.values():
             await partition.release()
 
@@ -245,9 +245,29 @@ class CredenceApp(faust.App):
             self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
         began = time.perf_counter()
         rows = await self._partitions[tp].acquire()
+        self._partitions[tp].check_continues((await self.progress.begins([tp]))[tp])
+        if (report := self.progress.report(spec.name, tp.partition)) is not None:
+            self._partitions[tp].check_reported(report, self.identity.of(tp.topic))
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
         await self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
         return rows
+
+    async def _watch_topics(self) -> None:
+        """Notice topics that were deleted or made anew, and input that was deleted before it was read."""
+
+        def waiting() -> set[TP]:
+            return self._inputs().difference(self.held_partitions(), self.consumer.at_hand())
+
+        async for tp in watch(self.identity, self.places, waiting, self._join_for_unowned):
+            await self._publish(intake_stage(self._input_topics[tp.topic]), tp, self.places.next(tp) - 1, 0)
+
+    async def _join_for_unowned(self) -> None:
+        """Join again where a partition belongs to nobody: a leader started again under its name does not know that it
+        leads, and then nobody in the group watches what topics and partitions there are."""
+        topics_read = {*self._stage_of} | ({*self._input_topics} if COMMUNITIES not in self._specs else set())
+        if unowned := await self.identity.source.unowned(self.conf.id, topics_read):
+            log.info("%s/%d belongs to no worker: joining the group again", *unowned[0])
+            self.consumer.join_again()
 
     async def _tick(self) -> None:
         """Give each owned partition its ticks."""
@@ -280,9 +300,13 @@ class CredenceApp(faust.App):
         route = self._input_topics[tp.topic]
         for fetch in fetches:
             began = time.perf_counter()
-            outgoing, rows, rejects, mended = await self.intake.translate(route, tp.partition, fetch)
+            same = asyncio.create_task(self.identity.confirm(tp.topic))
+            topic_id = self.identity.of(tp.topic)
+            outgoing, rows, rejects, mended = await self.intake.translate(route, topic_id, tp.partition, fetch)
+            await same
+            await self.places.arrived(tp, fetch.position)
             await self.intake.forward(outgoing)
-            self._taken[tp] = fetch.offset + 1
+            self.places.taken(tp, fetch.offset)
             monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
             await self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
 
@@ -290,7 +314,8 @@ class CredenceApp(faust.App):
         end = self.consumer.highwater(tp) or 0
         lag = max(0, end - 1 - applied)
         monitor.lag(stage, tp.partition, lag, append_ms)
-        await self.progress.publish(Progress(stage, tp.partition, applied, lag, append_ms))
+        report = Progress(stage, tp.partition, applied, lag, append_ms, self.identity.of(tp.topic))
+        await self.progress.publish(report)
 
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
         """Observer of the stages: metrics and progress."""

@@ -151,7 +151,8 @@ class Block:
 
     Attributes:
         kind: a key of COLUMNS.
-        up: upstream partition that made the rows, such as "e/3".
+        up: upstream partition that made the rows, such as "e/3"; of an input topic with its short id, "e/3@1f3c9a2e",
+            since offsets of one that was made anew begin again.
         origin: sequence in that upstream, for all rows (int) or for each (int64 array, ascending).
         columns: column name → numpy array or list of strings.
         meta: values that belong to the block as a whole.
@@ -194,6 +195,26 @@ class Block:
     def last_origin(self) -> int:
         """The highest origin in the block."""
         return self.origin if isinstance(self.origin, int) else int(self.origin[-1])
+
+
+def upstream(up: str, topic_id: str) -> str:
+    """Name of an upstream partition whose origins are offsets of that incarnation of an input topic.
+
+    >>> upstream("e/3", "1f3c9a2e")
+    'e/3@1f3c9a2e'
+    """
+    return f"{up}@{topic_id}"
+
+
+def parse_upstream(up: str) -> tuple[str, int, str]:
+    """Kind, partition and topic id of an upstream partition; the id is "" where there is none.
+
+    >>> parse_upstream("e/3@1f3c9a2e"), parse_upstream("s/0")
+    (('e', 3, '1f3c9a2e'), ('s', 0, ''))
+    """
+    kind, _, rest = up.partition("/")
+    partition, _, topic_id = rest.partition("@")
+    return kind, int(partition), topic_id
 
 
 def make(kind: str, up: str, origin: int | Sequence[int], columns: dict[str, Sequence[Any]], **meta: Any) -> Block:

@@ -25,13 +25,19 @@ def chaos(
         Path | None, typer.Option(metavar="DIR", file_okay=False, help="Data set to replay instead of a small world.")
     ] = None,
     only: Annotated[
-        str, typer.Option(help="Kinds of faults, with commas: kill, freeze, join, leave, broker, repartition.")
+        str,
+        typer.Option(
+            help="Kinds of faults, with commas: kill, freeze, join, leave, broker, repartition, recreate, truncate."
+        ),
     ] = "kill,freeze,join,leave,broker,repartition",
     workers: Annotated[int, typer.Option(min=1, help="Workers to begin with.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Kill, stop and rebalance workers, kill the broker and add partitions to inputs during a replay; then verify that
     nothing was lost.
+
+    With recreate (the events topic deleted and made anew) and truncate (its log cut) the platform publishes again what
+    nobody had read; the inputs are not whole afterwards, and must be said to be so.
 
     Runs on a private Apache Kafka that is removed afterwards. Ends with status 1 if anything was lost, counted twice
     or differs from a replay of the logs.

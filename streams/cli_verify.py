@@ -64,7 +64,7 @@ def verify(
 def _table(report: Report) -> Table:
     """The findings, with a verdict above."""
     if not report.complete:
-        title = "The logs no longer begin at their beginning: not everything could be checked"
+        title = "\n".join(["Not everything could be checked", *report.incomplete])
     elif not report.passed:
         title = "There are differences"
     else:
@@ -74,6 +74,8 @@ def _table(report: Report) -> Table:
         said = (
             ("yes" if value else "no")
             if isinstance(value, bool)
+            else f"{len(value):,}"
+            if isinstance(value, list)
             else f"{value:,}"
             if value == int(value)
             else f"{value:g}"

@@ -17,7 +17,9 @@ from typing import Any
 import orjson
 
 from streams import topics
-from streams.codec.deadletter import REDRIVE_HEADER
+from streams.admin import Admin
+from streams.codec.deadletter import REDRIVE_HEADER, origin_of
+from streams.identity import short
 from streams.settings import Settings, client_kwargs
 from streams.tail import tail
 from streams.topics import TopicsError
@@ -52,13 +54,18 @@ class Letter:
     redrive_of: str = ""
     redrives: int = 0
     redriven_at_ms: int | None = None
+    topic_id: str = ""
     place: tuple[int, int] = (0, 0)
     written: bytes = b""
 
     @property
     def origin(self) -> str:
-        """topic/partition/offset of the record that was refused."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
+        """topic/partition/offset of the record that was refused; for an input topic with @ and its short id."""
+        return origin_of(self.topic, self.partition, self.offset, self.topic_id)
+
+    def is_about(self, origins: Collection[str]) -> bool:
+        """Whether one of these origins, with the topic's id or without, is this letter's."""
+        return self.origin in origins or origin_of(self.topic, self.partition, self.offset) in origins
 
     def as_json(self) -> dict[str, Any]:
         """The letter without its bytes, for lists."""
@@ -80,7 +87,8 @@ class Filter:
     """Which letters are meant: those that match everything that is set.
 
     Attributes:
-        codes, stages, origins: any of these; empty means any at all. An origin is topic/partition/offset.
+        codes, stages, origins: any of these; empty means any at all. An origin is topic/partition/offset, of whichever
+            incarnation of the topic unless @ and its id follow.
         since_ms: refused records that the broker got at this time or later, milliseconds since 1970.
     """
 
@@ -93,7 +101,7 @@ class Filter:
         return (
             (not self.codes or letter.code in self.codes)
             and (not self.stages or letter.stage in self.stages)
-            and (not self.origins or letter.origin in self.origins)
+            and (not self.origins or letter.is_about(self.origins))
             and (self.since_ms is None or letter.append_ms >= self.since_ms)
         )
 
@@ -141,6 +149,7 @@ def parse(value: bytes | None, place: tuple[int, int] = (0, 0), bytes_too: bool 
             redrive_of=found.get("redrive_of") or "",
             redrives=int(found.get("redrives") or 0),
             redriven_at_ms=found.get("redriven_at_ms"),
+            topic_id=str(found.get("topic_id") or ""),
             place=place,
             written=(value or b"") if bytes_too else b"",
         )
@@ -169,22 +178,25 @@ def summary(settings: Settings, wanted: Filter | None = None) -> Summary:
 def find(settings: Settings, origin: str) -> Letter:
     """The letter about a record, with the bytes; from the record's own topic where the letter does not hold them.
 
-    Raises TopicsError if there is no such letter, or `origin` is not topic/partition/offset.
+    Raises TopicsError if there is no such letter, `origin` is not topic/partition/offset, or there are letters about
+    it from several incarnations of the topic.
     """
     parse_origin(origin)
     index: dict[str, Letter] = {}
     for letter in _letters(settings):
-        if letter is not None and letter.origin == origin:
+        if letter is not None and letter.is_about((origin,)):
             _keep(index, letter)
-    if origin not in index:
+    if not index:
         raise TopicsError(f"there is no dead letter about {origin}: `credence dead-letters list` shows those that are")
-    letter = index[origin]
+    if len(index) > 1:
+        raise TopicsError(f"{origin.partition('/')[0]} was made anew, and there are several: name {' or '.join(index)}")
+    (letter,) = index.values()
     return letter if whole(letter) or letter.code == "empty" else _refetched(settings, letter)
 
 
 def parse_origin(origin: str) -> tuple[str, int, int]:
     """Topic, partition and offset of an origin; TopicsError if it is none."""
-    topic, _, rest = origin.partition("/")
+    topic, _, rest = origin.partition("@")[0].partition("/")
     partition, _, offset = rest.partition("/")
     if not (topic and partition.isdecimal() and offset.isdecimal()):
         raise TopicsError(f"{origin!r} is not TOPIC/PARTITION/OFFSET, such as social.events.v1/3/17")
@@ -306,6 +318,8 @@ def _keep(index: dict[str, Letter], letter: Letter) -> None:
 def _refetched(settings: Settings, letter: Letter) -> Letter:
     records: Iterable[Any] = ()
     try:
+        if letter.topic_id and letter.topic_id != _topic_id(settings, letter.topic):
+            return letter  # what is there now at this offset is another record
         records = tail(settings, letter.topic, partition=letter.partition, start=letter.offset)
         record = next(iter(records), None)
     except TopicsError:
@@ -319,3 +333,9 @@ def _refetched(settings: Settings, letter: Letter) -> Letter:
         raw=record.value,
         raw_length=len(record.value),
     )
+
+
+def _topic_id(settings: Settings, topic: str) -> str:
+    """Short id of a topic as it is now."""
+    with Admin(settings.broker, settings) as admin:
+        return short(admin.ids([topic]).get(topic, ""))

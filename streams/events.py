@@ -337,12 +337,13 @@ FLAG = Record(
 DEAD_LETTER = Record(
     "dead-letter",
     1,
-    "A record that a stage refused, with the reason and the bytes; (topic, partition, offset) identifies it.",
+    "A record that a stage refused, with the reason and the bytes; (topic, topic_id, partition, offset) identifies it.",
     (
         _v(1),
         _word("code", DeadLetterCode, "Why it was refused."),
         _string("detail", "What exactly was wrong, for a person.", 500, required=True),
         _string("topic", "Topic that the record was read from.", 249, required=True),
+        _string("topic_id", "Begin of the topic's id, where it may be deleted and made anew: an input topic.", 64),
         _count("partition", "Partition of that topic."),
         _count("offset", "Offset in that partition."),
         _ms("append_ms", "Broker's time of the record, milliseconds since 1970."),

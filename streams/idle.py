@@ -15,6 +15,7 @@ from typing import Self
 
 from streams import topics
 from streams.engine.progress import ProgressBoard
+from streams.identity import TopicIds
 from streams.settings import Settings, client_kwargs
 
 # Stage as it reports its progress → the topic that it reads, in the order of the path.
@@ -58,6 +59,7 @@ class Standstill:
         self._on_wait = on_wait
         self.board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
         self._topics = {stage: topic.name(settings) for stage, topic in STAGES.items()}
+        self._topic_ids = TopicIds(settings)
 
     async def __aenter__(self) -> Self:
         await self.board.start(publish=False)
@@ -67,13 +69,22 @@ class Standstill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.board.stop()
+        self._topic_ids.close()
 
     async def ends(self) -> Ends:
         """Stage → partition → end offset of its log, as far as it can be read; of the partitions that are there now."""
+        await self._made_anew()
         there = await self.board.partitions(self._topics.values())
         tps = {stage: [(name, p) for p in range(there.get(name, 0))] for stage, name in self._topics.items()}
         found = await self.board.ends(tp for each in tps.values() for tp in each)
         return {stage: {p: found[name, p] for name, p in each} for stage, each in tps.items()}
+
+    async def _made_anew(self) -> bool:
+        """Look which incarnations of the topics there are: reports on others do not count. Whether that is news."""
+        ids = await self._topic_ids.of(list(self._topics.values()))
+        before = self.board.topic_ids
+        self.board.topic_ids = {stage: ids.get(name, "") for stage, name in self._topics.items()}
+        return self.board.topic_ids != before
 
     async def wait(self) -> Ends:
         """Wait until nothing is in flight; the end offsets at which everything stands.
@@ -104,7 +115,7 @@ class Standstill:
         }
 
     async def _applied(self, ends: Ends) -> None:
-        """Wait until every stage is applied up to these ends."""
+        """Wait until every stage is applied up to these ends, or they are not those of the topics any more."""
         moved: dict[tuple[str, int], tuple[int, float]] = {}  # how much was left when that last changed, and when
         told = time.monotonic()
         while behind := self._behind(ends):
@@ -117,6 +128,8 @@ class Standstill:
             if now - told >= LOOK_S:
                 told = now
                 self._on_wait(_in_words(behind, quiet))
+                if await self._made_anew():
+                    return
             await self.board.changed(LOOK_S)
 
     def _give_up(self, behind: Behind, quiet: Mapping[tuple[str, int], float]) -> None:

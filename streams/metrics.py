@@ -113,6 +113,10 @@ LAG_SECONDS = define(
     "gauge", "credence_lag_seconds", "Age of the record that a stage is at, growing while it is stuck; 0 at the end.",
     stage=INPUTS, partition=PARTITION,
 )  # fmt: skip
+INPUT_CUT = define(
+    "counter", "credence_input_cut_records_total", "Offsets of an input that were deleted before they were read.",
+    stage=INPUTS[:2],
+)  # fmt: skip
 RECOVERY_SECONDS = define(
     "histogram",
     "credence_recovery_seconds",

@@ -12,6 +12,7 @@ import csv
 import gzip
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,33 +22,57 @@ from streams.engine.logs import LogReader
 from streams.labels import verdict_of
 from streams.tally import Recount, Tally
 
-Origin = tuple[str, int, int]
+Origin = tuple[str, str, int, int]  # topic, its short id, partition, offset
 
 STANDING = {"true": 1, "false": -1}
 MILLISECONDS_MIN = 1e11
 
 
-async def recount(client: Mapping[str, Any], events: str, rulings: str, dead_letters: str) -> Recount:
+@dataclass
+class Former:
+    """Input that was taken in and is not on its topic any more, which was made anew since, or cut.
+
+    It is known from the logs of the stages alone; each record is (origin, fields, append time in ms).
+    """
+
+    events: list[tuple[Origin, dict[str, Any], int]] = field(default_factory=list)
+    rulings: list[tuple[Origin, dict[str, Any], int]] = field(default_factory=list)
+
+
+async def recount(
+    client: Mapping[str, Any],
+    events: str,
+    rulings: str,
+    dead_letters: str,
+    topic_ids: Mapping[str, str],
+    former: Former,
+) -> Recount:
     """Count over the input topics, leaving out what the dead letters name.
 
     Args:
         client: keyword arguments for an aiokafka consumer.
         events, rulings, dead_letters: full topic names.
+        topic_ids: input topic → short id of what is there now.
+        former: is counted as well.
     """
     refused: set[Origin] = set()
     async for record in _records(client, dead_letters):
         letter = json.loads(record.value)
-        refused.add((letter["topic"], letter["partition"], letter["offset"]))
+        refused.add((letter["topic"], letter.get("topic_id", ""), letter["partition"], letter["offset"]))
     tally = Tally()
+    for origin, event, append_ms in former.events:
+        if origin not in refused:
+            tally.take(event, append_ms)
     async for record in _records(client, events):
-        if (record.topic, record.partition, record.offset) not in refused:
+        if (record.topic, topic_ids[record.topic], record.partition, record.offset) not in refused:
             tally.take(_read(record.value), record.timestamp)
     verdicts = _verdicts(
         [
             (_read(record.value), record.timestamp)
             async for record in _records(client, rulings)
-            if (record.topic, record.partition, record.offset) not in refused
+            if (record.topic, topic_ids[record.topic], record.partition, record.offset) not in refused
         ]
+        + [(ruling, append_ms) for origin, ruling, append_ms in former.rulings if origin not in refused]
     )
     return tally.count(verdicts)
 

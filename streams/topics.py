@@ -338,12 +338,6 @@ def states(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
     return [TopicState(each, partitions.get(each, 0), configs.get(each, {})) for each in names]
 
 
-def ids(bootstrap: str, settings: Settings, only: Iterable[Topic]) -> dict[str, str]:
-    """The broker's id of each topic that exists: a topic that was deleted and made again has another one."""
-    with Admin(bootstrap, settings) as admin:
-        return admin.ids([topic.name(settings) for topic in only])
-
-
 def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[str]:
     """Delete those of the topics that exist, with all their data; returns their names."""
     with Admin(bootstrap, settings) as admin:

@@ -22,8 +22,11 @@ from streams.app import stage_specs
 from streams.columns import Table
 from streams.engine.audit import recovered, replayed
 from streams.engine.logs import LogReader
+from streams.engine.progress import ProgressBoard
 from streams.engine.replica import Applied, Replica
 from streams.engine.stage import StageSpec
+from streams.former import Inputs
+from streams.identity import TopicIds
 from streams.recount import recount, recount_files
 from streams.settings import Settings, client_kwargs
 from streams.tally import ClaimCount, Recount
@@ -37,7 +40,7 @@ class Report:
     """What `verify` found.
 
     Attributes:
-        claims, sources: how many there are in the live state.
+        claims, sources, events: how many there are in the live state.
         max_abs_diff: largest difference of any number of the state between changelog and replay; infinite if a key
             is in one of them only.
         records_differing: score records on the topics that the replay does not emit at their version, or lacks.
@@ -45,11 +48,14 @@ class Report:
         counts_differing: claims and sources whose counts differ from the plain count.
         counts_differing_from_files: the same, counted over the data set's files; None if there are none.
         lost, duplicated: events that claims lack, and events that they have too often.
-        complete: whether every log still begins at offset 0; if not, only the state from then on can be checked.
+        not_in_input: events and rulings that were taken in from logs, or parts of them, that are not there any more.
+        cut_unread: offsets of the inputs that were deleted before they were read: what was there, nobody knows.
+        incomplete: why not everything could be checked, a sentence each.
     """
 
     claims: int = 0
     sources: int = 0
+    events: int = 0
     max_abs_diff: float = 0.0
     records_differing: int = 0
     flags_missing: int = 0
@@ -58,14 +64,25 @@ class Report:
     counts_differing_from_files: int | None = None
     lost: int = 0
     duplicated: int = 0
-    complete: bool = True
+    not_in_input: int = 0
+    cut_unread: int = 0
+    incomplete: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything could be checked: every log is there from its beginning, and was read from there."""
+        return not self.incomplete
 
     @property
     def passed(self) -> bool:
-        """Whether everything agrees."""
+        """Whether everything could be checked and agrees."""
+        return self.complete and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that could be checked agrees."""
         return (
-            self.complete
-            and self.max_abs_diff <= 1e-9
+            self.max_abs_diff <= 1e-9
             and not (self.records_differing or self.flags_missing or self.flags_extra)
             and not (self.counts_differing or self.counts_differing_from_files)
         )
@@ -74,6 +91,7 @@ class Report:
         """As JSON-able fields; an infinite difference is written as 1e308."""
         fields = asdict(self)
         fields["max_abs_diff"] = min(self.max_abs_diff, 1e308)
+        fields["complete"] = self.complete
         if self.counts_differing_from_files is None:
             del fields["counts_differing_from_files"]
         return fields
@@ -119,19 +137,22 @@ async def verify(
     client = client_kwargs(settings)
     specs = stage_specs(settings)
     report = Report()
+    inputs = await _inputs(settings, report)
     live: dict[str, list[Replica]] = {name: [] for name in specs}
     async with LogReader(client) as logs:
         for number, (name, spec) in enumerate(specs.items()):
             for partition in range(settings.partitions):
                 say(f"replaying {name} {partition}", (number + partition / settings.partitions) / (len(specs) + 1))
-                live[name].append(await _check_partition(logs, settings, spec, partition, report))
-        await _check_inputs_complete(logs, settings, report)
+                live[name].append(await _check_partition(logs, settings, spec, partition, inputs, report))
     say("counting the input", len(specs) / (len(specs) + 1))
     counted = await recount(
-        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings)
-    )
+        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
+        inputs.topic_ids, inputs.former,
+    )  # fmt: skip
+    _tell_former(inputs, report)
     found = _live_counts(live)
     report.claims, report.sources = len(found.claims), len(found.sources)
+    report.events = sum(numbers[0] for numbers in found.claims.values())
     report.counts_differing = _differing(found, counted)
     for claim in found.claims.keys() | counted.claims.keys():
         surplus = found.claims.get(claim, (0, 0))[0] - counted.claims.get(claim, ClaimCount()).events
@@ -146,14 +167,20 @@ async def verify(
 
 
 async def _check_partition(
-    logs: LogReader, settings: Settings, spec: StageSpec, partition: int, report: Report
+    logs: LogReader, settings: Settings, spec: StageSpec, partition: int, inputs: Inputs, report: Report
 ) -> Replica:
     first, _ = (await logs.bounds(spec.input_topic, settings.partitions))[partition]
-    report.complete &= first == 0
+    if first:
+        report.incomplete.append(f"{spec.input_topic}/{partition} begins at {first}: its state cannot be replayed")
     _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
     live = await recovered(logs, spec, partition, end)
     emitted = Emitted()
-    replay = await replayed(logs, spec, partition, live.fence, emitted.take)
+
+    def step(applied: Applied) -> None:
+        emitted.take(applied)
+        inputs.take(applied)
+
+    replay = await replayed(logs, spec, partition, live.fence, step)
     differences = [a.difference(b) for a, b in zip(live.core.tables, replay.core.tables, strict=True)]
     same_fence = (live.fence.offset, live.fence.cursor, live.fence.seen) == (
         replay.fence.offset, replay.fence.cursor, replay.fence.seen,
@@ -198,9 +225,31 @@ async def _published(
             yield record.key.decode(), record.value
 
 
-async def _check_inputs_complete(logs: LogReader, settings: Settings, report: Report) -> None:
-    for name, partitions in (await logs.partitions(topic.name(settings) for topic in topics.INPUTS)).items():
-        report.complete &= all(first == 0 for first, _ in await logs.bounds(name, partitions))
+async def _inputs(settings: Settings, report: Report) -> Inputs:
+    """The inputs as they are now; notes in the report what of them is known to be missing."""
+    names = [topic.name(settings) for topic in topics.INPUTS]
+    async with TopicIds(settings) as source:
+        topic_ids = await source.of(names)
+    async with LogReader(client_kwargs(settings)) as logs:
+        there = await logs.partitions(names)
+        begins = {name: [first for first, _ in await logs.bounds(name, count)] for name, count in there.items()}
+    report.incomplete += [f"{name} begins at {max(firsts)}, not at 0" for name, firsts in begins.items() if any(firsts)]
+    board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
+    await board.start(publish=False)
+    for cut in board.cuts():
+        report.cut_unread += cut.until - cut.first
+        report.incomplete.append(f"{cut} were deleted before they were read")
+    await board.stop()
+    return Inputs(settings, topic_ids, begins)
+
+
+def _tell_former(inputs: Inputs, report: Report) -> None:
+    counts = inputs.counts()
+    report.not_in_input = sum(counts.values())
+    report.incomplete += [
+        f"{count:,} records were taken in from {topic} with the id {topic_id}…, and are not there any more"
+        for (topic, topic_id), count in counts.items()
+    ]
 
 
 @dataclass(frozen=True)

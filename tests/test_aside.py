@@ -37,18 +37,18 @@ async def test_good_and_bad_records_come_out_as_if_decoded_in_place(aside: Aside
     records = [fetched(raw, i, key.encode()) for i, (key, raw) in enumerate(load.events(3_000))]
     hostile = islice(hostile_events(7, NOW_MS), 200)
     records += [fetched(bad.value, 3_000 + i, bad.key) for i, bad in enumerate(hostile)]
-    here = translate(SETTINGS, topics.EVENTS, 2, records)
+    here = translate(SETTINGS, topics.EVENTS, "1f3c9a2e", 2, records)
     assert here.rows >= 3_000
     assert here.rejects
     for _ in range(2):
-        assert await aside.translate(topics.EVENTS, 2, as_sent(records)) == here
+        assert await aside.translate(topics.EVENTS, "1f3c9a2e", 2, as_sent(records)) == here
 
 
 async def test_a_child_that_is_gone_is_a_failure_to_send_and_not_a_loss(aside: Aside) -> None:
     assert aside.pid is not None
     os.kill(aside.pid, signal.SIGKILL)
     with pytest.raises(ProduceFailed, match="decodes"):
-        await aside.translate(topics.EVENTS, 0, as_sent([fetched(b"{}")]))
+        await aside.translate(topics.EVENTS, "1f3c9a2e", 0, as_sent([fetched(b"{}")]))
 
 
 def test_the_child_ends_with_a_worker_that_is_killed() -> None:

@@ -17,10 +17,10 @@ FUNCTION_LINES_MAX = 50
 LAYERS: list[set[str]] = [
     {"admin", "csvfiles", "words", "settings", "categorical", "compression", "index", "printable"},
     {"times", "labels", "findings"},
-    {"columns", "blocks", "metrics", "events", "topics"},
+    {"columns", "blocks", "metrics", "events", "topics", "identity"},
     {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "tally", "dataset", "tail", "console"},
     {"agents", "deadletters", "idle", "evaluate"},
-    {"app", "api", "explanation", "replay"},
+    {"app", "api", "explanation", "replay", "former"},
     {"verify", "reference"},
     {"demo"},
     {"cli"},

@@ -51,17 +51,17 @@ class Aside:
         """Process id of the child."""
         return None if self._child is None else self._child.pid
 
-    async def translate(self, source: Topic, partition: int, fetch: Fetch) -> Translation:
+    async def translate(self, source: Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
         """`translation.translate` of the fetch's records, in the child; ProduceFailed if that is gone."""
-        return await asyncio.to_thread(self._exchange, source, partition, fetch)
+        return await asyncio.to_thread(self._exchange, source, topic_id, partition, fetch)
 
-    def _exchange(self, source: Topic, partition: int, fetch: Fetch) -> Translation:
+    def _exchange(self, source: Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
         """Pipes are read and written without Python's lock: the worker's other stages go on meanwhile."""
         with self._one_at_a_time:
             try:
                 if self._child is None:
                     raise EOFError
-                _send(self._child.stdin, (source, partition, fetch))
+                _send(self._child.stdin, (source, topic_id, partition, fetch))
                 answer: Translation = _receive(self._child.stdout)
             except (OSError, EOFError) as error:
                 raise ProduceFailed("the process that decodes for the intake is gone") from error
@@ -108,8 +108,8 @@ def serve() -> None:
     try:
         settings: Settings = _receive(requests)
         while True:
-            source, partition, fetch = _receive(requests)
-            _send(answers, translate(settings, source, partition, fetch.records()))
+            source, topic_id, partition, fetch = _receive(requests)
+            _send(answers, translate(settings, source, topic_id, partition, fetch.records()))
     except (EOFError, BrokenPipeError):
         return
 

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from streams import topics
 from streams.agents import monitor
 from streams.agents.routing import as_json, as_letter, everyone, spread_all
-from streams.blocks import concat
+from streams.blocks import concat, parse_upstream
 from streams.codec import dead_letter
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
@@ -120,11 +120,11 @@ class StageEmitter:
 
     def _letter(self, partition: int, step: Applied, up: str, origin: int | None, code: str, detail: str) -> Outgoing:
         """A letter about a row that has its origin on an input, or else about the log record of the step."""
-        kind, _, number = up.partition("/")
+        kind, source, topic_id = parse_upstream(up)
         if kind in ORIGIN_TOPICS and origin is not None:
-            topic, source, offset = ORIGIN_TOPICS[kind].name(self._settings), int(number), origin
+            topic, offset = ORIGIN_TOPICS[kind].name(self._settings), origin
         else:
-            topic, source, offset = self._input, partition, step.offset
+            topic, source, offset, topic_id = self._input, partition, step.offset, ""
         letter = dead_letter(
             DeadLetterCode(code),
             detail,
@@ -133,6 +133,7 @@ class StageEmitter:
             offset=offset,
             append_ms=step.append_ms,
             stage=self._stage,
+            topic_id=topic_id,
         )
         return as_letter(self._letters, partition, letter)
 

@@ -52,11 +52,11 @@ class Intake:
         )
         await self._producer.start()
 
-    async def translate(self, source: topics.Topic, partition: int, fetch: Fetch) -> Translation:
+    async def translate(self, source: topics.Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
         """What becomes of what was fetched of an input partition; decoded in another process where it is much."""
         if fetch.offset - fetch.position < ASIDE_ROWS_MIN:
-            return translate(self._settings, source, partition, fetch.records())
-        return await self._aside.translate(source, partition, fetch)
+            return translate(self._settings, source, topic_id, partition, fetch.records())
+        return await self._aside.translate(source, topic_id, partition, fetch)
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:
         """Send, and wait for every ack; ProduceFailed if one does not come."""

@@ -87,6 +87,11 @@ def lost(stage: str, partition: int) -> None:
     metrics.forget_partition(stage, partition)
 
 
+def cut(stage: str, offsets: int) -> None:
+    """Input was deleted before the intake had read it."""
+    metrics.INPUT_CUT.at(stage).inc(offsets)
+
+
 def recovered(stage: str, seconds: float, rows: int) -> None:
     """A partition was claimed and its state read."""
     metrics.RECOVERY_SECONDS.at(stage).observe(seconds)

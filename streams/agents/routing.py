@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from streams.blocks import COLUMNS, Block, concat, encode, pack
+from streams.codec.deadletter import origin_of
 from streams.engine.journal import Outgoing
 from streams.topics import partition_of
 
@@ -74,7 +75,8 @@ def everyone(
 
 def as_letter(topic: str, partition: int, letter: Mapping[str, Any]) -> Outgoing:
     """A dead letter under its origin, of which readers keep one of each."""
-    return as_json(topic, partition, f"{letter['topic']}/{letter['partition']}/{letter['offset']}", letter)
+    origin = origin_of(letter["topic"], letter["partition"], letter["offset"], letter.get("topic_id", ""))
+    return as_json(topic, partition, origin, letter)
 
 
 def as_json(topic: str, partition: int, key: str, record: object) -> Outgoing:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from streams import topics
 from streams.agents.routing import as_letter, spread
-from streams.blocks import Block
+from streams.blocks import Block, upstream
 from streams.codec import Limits, LogRecord, Reject, decode_events, decode_rulings, of_reject
 from streams.engine.journal import Outgoing, seal
 from streams.events import Mend
@@ -31,15 +31,22 @@ class Translation(NamedTuple):
     mended: list[Mend]
 
 
-def translate(settings: Settings, source: topics.Topic, partition: int, records: Sequence[LogRecord]) -> Translation:
-    """Decode and route the records of one partition of an input topic; what cannot be decoded is a dead letter."""
+def translate(
+    settings: Settings, source: topics.Topic, topic_id: str, partition: int, records: Sequence[LogRecord]
+) -> Translation:
+    """Decode and route the records of one partition of an input topic; what cannot be decoded is a dead letter.
+
+    Args:
+        topic_id: short id of the topic: part of every origin, since another incarnation has the same offsets again.
+    """
     decoder, target, column = ROUTES[source]
     limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
     mended: list[Mend] = []
     block, rejects = decoder(records, partition, limits, mended)
+    block.up = upstream(block.up, topic_id)
     outgoing = seal(spread(block, column, target.name(settings), settings.partitions))
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
-        letter = of_reject(reject, origin, partition, "intake")
+        letter = of_reject(reject, origin, partition, "intake", topic_id)
         outgoing.append(as_letter(letters, partition % settings.partitions, letter))  # inputs may have more
     return Translation(outgoing, len(block), [reject.code for reject in rejects], mended)

@@ -16,9 +16,10 @@ from streams.api.problems import Handler, Problem, json_answer, problems
 from streams.api.reasons import BusyError, Explainer
 from streams.api.records import Reader
 from streams.api.store import CursorError, Store
+from streams.engine.progress import ProgressBoard
 from streams.reading import assessment, enough_evidence
-from streams.settings import Settings
-from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES
+from streams.settings import Settings, client_kwargs
+from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, PROGRESS, SOURCE_SCORES
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +42,23 @@ class Service:
         self._following: asyncio.Task[None] | None = None
         self.caught_up = False
         self._explainer = Explainer(settings)
+        self._board = ProgressBoard(client_kwargs(settings), PROGRESS.name(settings))
 
     async def start(self) -> None:
         """Open the topics and begin to follow them. Raises TopicsError when they cannot be had."""
         await self._reader.__aenter__()
         metrics.API_BEHIND.at().set_function(self.behind_s)
         self._following = asyncio.create_task(self._follow(), name="follow the scores")
+        # What was lost is told when it is known; scores are not held up by it.
+        self._watching = asyncio.create_task(self._board.start(publish=False), name="follow what was lost")
 
     async def stop(self) -> None:
         """Stop following."""
         if self._following is not None:
             self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            self._watching.cancel()
+            await asyncio.gather(self._following, self._watching, return_exceptions=True)
+            await self._board.stop()
         await self._reader.__aexit__()
         self.store.close()
 
@@ -186,10 +192,12 @@ class Service:
         return json_answer({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """Whether the answers are complete and fresh; a balancer sends nobody here while they are not."""
+        """Whether the answers are there and fresh, else 503; "incomplete" where input was lost before it was read."""
         if (reason := self.not_ready()) is not None:
             raise Problem(503, reason, {"Retry-After": "1"})
-        return json_answer({"status": "ready", "behind_s": round(self.behind_s(), 3), **self.store.counts()})
+        lost = [f"{cut} were deleted before they were read" for cut in self._board.cuts()]
+        status = {"status": "incomplete", "detail": "; ".join(lost)} if lost else {"status": "ready"}
+        return json_answer({**status, "behind_s": round(self.behind_s(), 3), **self.store.counts()})
 
     async def openapi(self, _: web.Request) -> web.Response:
         """This list, for programs: an OpenAPI 3.1 document."""

@@ -17,6 +17,15 @@ REDRIVE_HEADER = "credence-redrive"
 """Header of a record that was published again from a dead letter: the origin that the letter names."""
 
 
+def origin_of(topic: str, partition: int, offset: int, topic_id: str = "") -> str:
+    """What a refused record is known by: topic/partition/offset, and @ and the topic's short id where that is known.
+
+    >>> origin_of("social.events.v1", 3, 17, "1f3c9a2e")
+    'social.events.v1/3/17@1f3c9a2e'
+    """
+    return f"{topic}/{partition}/{offset}" + (f"@{topic_id}" if topic_id else "")
+
+
 def dead_letter(
     code: DeadLetterCode,
     detail: str,
@@ -28,11 +37,12 @@ def dead_letter(
     stage: str,
     key: bytes | None = None,
     value: bytes | None = None,
+    topic_id: str = "",
 ) -> dict[str, Any]:
     """A dead letter as the object that goes, as JSON, onto the dead-letter topic (`streams.events.DEAD_LETTER`).
 
-    (topic, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A stage
-    that no longer has the bytes leaves out the value: they are still where the origin says.
+    (topic, topic_id, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A
+    stage that no longer has the bytes leaves out the value: they are still where the origin says.
     """
     letter: dict[str, Any] = {
         "v": DEAD_LETTER.version,
@@ -44,6 +54,8 @@ def dead_letter(
         "append_ms": append_ms,
         "stage": stage,
     }
+    if topic_id:
+        letter["topic_id"] = topic_id
     if key is not None:
         letter["key_b64"] = base64.b64encode(key[:KEY_BYTES_MAX]).decode()
         letter["key_length"] = len(key)
@@ -54,7 +66,7 @@ def dead_letter(
     return letter
 
 
-def of_reject(reject: Reject, topic: str, partition: int, stage: str) -> dict[str, Any]:
+def of_reject(reject: Reject, topic: str, partition: int, stage: str, topic_id: str = "") -> dict[str, Any]:
     """The dead letter of a record of that partition that could not be decoded."""
     record = reject.record
     letter = dead_letter(
@@ -67,6 +79,7 @@ def of_reject(reject: Reject, topic: str, partition: int, stage: str) -> dict[st
         stage=stage,
         key=record.key,
         value=record.value,
+        topic_id=topic_id,
     )
     for name, content in record.headers:
         if name == REDRIVE_HEADER and content:

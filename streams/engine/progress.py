@@ -29,6 +29,7 @@ class Progress:
         applied: offset up to which the input is applied and its effects are on their topics; −1 for none.
         lag: records of the input behind `applied`, when this was written.
         append_ms: append time of the last record applied, ms; 0 for none.
+        topic_id: short id of the input topic: of one that was made anew since, the report says nothing.
     """
 
     stage: str
@@ -36,11 +37,40 @@ class Progress:
     applied: int
     lag: int
     append_ms: int
+    topic_id: str = ""
 
     @property
     def key(self) -> bytes:
         """Record key: one report a partition survives compaction."""
         return f"{self.stage}/{self.partition}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Input that was deleted, by retention or by hand, before it was read.
+
+    Attributes:
+        topic, topic_id: where it was; the id is the short one.
+        first, until: the offsets first ≤ offset < until are gone. Some of them may have held no record.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    first: int
+    until: int
+
+    @property
+    def key(self) -> bytes:
+        """Record key: a cut noted twice, as after a crash, is one, and compaction keeps each."""
+        return f"cut/{self.topic}/{self.topic_id}/{self.partition}/{self.first}".encode()
+
+    def __str__(self) -> str:
+        return f"offsets {self.first} to {self.until - 1} of {self.topic}/{self.partition}"
+
+
+def _is_cut(key: bytes | None) -> bool:
+    return key is not None and key.startswith(b"cut/")
 
 
 class ProgressBoard:
@@ -55,6 +85,9 @@ class ProgressBoard:
         self._client = dict(client)
         self._topic = topic
         self._latest: dict[tuple[str, int], Progress] = {}
+        self._cuts: dict[bytes, Cut] = {}
+        self.topic_ids: dict[str, str] = {}
+        """Stage → short id of its input; where it is known, reports on another incarnation do not count."""
         self._producer: AIOKafkaProducer | None = None
         self._logs: LogReader | None = None
         self._open = AsyncExitStack()
@@ -85,8 +118,11 @@ class ProgressBoard:
 
     def _take(self, records: Iterable[ConsumerRecord]) -> None:
         for record in records:
-            progress = Progress(**orjson.loads(record.value))
-            self._latest[progress.stage, progress.partition] = progress
+            told = orjson.loads(record.value)
+            if _is_cut(record.key):
+                self._cuts[record.key] = Cut(**told)
+            else:
+                self._latest[told["stage"], told["partition"]] = Progress(**told)
         if records:
             self._changed.set()
 
@@ -96,14 +132,32 @@ class ProgressBoard:
         if self._producer is not None:
             await self._producer.send(self._topic, orjson.dumps(asdict(progress)), progress.key, partition=0)
 
+    async def publish_cut(self, cut: Cut) -> None:
+        """Publish, and wait for the ack: it is to be known for as long as this installation lasts."""
+        self._cuts[cut.key] = cut
+        if self._producer is not None:
+            await self._producer.send_and_wait(self._topic, orjson.dumps(asdict(cut)), cut.key, partition=0)
+
+    def cuts(self) -> list[Cut]:
+        """All input that is known to have been deleted before it was read."""
+        return [self._cuts[key] for key in sorted(self._cuts)]
+
     def latest(self, stage: str) -> dict[int, Progress]:
         """The last known report of each partition of a stage."""
         return {p: progress for (s, p), progress in self._latest.items() if s == stage}
 
+    def report(self, stage: str, partition: int) -> Progress | None:
+        """The last known report of a partition, on whatever incarnation of the topic."""
+        return self._latest.get((stage, partition))
+
     def applied(self, stage: str, partition: int) -> int:
         """Offset up to which a partition is applied; −1 if unknown."""
         progress = self._latest.get((stage, partition))
-        return -1 if progress is None else progress.applied
+        return -1 if progress is None or not self._counts(progress) else progress.applied
+
+    def _counts(self, progress: Progress) -> bool:
+        """Whether a report is on the log that there is now."""
+        return self.topic_ids.get(progress.stage, progress.topic_id) == progress.topic_id
 
     async def wait_reported(self, stage: str, partitions: Iterable[int], timeout_s: float) -> None:
         """Wait until some worker has recovered these partitions of a stage."""
@@ -144,6 +198,13 @@ class ProgressBoard:
             raise RuntimeError("the board has not been started")
         tps = [TopicPartition(*tp) for tp in partitions]
         return {tuple(tp): end for tp, end in (await self._logs.ends(tps)).items()} if tps else {}
+
+    async def begins(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """First offset that is left of each (topic, partition), asked of the broker now."""
+        if self._logs is None:
+            raise RuntimeError("the board has not been started")
+        tps = [TopicPartition(*tp) for tp in partitions]
+        return {tuple(tp): at for tp, at in (await self._logs.starts(tps)).items()} if tps else {}
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -22,7 +22,9 @@ from streams.blocks import COLUMNS, Block, NotABlockError, decode, encode
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
 from streams.engine.logs import LogReader
+from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Core, Fence, Replica
+from streams.identity import RESET
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
@@ -146,12 +148,34 @@ class StagePartition:
         self._journal.recovered()
         if fence is not None and self._journal.meta != self.meta:
             raise StageMismatchError(
-                f"{self.spec.changelog_topic}/{self.partition} was written for {self._journal.meta.decode()}, this"
-                f" worker has {self.meta.decode()}: state and logs do not belong together. Stop all workers and run"
-                " `credence topics reset`; everything is then rebuilt from the events and rulings."
+                f"{self.spec.changelog_topic}/{self.partition} was written for another installation or version"
+                f" ({_differences(self._journal.meta, self.meta)}): state and logs do not belong together. {RESET}"
             )
         self._journal.meta = self.meta
         return fence
+
+    def check_continues(self, offset: int) -> None:
+        """Raise MissingRecordsError if the input, whose next record is at this offset, lacks some behind the fence."""
+        if self.replica.fence.offset < offset - 1:
+            raise MissingRecordsError(
+                f"{self.spec.input_topic}/{self.partition} continues at {offset}, the state ends at"
+                f" {self.replica.fence.offset}: the log was cut by retention, or records were skipped. {RESET}"
+            )
+
+    def check_reported(self, report: Progress, topic_id: str) -> None:
+        """Raise StageMismatchError if more was reported as applied than the state knows.
+
+        A report follows the ack of the changelog, so what was reported can only be missing where a topic was made anew
+        or has lost its end.
+        """
+        spec, known = self.spec, self.replica.fence.offset
+        if report.applied >= 0 and report.topic_id != topic_id:
+            raise StageMismatchError(f"{spec.input_topic} is not the topic that {spec.name} has read. {RESET}")
+        if report.applied > known:
+            raise StageMismatchError(
+                f"{spec.changelog_topic}/{self.partition} knows {spec.input_topic} up to offset {known}, and"
+                f" {report.applied} was applied: the state has lost something. {RESET}"
+            )
 
     async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:
         """Apply fetched records of the input partition and make the effects durable."""
@@ -159,11 +183,7 @@ class StagePartition:
         rejected: list[tuple[ConsumerRecord, str]] = []
         report = BatchReport()
         began = time.perf_counter()
-        if 0 <= self.replica.fence.offset < records[0].offset - 1:
-            raise MissingRecordsError(
-                f"{self.spec.input_topic}/{self.partition} continues at {records[0].offset}, the state ends at"
-                f" {self.replica.fence.offset}: the log was cut by retention, or records were skipped"
-            )
+        self.check_continues(records[0].offset)
         for record in records:
             report.records += 1
             report.last_append_ms = record.timestamp
@@ -237,6 +257,18 @@ class StagePartition:
     async def release(self) -> None:
         """Stop writing; the state is kept, in case the partition comes back."""
         await self._producer.close()
+
+
+def _differences(then: bytes, now: bytes) -> str:
+    """What a state was made for and what it would be used for, where they differ: "name old → new, …"."""
+    old, new = _flat(then), _flat(now)
+    return ", ".join(f"{k} {old.get(k)} → {new.get(k)}" for k in sorted(old | new) if old.get(k) != new.get(k))
+
+
+def _flat(meta: bytes) -> dict[str, Any]:
+    read: dict[str, Any] = orjson.loads(meta)
+    named: dict[str, Any] = read.pop("topics", {})
+    return {**read, **named}
 
 
 async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[Outgoing], list[Entry]]:

@@ -15,7 +15,7 @@ cost nothing that shows. What is overridden, and why, with the test that fails o
 * `_fetch_records` hands out aiokafka's records as its compiled reader makes them: a ConsumerRecord costs 2.5 µs more,
   and says of each record what is known of the batch. Of topics that the app leaves unparsed it hands out the batches
   (`engine/fetched.py`). It also ends a poll early when its partitions have changed.
-* `perform_seek` places each partition where its state says, not where the group's commit says: a commit is a hint.
+* `perform_seek` places each partition where the app says, not where the group's commit says: a commit is a hint.
 """
 
 from __future__ import annotations
@@ -106,6 +106,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
             self.thread_loop.call_soon_threadsafe(self._fetch_again, list(tps))
 
+    def join_again(self) -> None:
+        """Have the group's partitions given out anew, by what topics and partitions there are now. From any thread."""
+        with suppress(RuntimeError):
+            self.thread_loop.call_soon_threadsafe(lambda: self.thread_loop.create_task(self._join_again()))
+
+    async def _join_again(self) -> None:
+        consumer = self._ensure_consumer()
+        if await consumer._client.force_metadata_update() and consumer._coordinator is not None:
+            consumer._coordinator.request_rejoin()
+
     def _fetch_again(self, tps: list[TP]) -> None:
         subscriptions = self._ensure_consumer()._subscription
         for tp in (TopicPartition(tp.topic, tp.partition) for tp in tps):
@@ -175,6 +185,14 @@ class BatchConsumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
+    def join_again(self) -> None:
+        """See BatchConsumerThread."""
+        self._thread.join_again()
+
+    def at_hand(self) -> set[TP]:
+        """Partitions of which a batch is being worked on."""
+        return self._at_hand
+
     def batch_done(self, tp: TP) -> None:
         """To be called by whoever worked on a batch. (Not `ack`: Faust's compiled stream iterator goes around it.)"""
         self._at_hand.discard(tp)
@@ -194,11 +212,11 @@ class BatchConsumer(driver.Consumer):
         return
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets, then to where the state of stateful partitions says."""
+        """Seek to the committed offsets, then to where the app says."""
         await super().perform_seek()
         self._at_hand.clear()
         self._thread.fetch_again(self.assignment())
-        positions: Mapping[TP, int] = self.app.state_positions()
+        positions: Mapping[TP, int] = self.app.positions()
         for tp in self.assignment():
             if tp in positions:
                 await self.seek(tp, positions[tp])

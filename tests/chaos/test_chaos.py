@@ -42,9 +42,9 @@ def replayed(node: Broker, world: Path, namespace: str, logs: Path, *faults: str
     return asyncio.run(chaos.run(faults, seed=1, workers=workers))
 
 
-def assert_exact(outcome: Outcome) -> None:
+def assert_exact(outcome: Outcome, robbed: bool = False) -> None:
     report = outcome.report
-    assert report.complete
+    assert report.complete != robbed
     assert report.claims > 0
     assert report.max_abs_diff <= 1e-9
     assert (report.records_differing, report.flags_missing, report.flags_extra) == (0, 0, 0)
@@ -107,3 +107,12 @@ async def records_by_partition(settings: Settings, asked: Sequence[topics.Topic]
     found = await asyncio.to_thread(topics.states, settings.broker, settings, asked)
     async with LogReader(client_kwargs(settings)) as logs:
         return [[end for _, end in await logs.bounds(state.name, state.partitions)] for state in found]
+
+
+def test_an_input_made_anew_and_logs_that_are_cut_lose_nothing_that_is_published_again(
+    node: Broker, world: Path, namespace: str, tmp_path: Path
+) -> None:
+    outcome = replayed(node, world, namespace, tmp_path, "recreate", "truncate", "recreate", "truncate", workers=2)
+    assert outcome.report.not_in_input > 0
+    assert_exact(outcome, robbed=True)
+    assert outcome.passed()

@@ -185,8 +185,8 @@ async def test_a_record_in_steps_survives_a_crash_between_them(
 
 
 async def test_a_changelog_of_other_topics_is_fatal_and_names_the_way_out(settings: Settings, spec: StageSpec) -> None:
-    one = owner(settings, spec, topics="a")
+    one = owner(settings, spec, topics={"hop": "a"})
     await one.acquire()
     await one.process(await log(settings, spec, [encode(rows("e/0", range(3)))]), Silent())
-    with pytest.raises(StageMismatchError, match="credence topics reset"):
-        await owner(settings, spec, topics="b").acquire()
+    with pytest.raises(StageMismatchError, match=r"\(hop a → b\)[\s\S]*credence topics reset"):
+        await owner(settings, spec, topics={"hop": "b"}).acquire()

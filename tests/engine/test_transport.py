@@ -59,7 +59,7 @@ async def test_gaps_between_batches_are_not_counted_as_work_done() -> None:
 class Plain(faust.App):
     """An app with the transport's questions answered: no state, nothing held."""
 
-    def state_positions(self) -> dict[TP, int]:
+    def positions(self) -> dict[TP, int]:
         return {}
 
     def held_partitions(self) -> set[TP]:
