@@ -161,7 +161,7 @@ class Path:
         for topic in (topics.EVENTS, topics.RULINGS):
             mine = [each for each in batch if each.topic is topic]
             records = [fetched(each.value, self._offset + i, each.key) for i, each in enumerate(mine)]
-            translation = translate(SETTINGS, topic, 0, records)
+            translation = translate(SETTINGS, topic, "1f3c9a2e", 0, records)
             codes, rows = {}, set()
             for record in translation.outgoing:
                 if record.topic == LETTERS:
