@@ -150,11 +150,12 @@ def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None
     style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
     line = f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<7}[/]  {escape(flag['subject']['id'])}"
     if flag["action"] == FlagAction.RETRACT:
-        return out.print(f"{line}  {escape(', '.join(why_retracted(flag)))}", highlight=False, soft_wrap=True)
+        return out.print(f"{line}  {escape(why_retracted(flag))}", highlight=False, soft_wrap=True)
     false, true, events = why_flagged(flag)
-    told = [f"{line}  {flag['severity']} priority ({flag['priority']}), risk {flag['score']:.2f}"]
-    if "threshold" in flag and flag["action"] != FlagAction.RETRACT:
-        told[0] += f", flagged from {flag['threshold']:.2f}"
+    told = [
+        f"{line}  {flag['severity']} priority ({flag['priority']}), risk {flag['risk']:.2f}, "
+        f"flagged from {flag['threshold']:.2f}"
+    ]
     told += [f"    {name} [dim]{escape(text)}[/]" for name, text in (
         ("because", "; ".join(false)), ("although", "; ".join(true)), ("read   ", ", ".join(events[:EVIDENCE_SHOWN])),
     ) if text]  # fmt: skip

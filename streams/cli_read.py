@@ -208,7 +208,7 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
     _show_reasons(record.get("reasons") or [])
     for flag in raised:
         gone = flag["action"] == "retract"
-        standing = f"retracted ({', '.join(why_retracted(flag))})" if gone else "stands"
+        standing = f"retracted ({why_retracted(flag)})" if gone else "stands"
         out.print(
             f"  flag {escape(flag['label'])} {standing}: priority {flag['priority']}, {moment(flag['event_time_ms'])}",
             highlight=False,

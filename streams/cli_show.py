@@ -36,7 +36,9 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def show(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="As in `credence topics list`, with or without .v1.")],
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="As in `credence topics list`, with or without .v1 or .v2.")
+    ],
     broker: Kafka = None,
     partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
     offset: Annotated[int | None, typer.Option(min=0, help="Begin at this offset; else with the last records.")] = None,
@@ -70,7 +72,7 @@ def show(
 def full_name(topic: str, settings: Settings) -> str:
     """The full name of a topic of ours that is named in part, or the name as it is given."""
     for declared in topics.ALL:
-        if topic in (declared.base, declared.base.removesuffix(".v1")):
+        if topic in (declared.base, declared.base.rpartition(".v")[0]):
             return declared.name(settings)
     return topic
 

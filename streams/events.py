@@ -22,6 +22,8 @@ from streams.words import (
     LANG_CHARS_MAX,
     SAFE_INTEGER_MAX,
     TEXT_CHARS_MAX,
+    TRACE_CHARS_MAX,
+    URI_CHARS_MAX,
     URL_CHARS_MAX,
     DeadLetterCode,
     Documented,
@@ -29,6 +31,7 @@ from streams.words import (
     FlagAction,
     Kind,
     Mend,
+    Retraction,
     RulingKind,
     Severity,
     Stance,
@@ -39,7 +42,7 @@ __all__ = [
     "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "CORRECTS_FROM", "DEAD_LETTER", "DEPTH_MAX", "EVENT",
     "EVENT_BYTES_MAX", "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING",
     "SAFE_INTEGER_MAX", "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Fate",
-    "Field", "FlagAction", "Kind", "Mend", "Record", "RulingKind", "Severity", "Stance", "Verdict",
+    "Field", "FlagAction", "Kind", "Mend", "Record", "Retraction", "RulingKind", "Severity", "Stance", "Verdict",
 ]  # fmt: skip
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
@@ -144,20 +147,24 @@ def _v(version: int) -> Field:
     return Field(name="v", json_type="integer", doc="Version of this record's form.", minimum=version, maximum=version)
 
 
-_REASONS = Field(
-    name="reasons",
-    json_type="array",
-    doc="What moved the figure most, strongest first; weights are log-odds and add up.",
-    required=False,
-    fields=(
-        _string("code", "Name of the signal, such as `support`, `denial` or `copying`.", ID_CHARS_MAX, required=True),
-        _string("text", "The same in a person's words.", ID_CHARS_MAX * 2),
-        _number("weight", "Contribution in log-odds (nats); its sign says in which direction."),
-        Field(
-            name="evidence_ids", json_type="array", doc="Sources or events behind it.", required=False, items="string"
+def _reasons(doc: str, required: bool = False) -> Field:
+    return Field(
+        name="reasons",
+        json_type="array",
+        doc=doc,
+        required=required,
+        fields=(
+            _string("code", "What kind of reason it is, such as `history` or `vote`.", ID_CHARS_MAX, required=True),
+            _string("text", "The same in a person's words.", ID_CHARS_MAX * 2),
+            _number("weight", "What it adds to the figure's log-odds (nats); below 0 it speaks against."),
+            Field(
+                name="evidence_ids", json_type="array", doc="Events or rulings to read.", required=False, items="string"
+            ),
         ),
-    ),
-)
+    )
+
+
+_REASONS = _reasons("Not sent: records hold figures only. The explanation that the API gives has the reasons.")
 _CORE_VERSION = _string("core_version", "Version of the scoring rules and parameters that made the figure.", 64, True)
 _PUBLISHED = _count("version", "Counts the publications of this key: the highest is the current one.", 1)
 
@@ -299,13 +306,14 @@ COMMUNITY = Record(
 
 FLAG = Record(
     "flag",
-    1,
+    2,
     "Asks a person to look at a claim, or takes the request back; never names who reported.",
     (
-        _id("flag_id", "Identifier of the flag, the same from raise to retraction."),
+        _string("flag_id", "Identifier of the flag, the same from raise to retraction.", ID_CHARS_MAX + 64, True),
         _count("revision", "Counts the records of this flag; (flag_id, revision) identifies a record.", 1),
-        Field(name="schema_version", json_type="integer", doc="Version of this record's form.", minimum=1, maximum=1),
+        Field(name="schema_version", json_type="integer", doc="Version of this record's form.", minimum=2, maximum=2),
         _word("action", FlagAction, "What this record does to the flag."),
+        _word("retracted_because", Retraction, "Why it was taken back; in a retraction only.", required=False),
         Field(
             name="subject",
             json_type="object",
@@ -313,24 +321,43 @@ FLAG = Record(
             fields=(
                 _string("type", "Kind of subject, such as `claim`.", 64, required=True),
                 _id("id", "Identifier of the subject."),
-                _string("uri", "Where the subject can be read in the API.", URL_CHARS_MAX),
+                _string("uri", "Where the subject can be read in the API.", URI_CHARS_MAX),
             ),
         ),
         _string("label", "Label to show and to index by, in the letters a-z and hyphens.", 64, required=True),
         _string("policy_id", "The policy under which it was raised.", 64, required=True),
-        _string("rule_id", "The rule, with its version, that raised it.", 64, required=True),
+        _string("rule_id", "The rule that raised it, a slash, and the rule's version.", 64, required=True),
         _word("severity", Severity, "How much is at stake."),
-        Field(name="priority", json_type="integer", doc="Place in the queue, 100 first.", minimum=0, maximum=100),
-        _share("score", "Public score of the claim at this moment."),
-        _share("confidence", "Probability that the risk is over the rule's threshold."),
-        _share("threshold", "Risk from which this claim was flagged when the record was made.", required=False),
+        Field(
+            name="priority",
+            json_type="integer",
+            minimum=0,
+            maximum=100,
+            doc="Place in the queue, 100 first; 0 in a retraction, which nobody needs to look at.",
+        ),
+        _share("risk", "Probability that the claim is false by every signal, at this moment; for triage only."),
+        _share("score", "Public corroboration of the claim at this moment: probability that it is true."),
+        _count("claim_version", "`version` of the claim's score with this risk and score; a newer may replace it.", 1),
+        _share(
+            "confidence", "Probability that the risk is over the threshold, by the error of the risk's calibration."
+        ),
+        _share("threshold", "Risk from which this claim was flagged when the record was made."),
         _string("score_version", "Version of the scoring rules and parameters behind the figures.", 64, required=True),
-        _REASONS,
+        _reasons(
+            "Why the risk is what it is, strongest first: `start`, where every claim starts, the strongest reasons, "
+            "and `others`, all the rest in one. The weights add up to the log-odds of `risk`.",
+            required=True,
+        ),
         _string("source", "`automated`, or `user` where a person raised it.", 16, required=True),
-        _ms("event_time_ms", "Event time of the record that moved the flag, milliseconds since 1970."),
-        _ms("detected_at_ms", "Broker's time of that record, milliseconds since 1970."),
-        _ms("expires_at_ms", "When it lapses unless renewed, event time, milliseconds since 1970.", required=False),
-        _string("trace_id", "Origin of the record that moved it: topic/partition/offset.", ID_CHARS_MAX, required=True),
+        _ms("event_time_ms", "Time of the claim's latest event at this moment, milliseconds since 1970."),
+        _ms("detected_at_ms", "Broker's time when the flag moved, by which flags lapse, milliseconds since 1970."),
+        _ms(
+            "expires_at_ms",
+            "Broker's time from which it is retracted unless an update renews it, milliseconds since 1970; absent in a "
+            "retraction.",
+            required=False,
+        ),
+        _string("trace_id", "The log record that moved it: topic/partition/offset.", TRACE_CHARS_MAX, required=True),
     ),
 )
 

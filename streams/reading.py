@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.metrics import Band, band
+from streams.words import Retraction
 
 # Settled claims from which a source's credibility says something about it, rather than about newcomers at large.
 SETTLED_ENOUGH = 3
-# Codes of reasons that say of another span of time what the one before says.
-_SAME = {"history_30": "history", "history_60": "history"}
-_RETRACTED = {
-    "settled": "a verdict has come",
-    "risk-fell": "the risk has fallen",
-    "expired": "nothing new has come",
-    "killed": "an operator stopped all flags",
-}
+# Reasons of no single claim, or of no single kind: they make the sum, and say nothing to a person.
+_SUMMED = ("start", "others")
 # A record of an older core does not say whether it rests on enough; an interval this wide does not.
 WIDTH_MAX = 0.6
 
@@ -55,21 +50,27 @@ def figure(subject: str, record: Mapping[str, Any]) -> str:
     return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
 
 
+def sides(flag: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """A flag's reasons that make its claim look false, and those that speak against that, each the strongest first."""
+    told = [reason for reason in flag.get("reasons") or () if reason["code"] not in _SUMMED]
+    return [r for r in told if r["weight"] > 0], [r for r in told if r["weight"] < 0]
+
+
 def why_flagged(flag: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
     """A flag's reasons for a person: what makes the claim look false, what speaks against that, and the events to read.
 
-    Each said once, strongest first: the same over another span of time is left out.
+    Each list has the strongest first.
     """
-    told: dict[str, Mapping[str, Any]] = {}
-    for reason in flag.get("reasons") or ():
-        told.setdefault(_SAME.get(reason["code"], reason["code"]), reason)
-    words = {code: str(reason.get("text") or reason["code"]) for code, reason in told.items()}
-    false = [words[code] for code, reason in told.items() if reason["weight"] > 0]
-    true = [words[code] for code, reason in told.items() if reason["weight"] < 0]
-    events = dict.fromkeys(id_ for r in told.values() if r["weight"] > 0 for id_ in r.get("evidence_ids") or ())
-    return false, true, list(events)
+    false, true = sides(flag)
+    events = dict.fromkeys(id_ for reason in false for id_ in reason.get("evidence_ids") or ())
+    words = [[str(reason.get("text") or reason["code"]) for reason in side] for side in (false, true)]
+    return words[0], words[1], list(events)
 
 
-def why_retracted(flag: Mapping[str, Any]) -> list[str]:
+def why_retracted(flag: Mapping[str, Any]) -> str:
     """Why a flag was taken back, in words."""
-    return [_RETRACTED.get(reason["code"], str(reason["code"])) for reason in flag.get("reasons") or ()]
+    why = str(flag.get("retracted_because") or "")
+    if why not in tuple(Retraction):
+        return why
+    told = Retraction(why).doc.removesuffix(".")
+    return told[0].lower() + told[1:]

@@ -114,7 +114,7 @@ CLAIM_SCORES = Topic(
     16 * MIB,
     "claims",
     "api, your systems",
-    "The newest score of every claim, with its interval, evidence and reasons.",
+    "The newest score of every claim, with its interval and evidence.",
 )
 SOURCE_SCORES = Topic(
     "trust.source-scores.v1",
@@ -130,7 +130,7 @@ COMMUNITIES = Topic(
     "The newest vital signs of every community: for operators, never part of a score; only partition 0 is used.",
 )  # fmt: skip
 FLAGS = Topic(
-    "trust.flags.v1",
+    "trust.flags.v2",
     "claim",
     DELETE,
     16 * MIB,

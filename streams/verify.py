@@ -18,6 +18,7 @@ import orjson
 import xxhash
 
 from streams import dataset, topics
+from streams.agents.emit import flag_records
 from streams.app import stage_specs
 from streams.columns import Table
 from streams.engine.audit import recovered, replayed
@@ -98,9 +99,10 @@ class Report:
 
 
 class Emitted:
-    """Hashes of what the replay emits, by key and version."""
+    """Hashes of what the replay of a partition of a log emits, by key and version."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str, partition: int) -> None:
+        self._log = (topic, partition)
         self.scores: dict[tuple[str, int], int] = {}
         self.last: dict[str, int] = {}
         self.flags: dict[tuple[str, int], int] = {}
@@ -110,7 +112,7 @@ class Emitted:
         for key, score in step.effects.scores.items():
             self.scores[key, score["version"]] = fingerprint(score)
             self.last[key] = score["version"]
-        for flag in step.effects.flags:
+        for flag in flag_records(step, *self._log):
             self.flags[flag["flag_id"], flag["revision"]] = fingerprint(flag)
 
 
@@ -174,7 +176,7 @@ async def _check_partition(
         report.incomplete.append(f"{spec.input_topic}/{partition} begins at {first}: its state cannot be replayed")
     _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
     live = await recovered(logs, spec, partition, end)
-    emitted = Emitted()
+    emitted = Emitted(spec.input_topic, partition)
 
     def step(applied: Applied) -> None:
         emitted.take(applied)

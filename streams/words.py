@@ -10,6 +10,10 @@ EVENT_BYTES_MAX = 64 * 1024
 ID_CHARS_MAX = 256
 TEXT_CHARS_MAX = 10_000
 URL_CHARS_MAX = 2_048
+URI_CHARS_MAX = 64 + 12 * ID_CHARS_MAX
+"""Longest address of a subject in the API: a character of its id takes 12 at most."""
+TRACE_CHARS_MAX = 300
+"""Longest topic/partition/offset: a topic's name has 249 at most."""
 LANG_CHARS_MAX = 35
 """Longest language tag that RFC 5646 asks a reader to accept."""
 DEPTH_MAX = 64
@@ -83,17 +87,27 @@ class FlagAction(Documented):
     """What a flag record does to the flag that bears its id."""
 
     RAISE = "raise", "Asks a person to look."
-    UPDATE = "update", "The flag stands and its figures moved."
+    UPDATE = "update", "The flag stands; its priority moved, or its claim was heard of again and it lapses later."
     RETRACT = "retract", "The ground for the flag is gone, or it expired: nobody needs to look."
 
 
-class Severity(Documented):
-    """How much harm is at stake, in four steps."""
+class Retraction(Documented):
+    """Why a flag was taken back."""
 
-    LOW = "low", "Little spread is expected."
-    MEDIUM = "medium", "It spreads as an ordinary story does."
-    HIGH = "high", "It spreads fast."
-    CRITICAL = "critical", "It spreads fast and to very many."
+    SETTLED = "settled", "A verdict has come."
+    RISK_FELL = "risk-fell", "The risk has fallen."
+    POSTS_GONE = "posts-gone", "Its posts were taken back."
+    EXPIRED = "expired", "Nothing new has come."
+    KILLED = "killed", "An operator stopped all flags."
+
+
+class Severity(Documented):
+    """How much harm is at stake, in four steps of the priority."""
+
+    LOW = "low", "Priority below 30: next to no further spread is expected."
+    MEDIUM = "medium", "Priority from 30: it spreads as an ordinary story does."
+    HIGH = "high", "Priority from 60: it spreads fast, to dozens within a day."
+    CRITICAL = "critical", "Priority from 75: it spreads fast and to very many, a thousand or more within a day."
 
 
 class Fate(Documented):

@@ -46,11 +46,11 @@ def community(id_: str, **changes: Any) -> dict[str, Any]:
 def flag(id_: str, subject: str, revision: int = 1, **changes: Any) -> dict[str, Any]:
     """A flag record about a claim."""
     record = {
-        "flag_id": id_, "revision": revision, "schema_version": 1, "action": "raise",
+        "flag_id": id_, "revision": revision, "schema_version": 2, "action": "raise",
         "subject": {"type": "claim", "id": subject}, "label": "likely-false", "policy_id": "p", "rule_id": "r/1",
-        "severity": "high", "priority": 70, "score": 0.2, "confidence": 0.9, "score_version": "1.0+p0",
-        "reasons": [{"code": "history", "weight": 1.2}], "source": "automated", "event_time_ms": T0_MS,
-        "detected_at_ms": T0_MS + 7, "trace_id": "trust.by-claim.v1/0/7",
+        "severity": "high", "priority": 70, "risk": 0.8, "score": 0.2, "claim_version": 1, "confidence": 0.9,
+        "threshold": 0.74, "score_version": "1.0+p0", "reasons": [{"code": "history", "weight": 1.2}],
+        "source": "automated", "event_time_ms": T0_MS, "detected_at_ms": T0_MS + 7, "trace_id": "trust.by-claim.v1/0/7",
     }  # fmt: skip
     return record | changes
 

@@ -46,16 +46,16 @@ def test_a_flag_is_told_with_what_speaks_for_and_against_it_each_once_and_with_w
 ) -> None:
     reasons = [
         {"code": "history", "text": "they spread lies", "weight": 2.0, "evidence_ids": ["e1", "e2"]},
-        {"code": "history_60", "text": "they spread lies, of late", "weight": 1.5, "evidence_ids": ["e1", "e3"]},
-        {"code": "slow", "text": "it started fast", "weight": -0.5, "evidence_ids": ["e9"]},
+        {"code": "start", "text": "where every claim starts", "weight": 1.0, "evidence_ids": []},
+        {"code": "slow", "text": "many joined it early", "weight": -0.5, "evidence_ids": ["e9"]},
+        {"code": "others", "text": "3 weaker reasons together", "weight": 0.1, "evidence_ids": []},
     ]
-    gone = [{"code": "settled", "weight": 0.0, "evidence_ids": []}]
-    raised = flag("f2", "tale", score=0.93, reasons=reasons)
-    publish(installation, [raised, flag("f2", "tale", revision=2, action="retract", reasons=gone)])
+    raised = flag("f2", "tale", risk=0.93, reasons=reasons)
+    publish(installation, [raised, flag("f2", "tale", revision=2, action="retract", retracted_because="settled")])
     lines = [line.strip() for line in run("tail", "--no-follow").stdout.splitlines()]
     at = next(i for i, line in enumerate(lines) if "tale" in line)
-    assert lines[at].endswith("raise    tale  high priority (70), risk 0.93")
-    told = ["because they spread lies", "although it started fast", "read    e1, e2"]
+    assert lines[at].endswith("raise    tale  high priority (70), risk 0.93, flagged from 0.74")
+    told = ["because they spread lies", "although many joined it early", "read    e1, e2"]
     assert lines[at + 1 : at + 4] == told
     assert lines[at + 4].endswith("retract  tale  a verdict has come")
 
@@ -97,7 +97,7 @@ def test_killing_retracts_at_once_and_nothing_is_raised_until_flags_resume() -> 
     pipeline = liars()
     assert tell(pipeline, "new") == ["raise"]
     pipeline.params(1, **cli_flags.SWITCHES["kill"][0])
-    assert (pipeline.flags[-1]["action"], pipeline.flags[-1]["reasons"][0]["code"]) == ("retract", "killed")
+    assert (pipeline.flags[-1]["action"], pipeline.flags[-1]["retracted_because"]) == ("retract", "killed")
     assert tell(pipeline, "newer") == []
     pipeline.params(2, **cli_flags.SWITCHES["resume"][0])
     assert tell(pipeline, "newest") == ["raise"]

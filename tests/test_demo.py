@@ -28,7 +28,7 @@ from streams.demo.text import print_checks, print_refused, print_report
 from streams.demo.watch import Watch
 from streams.findings import Findings
 from streams.replay import ReplayStatus
-from streams.scoring.signals import SIGNALS
+from streams.scoring.signals import IDEAS
 from streams.settings import Settings
 from streams.topics import CLAIM_SCORES, DEAD_LETTERS, FLAGS, SOURCE_SCORES
 
@@ -270,9 +270,9 @@ def test_the_report_ends_with_what_was_refused_and_why() -> None:
     assert nothing.getvalue() == ""
 
 
-def test_every_signal_of_risk_has_words() -> None:
-    assert set(SIGNALS) <= set(WORDS)
-    assert reasons_in_words(("history", "history_known", "root")) == (
+def test_every_reason_of_a_flag_has_words() -> None:
+    assert set(IDEAS) == set(WORDS)
+    assert reasons_in_words(("history", "root", "vote")) == (
         "spread by people with a poor record, begun by a source with a poor record"
     )
 

@@ -16,7 +16,11 @@ from streams.settings import Settings, client_kwargs
 def test_every_topic_is_documented_and_named_like_the_others() -> None:
     for topic in topics.ALL:
         owner, noun, version = topic.base.split(".")
-        assert (owner in ("social", "trust"), bool(noun), version) == (True, True, "v1")
+        assert (owner in ("social", "trust"), bool(noun), version) == (
+            True,
+            True,
+            "v2" if topic is topics.FLAGS else "v1",
+        )
         assert topic.doc.endswith(".")
         assert all((topic.writer, topic.reader, topic.key))
     assert len({topic.base for topic in topics.ALL}) == len(topics.ALL)
@@ -97,7 +101,7 @@ def test_where_nothing_is_installed_it_says_what_to_run(settings: Settings) -> N
 
 
 def test_topics_that_are_missing_are_named_and_how_to_make_them(broker: str, settings: Settings) -> None:
-    with pytest.raises(topics.TopicsError, match=r"trust\.flags\.v1 not there: run `credence topics create`"):
+    with pytest.raises(topics.TopicsError, match=r"trust\.flags\.v2 not there: run `credence topics create`"):
         topics.check(broker, settings, [topics.FLAGS])
     with pytest.raises(topics.TopicsError, match=f"and {len(topics.ALL) - 2} more not there"):
         topics.check(broker, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from aiokafka import ConsumerRecord
@@ -44,6 +45,12 @@ def foreign(
         )
         found.append(as_letter(letters, partition, letter))
     return found
+
+
+def flag_records(step: Applied, topic: str, partition: int) -> list[dict[str, Any]]:
+    """Flag records of a step, complete with the log record that moved the flag."""
+    trace = {"trace_id": f"{topic}/{partition}/{step.offset}"}
+    return [flag | trace for flag in step.effects.flags]
 
 
 class StageEmitter:
@@ -105,7 +112,8 @@ class StageEmitter:
             monitor.flagged(effects.flags, effects.scores)
             monitor.count_refused([code for _, code, _ in effects.dead])
             monitor.repeated(self._stage, effects.repeats)
-            outgoing += [as_json(self._flags, partition, f["subject"]["id"], f) for f in step.effects.flags]
+            flags = flag_records(step, self._input, partition)
+            outgoing += [as_json(self._flags, partition, flag["subject"]["id"], flag) for flag in flags]
             monitor.ruled(effects.rulings)
             monitor.count_refused([code for _, _, code, _ in effects.outlived])
             outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]

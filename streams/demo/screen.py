@@ -26,25 +26,17 @@ RECENT = 1_500
 """Claims are called spreading by their events among so many of the latest."""
 SHOWN = 8
 PLAIN_EVERY_S = 4.0
-# Signals of risk as a person says them; `tests/test_demo.py` sees to it that none is missing.
+# Reasons of flags as a person says them in a narrow column; `tests/test_demo.py` sees to it that none is missing.
 WORDS = {
     "history": "spread by people with a poor record",
-    "history_30": "spread by people with a poor record lately",
-    "history_60": "spread by people with a poor record lately",
-    "history_known": "spread by people with a poor record",
     "history_veterans": "spread by people with a long and poor record",
     "history_repliers": "answered by people with a poor record",
-    "crowd_known": "many who have a record take part",
     "root": "begun by a source with a poor record",
     "slow": "a slow start",
-    "slow_3h": "a slow start",
     "evidence": "little credible support",
-    "signed": "backed by those who are mostly wrong",
     "vote": "denied in replies",
-    "denial": "denied in replies",
     "vote_unknown": "newcomers push it one way",
-    "net_rush": "pushed in its first hour by accounts that act together",
-    "net_late": "pushed later by accounts that act together",
+    "nets": "pushed by accounts that act together",
     "query": "questioned in replies",
     "infectious": "spreading fast",
 }
@@ -65,8 +57,8 @@ class Screen(Protocol):
 
 
 def reasons_in_words(codes: tuple[str, ...], most: int = 2) -> str:
-    """The strongest reasons as a person says them, each once."""
-    return ", ".join(list(dict.fromkeys(WORDS.get(code, code.replace("_", " ")) for code in codes))[:most])
+    """The strongest reasons as a person says them."""
+    return ", ".join(WORDS.get(code, code) for code in codes[:most])
 
 
 def day(ms: int) -> str:

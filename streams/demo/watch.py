@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 
 from streams import topics
 from streams.engine.logs import FOLLOW_MS, LogReader
+from streams.reading import sides
 from streams.settings import Settings, client_kwargs
 
 Record = Mapping[str, Any]
@@ -28,7 +29,7 @@ class Raised:
         claim_id: the claim.
         at_ms: event time.
         confidence: P(risk is over the threshold).
-        reasons: signals that spoke for it, strongest first.
+        reasons: codes of what spoke for it, strongest first.
         flag_id: of the flag.
     """
 
@@ -122,6 +123,6 @@ class Watch:
         self.standing[flag_id] = record
         claim_id = record["subject"]["id"]
         if record["action"] == "raise" and claim_id not in self.raised:
-            reasons = tuple(str(reason["code"]) for reason in record["reasons"] if reason["weight"] > 0)
+            reasons = tuple(str(reason["code"]) for reason in sides(record)[0])
             at = int(record["event_time_ms"])
             self.raised[claim_id] = Raised(claim_id, at, float(record["confidence"]), reasons, flag_id)

@@ -206,7 +206,9 @@ class _Claims(ClaimsState):
 class _Flags(Flags):
     """Flags without reasons."""
 
-    def _reasons(self, reading: Reading, i: int, row: int, context: FlagContext) -> list[dict[str, Any]]:
+    def _reasons(
+        self, reading: Reading, i: int, risk: float, action: str, context: FlagContext
+    ) -> list[dict[str, Any]]:
         """None."""
         return []
 

@@ -57,10 +57,10 @@ CLAIM_FIELDS = {
     "told_risk": "f4",
     "alarm": "f4",  # the highest before a verdict, 0 at least, nats
     "flag": "i1",  # 1 while a flag is raised, −1 if one was when the claim was settled
-    "flag_rev": "i4",
-    "flag_at": "i8",  # event time of the latest revision
+    "flag_rev": "i4",  # of the latest flag
+    "flag_at": "i8",  # the log's clock at the latest revision
     "flag_priority": "i2",
-    "flag_no": "i4",  # how many times a flag was raised
+    "flag_no": "i8",  # the claim's version at which its latest flag was raised: it rises though a claim be forgotten
 }
 PART_FIELDS = {
     "c": "i4",

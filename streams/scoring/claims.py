@@ -246,7 +246,7 @@ class ClaimsState(PartitionState):
     # --- what leaves ---------------------------------------------------------------------------------------------
 
     def _context(self) -> FlagContext:
-        return FlagContext(self.config, self.params, self.core_version, self.now_ms)
+        return FlagContext(self.config, self.params, self.core_version, self.now_ms, self.seq)
 
     def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
         """Flags and score records of touched claims: once for each log record."""
@@ -295,13 +295,13 @@ class ClaimsState(PartitionState):
         claims, config = self.data.claims, self.config
         expired = np.asarray(self.flags.expired(self._context()), np.int64)
         if expired.size:
-            effects.flags.extend(self.flags.expire(read(self.data, expired, config, self.params), self._context()))
-            claims.touch(expired)
+            reading = read(self.data, expired, config, self.params)
+            effects.flags.extend(self.flags.expire(reading, self._context()))
+            self._publish(reading, effects)
         size = claims.size
         stale = claims["events"][:size] != claims["told"][:size]
         if not everything:
             stale &= claims["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - config.publish_idle_ms
-        stale[expired] = claims["events"][expired] > 0
         rows = np.flatnonzero(stale)
         if rows.size:
             self._publish(read(self.data, rows[: config.publish_step], config, self.params), effects)

@@ -7,7 +7,7 @@ D_g and D_m are the design effects of the participant's cluster and community. W
 
 The score's log-odds are a start (calibration and base rate), b times these contributions, and rulings; the risk's are a
 start, each signal times its weight, and rulings. Both are told as ranked reasons in words, one object for flags, the
-query service and the command line.
+query service and the command line. Signals that hear the same thing in several ways are one reason.
 
 Source: linear attribution of the models' own formulas; nothing is approximated. Range: nats. Failure modes: of a large
 claim the strongest voices are named and the others summed, so that a crowd of small voices shows as one line.
@@ -29,23 +29,21 @@ from streams.scoring.params import Params
 from streams.scoring.reading import read, score_log_odds
 from streams.scoring.risk import weights
 from streams.scoring.rulings import ruling_evidence
-from streams.scoring.signals import SIGNALS
+from streams.scoring.signals import IDEA_OF, IDEAS
 
 VOICES = 20  # participants that an explanation names
 QUERY = 3
-ROOT_SIGNALS = ("root", "slow", "slow_3h", "infectious")
-STANCE_SIGNALS = ("vote", "denial", "query", "vote_unknown", "net_rush", "net_late")
+NO_PUSH = 1e-9  # nats: what adds less is no reason
+ROOT_IDEAS = ("root", "slow", "infectious")
+VOTES = ("vote", "vote_unknown", "nets", "query")
+START = "where every claim starts, before anything is known of it"
 _RULED = {True: "checkers found it true", False: "checkers found it false"}
-# Of each signal: what it says where it raises the risk, and where it lowers it.
-_HISTORY = "its participants mostly took part in {} claims before"
-SIGNAL_WORDS = {
-    "history": (_HISTORY.format("false"), _HISTORY.format("true")),
-    "history_30": (_HISTORY.format("false") + ", by the last month", _HISTORY.format("true") + ", by the last month"),
-    "history_60": (
-        _HISTORY.format("false") + ", by the last two months",
-        _HISTORY.format("true") + ", by the last two months",
+# Of each idea: what it says where it raises the risk, and where it lowers it.
+IDEA_WORDS = {
+    "history": (
+        "its participants took part in false claims more than is usual",
+        "its participants took part in true claims more than is usual",
     ),
-    "history_known": ("those with a record mostly spread false claims", "those with a record mostly spread true ones"),
     "history_veterans": (
         "those with a long record mostly spread false claims",
         "those with a long record mostly spread true ones",
@@ -54,26 +52,21 @@ SIGNAL_WORDS = {
         "who answers it mostly took part in false claims",
         "who answers it mostly took part in true claims",
     ),
-    "crowd_known": (
-        "as many with a record take part as in false claims",
-        "as many with a record take part as in true ones",
-    ),
     "root": ("who posted it first has spread falsehoods before", "who posted it first has spread truths before"),
-    "slow": ("it started slowly, as false claims do a little more often", "it started fast"),
-    "slow_3h": ("few spoke in its first hours", "many spoke in its first hours"),
-    "evidence": ("credible and independent voices deny it", "credible and independent voices support it"),
-    "signed": (
-        "who denies it has the better record, who supports it the worse",
-        "who supports it has the better record, who denies it the worse",
+    "slow": ("it started slowly, as false claims do a little more often", "many joined it early"),
+    "evidence": (
+        "those with the better record deny it, or those with the worse support it",
+        "those with the better record support it, or those with the worse deny it",
     ),
-    "vote": ("more deny it than support it", "more support it than deny it"),
-    "denial": ("many deny it, measured by those who support it", "few deny it, measured by those who support it"),
+    "vote": (
+        "of those who wrote about it, more deny it than support it",
+        "of those who wrote about it, more support it than deny it",
+    ),
     "vote_unknown": (
         "accounts without a record side as in false claims",
         "accounts without a record side as in true ones",
     ),
-    "net_rush": ("accounts that act as one push it from the start", "accounts that act as one are on its other side"),
-    "net_late": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
+    "nets": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
     "query": ("many ask whether it is true", "few ask whether it is true"),
     "infectious": ("it spreads fast", "it hardly spreads"),
 }
@@ -137,7 +130,7 @@ def explain(
         "risk": {
             "value": float(sigmoid(risk_z)),
             "log_odds": risk_z,
-            "reasons": _of_risk(tables, claim, rows, reading.signals[0], ruled, config, params),
+            "reasons": risk_reasons(tables, claim, reading.signals[0], config, params, rows),
         },
     }
 
@@ -164,7 +157,7 @@ def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
 def _of_score(
     contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, params: Params
 ) -> list[dict[str, Any]]:
-    reasons = [_reason("start", "what is usual among claims that were checked", start, [])]
+    reasons = [_reason("start", START, start, [])]
     if ruled:
         reasons.append(_reason("ruling", _RULED[ruled > 0], ruled, ruling_ids))
     for voice in contributions[:VOICES]:
@@ -179,63 +172,62 @@ def _of_score(
     return _ranked(reasons)
 
 
-def _of_risk(
+def risk_reasons(
     tables: ClaimTables,
     claim: int,
-    rows: Ints,
-    signals: Floats,
-    ruled: float,
-    config: ScoringConfig,
-    params: Params,
-) -> list[dict[str, Any]]:
-    start = params.risk_cal_a + params.risk_cal_b * params.risk_bias
-    reasons = [_reason("start", "what is usual among claims that were checked", start, [])]
-    if ruled:
-        reasons.append(_reason("ruling", _RULED[ruled > 0], -ruled, _ruling_ids(tables, claim)))
-    return _ranked(reasons + signal_reasons(tables, claim, rows, signals, config, params))
-
-
-def signal_reasons(
-    tables: ClaimTables,
-    claim: int,
-    rows: Ints,
     signals: Floats,
     config: ScoringConfig,
     params: Params,
-    most: int = len(SIGNALS),
+    rows: Ints | None = None,
+    most: int | None = None,
 ) -> list[dict[str, Any]]:
-    """What the signals add to the calibrated log-odds of a claim's being false, the `most` strongest first.
+    """What adds up to the calibrated log-odds of a claim's being false, strongest first: a start, ideas and rulings.
 
-    `rows` are the claim's participants. Flags carry the first of these.
+    Args:
+        signals: of the claim, in the order of SIGNALS.
+        rows: the claim's participants, among whom to find the events to read; None for reasons without them.
+        most: if given, only so many of the strongest are named beside the start, and `others` is the rest.
     """
-    pushes = signals * weights(params) * params.risk_cal_b
-    order = [k for k in np.argsort(-np.abs(pushes), kind="stable").tolist() if abs(pushes[k]) > 1e-9]
-    return [
-        _reason(
-            SIGNALS[k],
-            SIGNAL_WORDS[SIGNALS[k]][int(pushes[k] < 0)],
-            float(pushes[k]),
-            evidence(tables, claim, rows, SIGNALS[k], config.reasons),
-        )
-        for k in order[:most]
-    ]
+    pushes = np.bincount(IDEA_OF, signals * weights(params) * params.risk_cal_b)
+    found = [(IDEAS[k], push) for k, push in enumerate(pushes.tolist()) if abs(push) > NO_PUSH]
+    ruled = float(ruling_evidence(tables.claims["rulings"][[claim]], config)[0])
+    if ruled:
+        found.append(("ruling", -ruled))
+    found.sort(key=lambda each: -abs(each[1]))
+    reasons = [_reason("start", START, params.risk_cal_a + params.risk_cal_b * params.risk_bias, [])]
+    for idea, push in found[:most]:
+        if idea == "ruling":
+            text, ids = _RULED[push < 0], _ruling_ids(tables, claim)
+        else:
+            text = IDEA_WORDS[idea][int(push < 0)]
+            ids = [] if rows is None else evidence(tables, claim, rows, idea, push > 0, config.reasons)
+        reasons.append(_reason(idea, text, push, ids))
+    if rest := found[len(reasons) - 1 :]:
+        reasons.append(_reason("others", f"{len(rest)} weaker reasons together", math.fsum(p for _, p in rest), []))
+    return _ranked(reasons)
 
 
-def evidence(tables: ClaimTables, claim: int, rows: Ints, code: str, most: int) -> list[str]:
-    """Ids of the events a person should read to judge a signal: the post itself, the denials, or who has a history.
+def evidence(tables: ClaimTables, claim: int, rows: Ints, idea: str, false: bool, most: int) -> list[str]:
+    """Ids of the events to read to judge an idea: the first post, a side's words, or what those with a record did.
 
-    `rows` are the claim's participants; at most `most` ids.
+    Args:
+        rows: the claim's participants.
+        false: whether the idea makes the claim look false, so that what is to be read is what makes it do so.
+        most: how many ids at most.
     """
     parts = tables.parts
     texts = parts.texts("i")
-    if code in ROOT_SIGNALS:
+    if idea in ROOT_IDEAS:
         root = int(tables.claims["root"][claim])
         return [i for i in (texts[root - 1],) if i] if root else []
-    if code in STANCE_SIGNALS:
-        rows = rows[(parts["x"][rows] == corroboration.DENY) | (parts["x"][rows] == QUERY)]
+    x, sign = parts["x"][rows], 1.0 if false else -1.0
+    if idea in VOTES:
+        rows = rows[(x == corroboration.DENY) | (x == QUERY) if false else x == corroboration.SUPPORT]
         strength = -parts["t"][rows].astype(np.float64)
+    elif idea == "evidence":
+        strength = sign * np.where(x == corroboration.DENY, parts["v"][rows], -parts["w"][rows].astype(np.float64))
     else:
-        strength = np.abs(parts["h0" if code.startswith("history") else "w"][rows]).astype(np.float64)
+        strength = sign * parts["h0"][rows].astype(np.float64)
     order = rows[np.argsort(-strength, kind="stable")]
     return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
 

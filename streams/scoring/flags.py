@@ -3,10 +3,11 @@
     raise    when the claim's alarm reaches the threshold in force (see `alarm`: the risk, a little more for claims that
              many have joined, and the precision that an operator wants), and there is budget; and again when what
              settled a claim that stood flagged is withdrawn, unless the alarm fell meanwhile
-    update   when the priority moved by 10 or more
+    update   when the priority moved by 10 or more, or the claim was heard of a day or more after the flag's last record
     retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, its posts were taken
-             back, the flag expired, or the rule was killed
-    priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h))))
+             back, the rule was killed, or the flag expired: seven days after its last record, by the log's clock, which
+             no replay of old events turns
+    priority = 100·(1 − 1/(1 + log₁₀(1 + risk·ΔN(24 h)))), 0 in a retraction
     confidence = Φ((alarm − threshold)/risk_sd), by the calibration's own error
 
 The highest alarm of each claim before its verdict is kept: it is the lesson that the threshold is learned from.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -27,25 +29,28 @@ from streams.scoring import cascade
 from streams.scoring.alarm import alarm
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.explain import signal_reasons
-from streams.scoring.numeric import Floats, Ints, sigmoid
+from streams.scoring.explain import risk_reasons
+from streams.scoring.numeric import Floats, Ints, logit, sigmoid
 from streams.scoring.params import Params
-from streams.scoring.reading import Reading
+from streams.scoring.reading import Reading, risk_of, score_of
+from streams.words import Retraction, Severity
 
-RULE_ID = "risk-cascade"
+RULE, RULE_VERSION = "risk-cascade", 1
 POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
+SEVERITIES = ((Severity.CRITICAL, 75), (Severity.HIGH, 60), (Severity.MEDIUM, 30), (Severity.LOW, 0))
 STOOD = -1  # in place of 1 for a raised flag: it stood when the claim was settled
 
 
 @dataclass(slots=True)
 class FlagContext:
-    """What a flag record needs beside the claim."""
+    """What a flag record needs beside the claim; `version` is that of score records made now."""
 
     config: ScoringConfig
     params: Params
     core_version: str
     now_ms: int
+    version: int
 
 
 def confidence(alarms: Floats, params: Params) -> Floats:
@@ -63,6 +68,11 @@ def priority(risk: Floats, growth: Floats) -> Floats:
     reach = np.log10(1.0 + risk * growth)
     ranked: Floats = np.rint(100.0 * (1.0 - 1.0 / (1.0 + reach)))
     return ranked
+
+
+def severity(rank: int) -> Severity:
+    """How much is at stake at this priority."""
+    return next(step for step, least in SEVERITIES if rank >= least)
 
 
 class Flags:
@@ -103,12 +113,13 @@ class Flags:
         for j, i in enumerate(interesting.tolist()):
             row = int(rows[i])
             if fall[i]:
-                reason = "killed" if params.flags_killed > 0 else "settled" if settled[i] else "risk-fell"
-                reason = "posts-gone" if gone[i] and reason == "risk-fell" else reason
-                out.append(self._record("retract", reading, i, int(rank[j]), context, reason))
+                fell = Retraction.POSTS_GONE if gone[i] else Retraction.RISK_FELL
+                why = Retraction.SETTLED if settled[i] else fell
+                why = Retraction.KILLED if params.flags_killed > 0 else why
+                out.append(self._record("retract", reading, i, 0, context, why))
             elif rise[i] and (stood[i] or self._spend(int(claims["last"][row]), config)):
                 out.append(self._record("raise", reading, i, int(rank[j]), context))
-            elif stay[i] and abs(int(rank[j]) - int(claims["flag_priority"][row])) >= config.flag_update_priority:
+            elif stay[i] and self._worth_an_update(row, int(rank[j]), config):
                 out.append(self._record("update", reading, i, int(rank[j]), context))
         return out
 
@@ -120,17 +131,26 @@ class Flags:
             claims["alarm"][rows[higher]] = alarms[higher]
             claims.touch(rows[higher])
 
+    def _worth_an_update(self, row: int, rank: int, config: ScoringConfig) -> bool:
+        """Whether a flag that stands moved in the queue, or is due for a later expiry."""
+        claims = self.tables.claims
+        heard_ms = int(claims["seen"][row]) * 1000
+        return (
+            abs(rank - int(claims["flag_priority"][row])) >= config.flag_update_priority
+            or heard_ms - int(claims["flag_at"][row]) >= config.flag_renewal_ms
+        )
+
     def expired(self, context: FlagContext) -> list[int]:
-        """Claims whose flag has not been renewed within the expiry, on the log's clock."""
+        """Claims whose flag has had no record within the expiry, on the log's clock."""
         claims = self.tables.claims
         size = claims.size
-        seen = claims["seen"][:size].astype(np.int64) * 1000
-        old = (claims["flag"][:size] > 0) & (seen < context.now_ms - context.config.flag_expiry_ms)
+        lapse_ms = claims["flag_at"][:size] + context.config.flag_expiry_ms
+        old = (claims["flag"][:size] > 0) & (lapse_ms <= context.now_ms)
         return [int(r) for r in np.flatnonzero(old)]
 
     def expire(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
         """Retractions of the flags of these claims."""
-        return [self._record("retract", reading, i, 0, context, "expired") for i in range(len(reading.rows))]
+        return [self._record("retract", reading, i, 0, context, Retraction.EXPIRED) for i in range(len(reading.rows))]
 
     def _spend(self, event_ms: int, config: ScoringConfig) -> bool:
         day = event_ms // DAY_MS
@@ -148,48 +168,64 @@ class Flags:
         i: int,
         rank: int,
         context: FlagContext,
-        why: str = "",
+        why: Retraction | None = None,
     ) -> dict[str, Any]:
-        claims, row = self.tables.claims, int(reading.rows[i])
+        """The record of a claim's flag that moves now; which log record moved it is for the stage to add."""
+        row = int(reading.rows[i])
+        self._note(row, action, rank, context, why)
+        claims, claim_id = self.tables.claims, self.tables.claims.key(row)
         at = alarm(reading.risk_z[[i]], claims["parts"][[row]], context.params.flag_crowd)
-        claims["flag"][row] = STOOD if why == "settled" else action != "retract"
-        claims["flag_rev"][row] += 1
-        claims["flag_no"][row] += action == "raise"
-        claims["flag_priority"][row] = rank
-        claims["flag_at"][row] = claims["last"][row]
-        claim_id = claims.key(row)
-        risk = float(sigmoid(reading.risk_z[i]))
-        return {
-            "schema_version": 1,
-            "flag_id": f"{RULE_ID}/{claim_id}/{int(claims['flag_no'][row])}",
+        risk = float(risk_of(reading.risk_z[[i]])[0])
+        record = {
+            "schema_version": 2,
+            "flag_id": f"{RULE}/{claim_id}/{int(claims['flag_no'][row])}",
             "revision": int(claims["flag_rev"][row]),
             "action": action,
-            "subject": {"type": "claim", "id": claim_id, "uri": f"/v1/claims/{claim_id}"},
+            "subject": {"type": "claim", "id": claim_id, "uri": f"/v1/claims/{quote(claim_id, safe='')}"},
             "label": LABEL,
             "policy_id": POLICY_ID,
-            "rule_id": RULE_ID,
-            "severity": "high" if rank >= 60 else "medium" if rank >= 30 else "low",
+            "rule_id": f"{RULE}/{RULE_VERSION}",
+            "severity": str(severity(rank)),
             "priority": rank,
-            "score": round(risk, 6),
+            "risk": risk,
+            "score": float(score_of(reading.score_z[[i]])[0]),
+            "claim_version": context.version,
             "confidence": round(float(confidence(at, context.params)[0]), 6),
             "threshold": round(float(sigmoid(context.params.flag_z - at[0] + reading.risk_z[i])), 6),
             "score_version": context.core_version,
-            "reasons": [{"code": why, "weight": 0.0, "evidence_ids": []}]
-            if why
-            else self._reasons(reading, i, row, context),
+            "reasons": self._reasons(reading, i, risk, action, context),
             "source": "automated",
             "event_time_ms": int(claims["last"][row]),
             "detected_at_ms": context.now_ms,
-            "expires_at_ms": int(claims["last"][row]) + context.config.flag_expiry_ms,
-            "trace_id": f"{claim_id}@{int(claims['flag_rev'][row])}",
         }
+        if why is None:
+            return record | {"expires_at_ms": context.now_ms + context.config.flag_expiry_ms}
+        return record | {"retracted_because": str(why)}
 
-    def _reasons(self, reading: Reading, i: int, row: int, context: FlagContext) -> list[dict[str, Any]]:
-        """The signals that move the risk most: the first reasons of the claim's explanation."""
-        parts = self.tables.parts
-        rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
-        config = context.config
-        reasons = signal_reasons(
-            self.tables, row, rows, reading.signals[i], config, context.params, most=config.reasons
-        )
-        return [{**reason, "weight": round(reason["weight"], 6)} for reason in reasons]
+    def _note(self, row: int, action: str, rank: int, context: FlagContext, why: Retraction | None) -> None:
+        """Keep what the next record of this flag depends on."""
+        claims = self.tables.claims
+        if action == "raise":
+            claims["flag_no"][row], claims["flag_rev"][row] = context.version, 0
+        claims["flag"][row] = STOOD if why == Retraction.SETTLED else action != "retract"
+        claims["flag_rev"][row] += 1
+        claims["flag_priority"][row] = rank
+        claims["flag_at"][row] = context.now_ms
+        claims.touch(np.array([row]))
+
+    def _reasons(
+        self, reading: Reading, i: int, risk: float, action: str, context: FlagContext
+    ) -> list[dict[str, Any]]:
+        """What adds up to the log-odds of the risk, to the last digit; what to read, unless nobody needs to look."""
+        parts, row, config = self.tables.parts, int(reading.rows[i]), context.config
+        rows = None
+        if action != "retract":
+            rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
+        reasons = risk_reasons(self.tables, row, reading.signals[i], config, context.params, rows, config.reasons)
+        for reason in reasons:
+            reason["weight"] = round(reason["weight"], 6)
+        # Risk and weights are rounded: what that takes or leaves is in the rest, or else in the weakest.
+        rest = next((reason for reason in reasons if reason["code"] == "others"), reasons[-1])
+        total = math.fsum(reason["weight"] for reason in reasons if reason is not rest)
+        rest["weight"] = round(float(logit(risk)) - total, 6)
+        return reasons

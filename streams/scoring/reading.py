@@ -62,6 +62,18 @@ def score_log_odds(corroboration: Floats, weight: Floats, params: Params) -> Flo
     return z
 
 
+def risk_of(z: Floats) -> Floats:
+    """The risk as records hold it: never certain, and with so many digits that its log-odds can be taken."""
+    risk: Floats = np.clip(np.round(sigmoid(z), 9), 1e-9, 1 - 1e-9)
+    return risk
+
+
+def score_of(z: Floats) -> Floats:
+    """A public score as records hold it."""
+    score: Floats = np.round(sigmoid(z), 6)
+    return score
+
+
 def evidence_level(reading: Reading, claims_ruled: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:
     """Whether there is enough evidence to show people a number."""
     enough: npt.NDArray[np.bool_] = (reading.weight >= config.enough_evidence) | (claims_ruled > 0)
@@ -78,18 +90,17 @@ def records(
     p, p_low, p_high = cascade.infectiousness(kernels, since_s)
     growth = cascade.expected_growth(kernels, p, np.zeros(len(rows)), 86_400.0)
     numbers = (
-        sigmoid(reading.score_z),
-        sigmoid(reading.score_z - 1.645 * reading.spread),
-        sigmoid(reading.score_z + 1.645 * reading.spread),
-        sigmoid(reading.risk_z),
-        reading.weight,
-        p, p_low, p_high, growth,
-    )  # fmt: skip
+        score_of(reading.score_z),
+        score_of(reading.score_z - 1.645 * reading.spread),
+        score_of(reading.score_z + 1.645 * reading.spread),
+        risk_of(reading.risk_z),
+        *(np.round(n, 6) for n in (reading.weight, p, p_low, p_high, growth)),
+    )
     names: tuple[str, ...] = (
         "score", "low", "high", "risk", "evidence",
         "infectiousness", "infectiousness_low", "infectiousness_high", "expected_growth_24h",
     )  # fmt: skip
-    columns: list[list[Any]] = [np.round(n, 6).tolist() for n in numbers]
+    columns: list[list[Any]] = [n.tolist() for n in numbers]
     counts = (
         ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
         ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"),

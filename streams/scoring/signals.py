@@ -29,6 +29,7 @@ class Signal:
         untaught: its weight where verdicts teach nothing (see `skill`), if that is not `weight`: 0 for what is made of
             the records that verdicts leave.
         remember: share of what verdicts taught of its weight that is kept after one more, 1 for what does not change.
+        idea: what people are told of it together with others, as one reason; its own name if "".
     """
 
     name: str
@@ -39,29 +40,36 @@ class Signal:
     shadow: bool = False
     untaught: float | None = None
     remember: float = 1.0
+    idea: str = ""
 
 
 REGISTRY = (
     Signal("history", 0.4, TIGHT, "on which side of falsehoods all participants stood before", untaught=0.0),
-    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days", untaught=0.0),
-    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days", untaught=0.0),
-    Signal("history_known", 0.05, TIGHT, "the same, over participants with a record alone", untaught=0.0),
+    Signal("history_30", 0.4, TIGHT, "the same with a half-life of 30 days", untaught=0.0, idea="history"),
+    Signal("history_60", 0.4, TIGHT, "the same with a half-life of 60 days", untaught=0.0, idea="history"),
+    Signal(
+        "history_known", 0.05, TIGHT, "the same, over participants with a record alone", untaught=0.0, idea="history"
+    ),
     Signal("history_veterans", 0.1, TIGHT, "the same, over participants in eight settled claims or more", untaught=0.0),
     Signal("history_repliers", 0.3, TIGHT, "the same, over those who answered in words, the root apart", untaught=0.0),
-    Signal("crowd_known", 0.0, 0.05, "how many have a record, whatever it says", either=True),
+    Signal("crowd_known", 0.0, 0.05, "how many have a record, whatever it says", either=True, idea="history"),
     Signal("root", 0.05, TIGHT, "the root author's own history", untaught=0.0),
     Signal("slow", 0.25, TIGHT, "a slow start over ten minutes"),
-    Signal("slow_3h", 0.15, TIGHT, "a slow start over three hours"),
+    Signal("slow_3h", 0.15, TIGHT, "a slow start over three hours", idea="slow"),
     Signal("evidence", 0.6, LOOSE, "minus the public corroboration", untaught=0.0),
-    Signal("signed", 0.1, LOOSE, "stances with weights of either sign", untaught=0.0),
+    Signal("signed", 0.1, LOOSE, "stances with weights of either sign", untaught=0.0, idea="evidence"),
     Signal("vote", 0.4, LOOSE, "denials against supports, reshares apart", untaught=1.0),
-    Signal("denial", 0.3, LOOSE, "the same as a ratio", untaught=1.0),
+    Signal("denial", 0.3, LOOSE, "the same as a ratio", untaught=1.0, idea="vote"),
     Signal("vote_unknown", 0.0, FREE, "the vote of newcomers", either=True),
-    Signal("net_rush", 0.0, FREE, "the vote of copy-clusters in a claim's first hour", either=True, remember=CHANGING),
-    Signal("net_late", 0.0, FREE, "their vote later", either=True, remember=CHANGING),
+    Signal(
+        "net_rush", 0.0, FREE, "the vote of copy-clusters in a claim's first hour", True, remember=CHANGING, idea="nets"
+    ),
+    Signal("net_late", 0.0, FREE, "their vote later", either=True, remember=CHANGING, idea="nets"),
     Signal("query", 0.0, TIGHT, "share of questions among written stances", shadow=True),
     Signal("infectious", 0.0, TIGHT, "how fast it spreads at its latest event", shadow=True),
 )
+IDEAS = tuple(dict.fromkeys(s.idea or s.name for s in REGISTRY))
+IDEA_OF = tuple(IDEAS.index(s.idea or s.name) for s in REGISTRY)
 SIGNALS = tuple(s.name for s in REGISTRY)
 SHADOW = frozenset(s.name for s in REGISTRY if s.shadow)
 EITHER_SIGN = frozenset(s.name for s in REGISTRY if s.either)

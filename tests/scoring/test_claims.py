@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streams.blocks import Block
 from streams.scoring import ClaimsState, ScoringConfig
-from streams.scoring.explain import SIGNAL_WORDS
-from streams.scoring.signals import SIGNALS
+from streams.scoring.explain import IDEA_WORDS
+from streams.scoring.signals import IDEA_OF, IDEAS, SIGNALS
 from tests.scoring.builders import (
     NOW_MS,
     Event,
@@ -110,9 +110,10 @@ def test_a_claim_on_which_nobody_has_a_say_reads_one_half_whatever_is_usual_amon
     assert told.read(["c"])["score"][0] > 0.95
 
 
-def test_every_signal_has_words_for_both_directions() -> None:
-    assert set(SIGNAL_WORDS) == set(SIGNALS)
-    assert all(up and down and up != down for up, down in SIGNAL_WORDS.values())
+def test_every_idea_has_words_for_both_directions_and_every_signal_is_of_one() -> None:
+    assert set(IDEA_WORDS) == set(IDEAS)
+    assert len(IDEA_OF) == len(SIGNALS)
+    assert all(up and down and up != down for up, down in IDEA_WORDS.values())
 
 
 @settings(max_examples=60)

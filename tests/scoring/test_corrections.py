@@ -278,7 +278,7 @@ def test_a_claim_without_a_post_that_stands_loses_its_flag_and_gets_none_until_s
     line.events([root, *answers])
     assert [f["action"] for f in line.flags] == ["raise"]
     line.events([delete(root)])
-    assert [(f["action"], f["reasons"][0]["code"]) for f in line.flags[1:]] == [("retract", "posts-gone")]
+    assert [(f["action"], f["retracted_because"]) for f in line.flags[1:]] == [("retract", "posts-gone")]
     line.events([Event("late", "c", "answer", T0 + 9, 0)])
     assert len(line.flags) == 2
     line.events([Event("b", "c", "again", T0 + 10, kind=0)])

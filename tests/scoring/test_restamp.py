@@ -97,13 +97,13 @@ def test_a_flag_says_from_which_risk_it_was_raised_and_a_lesson_holds_the_highes
     assert [f["action"] for f in line.flags] == ["raise", "retract"]
     raised = line.flags[0]
     assert raised["threshold"] == pytest.approx(0.74, abs=1e-6)
-    assert raised["score"] > raised["threshold"]
+    assert raised["risk"] > raised["threshold"]
     assert raised["confidence"] > 0.5
     line.rule(Ruling("c", 2, 1_600_000_100_000))
     line.params(version=3, risk_bias=5.0)
     line.events([Event("d", "c", "3")])
     highest = line.lessons[0]["al"][0]
-    assert 1.04 < highest == pytest.approx(np.log(raised["score"] / (1 - raised["score"])), abs=1e-4)
+    assert 1.04 < highest == pytest.approx(np.log(raised["risk"] / (1 - raised["risk"])), abs=1e-4)
     row = line.claims.data.claims.find_one("c")
     assert line.claims.data.claims["alarm"][row] == highest  # what came after the verdict does not count
 
@@ -120,4 +120,4 @@ def test_a_flag_names_the_events_to_read_for_each_reason() -> None:
     raised = [f for f in line.flags if f["action"] == "raise"][-1]
     evidence = {r["code"]: r["evidence_ids"] for r in raised["reasons"]}
     assert evidence["slow"] == ["post"]
-    assert evidence["denial"] == ["no0", "no1", "no2", "no3", "no4"]
+    assert evidence["vote"] == ["no0", "no1", "no2", "no3", "no4"]

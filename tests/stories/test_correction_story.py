@@ -114,7 +114,7 @@ def test_what_people_take_back_leaves_counts_reasons_and_flags_and_begins_no_cla
     platform.settle()
     raised, retracted = platform.flags("fresh")
     assert (retracted["action"], retracted["flag_id"]) == ("retract", raised["flag_id"])
-    assert [reason["code"] for reason in retracted["reasons"]] == ["posts-gone"]
+    assert retracted["retracted_because"] == "posts-gone"
     assert counts(platform, "fresh") == counts(platform, "lie-0") == [0, 0, 0, 0]
     liar = scores(platform.settings, topics.SOURCE_SCORES, "source_id")["liar-0"]
     assert (liar["claims"], liar["wrong"]) == (LIES - 1, LIES)
