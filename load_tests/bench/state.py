@@ -40,7 +40,7 @@ def events(first: int, count: int, claim: int, sources: int) -> Block:
     zeros = np.zeros(count, np.int64)
     columns: dict[str, Any] = {
         "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-{claim}-{n // 100}" for n in numbers], "i": ids,
-        "e": np.arange(count), "h": np.arange(count), "kind": zeros, "x": zeros + 1,
+        "e": np.arange(1, count + 1), "h": np.arange(count), "kind": zeros, "x": zeros + 1,
         "t": zeros + NOW_MS + claim * 60_000, "m": [f"community-{n % 12}" for n in numbers], "g": zeros, "r": zeros,
     }  # fmt: skip
     return make("events", "e/0", 0, columns)

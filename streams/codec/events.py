@@ -174,7 +174,7 @@ def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
         "s": Categorical.of([row.source_id for row in rows]),
         "c": Categorical.of(claims),
         "i": ids,
-        "e": np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n),
+        "e": np.maximum(np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n), np.uint64(1)),  # 0 would be no event
         "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written down
         "kind": kind,
         "x": _effective(kind, stance),
