@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.blocks import Block, Column
+from streams.events import CORRECTS_FROM
 from streams.scoring import cascade
 from streams.scoring.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
@@ -132,7 +133,7 @@ class ClaimsState(PartitionState):
         self._decide(touched, effects)
 
     def _correct(self, block: Block, effects: Effects) -> None:
-        block, part_rows, claim_rows = self._known(block)
+        block, part_rows, claim_rows = self._known(block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM)))
         if not part_rows.size:
             return
         changed = self.edits.fold(block, part_rows, self._own_stance(claim_rows, block["x"]))

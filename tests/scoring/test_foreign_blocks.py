@@ -33,7 +33,8 @@ def blocks() -> list[Block]:
     line = Overheard()
     line.events([Event(f"s{i % 7}", f"c{i % 3}", f"e{i}", stance=i % 5, kind=i % 4, community="m") for i in range(40)])
     line.rule(Ruling("c0", 1, NOW_MS - 9), Ruling("c1", 2, NOW_MS - 9))
-    line.events([Event("s1", "", "e1", kind=6, stance=0)])
+    line.events([Event("s1", "", "e1", kind=6, stance=0), Event("s2", "", "e2", kind=7, text=9, root=1)])
+    line.events([Event(f"s{i % 7}", "", f"e{i}", kind=7 - i % 2, stance=i % 3) for i in range(3, 12)])
     line.params(1, risk_slow=0.3)
     line.tick(flush=True)
     lesson: dict[str, Any] = {"c": ["c", "c"], "h": [1, 0], "f": [1, 1], "rw": [[], [1] * 18], "t": [1, 1], "n": [9, 9]}
