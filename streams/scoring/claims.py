@@ -137,7 +137,9 @@ class ClaimsState(PartitionState):
         if not part_rows.size:
             return
         changed = self.edits.fold(block, part_rows, self._own_stance(claim_rows, block["x"]))
-        self._decide(distinct(claim_rows), effects)
+        touched = distinct(claim_rows)
+        self.data.claims.touch(touched)
+        self._decide(touched, effects)
         self._credit_late(changed, effects)
 
     def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
