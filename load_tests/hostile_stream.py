@@ -100,7 +100,10 @@ def _odd_or_good(rng: random.Random, now_ms: int) -> bytes:
 
 def faults(settings: Settings, published: Published) -> list[str]:
     """What is wrong with the dead letters: a hostile record without one, with another code, or one too many."""
-    found = {letter.origin: letter.code for letter in deadletters.summary(settings).letters}
+    found = {
+        f"{letter.topic}/{letter.partition}/{letter.offset}": letter.code
+        for letter in deadletters.summary(settings).letters
+    }
     expected = published.expected
     missing = Counter(code for origin, code in expected.items() if origin not in found)
     wrong = Counter((code, found[origin]) for origin, code in expected.items() if found.get(origin, code) != code)

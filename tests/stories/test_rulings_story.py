@@ -65,7 +65,7 @@ def test_every_ruling_is_told_with_its_fate_and_a_conflict_has_a_letter(
         ]  # fmt: skip
         assert [(r["fate"], r["url"]) for r in told("unheard-of")] == [("held", "https://example.org/finding")]
     (letter,) = deadletters.summary(settings).letters
-    assert (letter.code, letter.origin) == ("id_conflict", f"{topics.RULINGS.name(settings)}/0/1")
+    assert (letter.code, letter.topic, letter.offset) == ("id_conflict", topics.RULINGS.name(settings), 1)
     shown = CliRunner().invoke(app, ["rulings", "known"]).stdout
     assert "A higher version of the same rater replaced it." in shown
     nothing = CliRunner().invoke(app, ["rulings", "nobody"])
