@@ -19,16 +19,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from load_tests.bench.processes import start
+from load_tests.bench.children import start
 from load_tests.operator import cut, ends, publish_again, remake, unread
-from streams import topics
-from streams.admin import Admin
-from streams.broker import Broker
-from streams.dataset import read
-from streams.idle import wait_idle
-from streams.replay import GROWN_MS, Replay, ReplayStatus
-from streams.settings import Settings
-from streams.verify import Report, verify
+from streams.broker.embedded import Broker
+from streams.contract import topics
+from streams.contract.settings import Settings
+from streams.datasets.dataset import read
+from streams.kafka import provision
+from streams.kafka.admin import Admin
+from streams.ops.idle import wait_idle
+from streams.ops.replay import GROWN_MS, Replay, ReplayStatus
+from streams.ops.verify import Report, verify
 
 KINDS = ("kill", "freeze", "join", "leave", "broker", "repartition", "recreate", "truncate")
 # Faults that take events away which the platform has to publish again: the inputs are not whole afterwards.
@@ -108,7 +109,14 @@ class Crew:
         log = self._logs / f"{name}.log"
         self._printed[name] = log.stat().st_size if log.exists() else 0
         self._workers[name] = start(
-            self._settings, "streams.cli", name.split("-")[0], "--log-level", "info", "--instance-id", name, log=log
+            self._settings,
+            "streams.cli.main",
+            name.split("-")[0],
+            "--log-level",
+            "info",
+            "--instance-id",
+            name,
+            log=log,
         )
 
     def names(self) -> list[str]:
@@ -209,7 +217,7 @@ class Chaos:
 
         Raises ChaosError when a worker does not come up.
         """
-        await asyncio.to_thread(topics.create, self._settings.broker, self._settings)
+        await asyncio.to_thread(provision.create, self._settings.broker, self._settings)
         began = time.perf_counter()
         try:
             self._crew.look_after_communities()
@@ -287,7 +295,7 @@ class Chaos:
         allowed, self._allowed = self._allowed, 0
 
         def grow() -> None:
-            (state,) = topics.states(self._settings.broker, self._settings, [rng.choice(topics.INPUTS)])
+            (state,) = provision.states(self._settings.broker, self._settings, [rng.choice(topics.INPUTS)])
             with Admin(self._settings.broker, self._settings) as admin:
                 admin.grow(state.name, state.partitions + rng.randint(1, 3))
 

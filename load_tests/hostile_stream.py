@@ -21,10 +21,12 @@ from typing import Any
 import orjson
 
 from load_tests.hostile import EVENT_MENDS, good_event, good_ruling, hostile_events, hostile_rulings
-from streams import deadletters, topics
-from streams.broker import resolve
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
+from streams.broker.embedded import resolve
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops import dead_letters as deadletters
+from streams.ops.idle import wait_idle
 
 RULINGS_SHARE = 0.1
 ODD_SHARE = 0.5
@@ -124,8 +126,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
     settings = resolve(Settings.from_env(broker=asked.broker))
-    topics.create(settings.broker, settings)
-    settings = topics.installed(settings)
+    provision.create(settings.broker, settings)
+    settings = provision.installed(settings)
     published = publish(settings, asked.hostile, asked.good, asked.seed)
     asyncio.run(wait_idle(settings))
     found = faults(settings, published)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from streams import topics
-from streams.admin import Admin
-from streams.engine.clients import started
-from streams.engine.logs import LogReader
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
-from streams.identity import TopicIds
-from streams.settings import Settings, client_kwargs
+from streams.kafka.admin import Admin
+from streams.kafka.clients import started
+from streams.kafka.identity import TopicIds
+from streams.kafka.log_reader import LogReader
 
 
 def remake(settings: Settings, topic: topics.Topic) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 from streams.evaluate import ablation, answers
 from streams.evaluate.attacks import ATTACKS
 from streams.evaluate.cascades import HOUR_MS
-from streams.evaluate.run import Evaluation, Options, evaluate, load
+from streams.evaluate.evaluation import Evaluation, Options, evaluate, load
 from streams.evaluate.seeds import pooled
 
 PAGE = Path(__file__).parent.parent / "docs" / "measured.md"

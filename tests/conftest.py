@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from streams.broker import Broker
-from streams.settings import Settings
+from streams.broker.embedded import Broker
+from streams.contract.settings import Settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of an Apache Kafka that lives as long as the test session; with pytest-xdist all workers share it.
 
-    A test that stops or kills a broker takes one of its own: `streams.broker.private`.
+    A test that stops or kills a broker takes one of its own: `streams.broker.embedded.private`.
     """
     shared = "PYTEST_XDIST_WORKER" in os.environ
     base = tmp_path_factory.getbasetemp()

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from streams.settings import Settings
-from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic, partition_of
+from streams.contract.settings import Settings
+from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic, partition_of
 
 T0_MS = 1_764_000_000_000
 

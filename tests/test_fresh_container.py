@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.settings import Settings, SettingsError, folder_of
+from streams.contract.settings import Settings, SettingsError, folder_of
+from streams.kafka import provision
 
 
 def started(command: str, settings: Settings, tmp_path: Path, wanted: str, **environ: str) -> str:
@@ -21,7 +21,9 @@ def started(command: str, settings: Settings, tmp_path: Path, wanted: str, **env
     given |= {"CREDENCE_PARTITIONS": "1", "CREDENCE_METRICS_PORT": "0", "CREDENCE_API_PORT": "0"}
     log = tmp_path / f"{command}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "streams.cli", command], env=given, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams.cli.main", command], env=given, stdout=out, stderr=out
+        )
     try:
         end = time.monotonic() + 60
         while wanted not in log.read_text() and process.poll() is None and time.monotonic() < end:
@@ -40,7 +42,7 @@ def started(command: str, settings: Settings, tmp_path: Path, wanted: str, **env
 def test_a_data_folder_that_is_not_there_is_made_with_its_parents(
     command: str, settings: Settings, tmp_path: Path
 ) -> None:
-    topics.create(settings.broker, settings.replace(partitions=1))
+    provision.create(settings.broker, settings.replace(partitions=1))
     folder = tmp_path / "new" / "deep" / "folder"
     said = started(command, settings, tmp_path, "ready with", CREDENCE_DATA_DIR=str(folder))
     assert "ready with" in said
@@ -54,7 +56,7 @@ def test_a_data_folder_that_is_not_there_is_made_with_its_parents(
 def test_without_a_home_and_a_data_folder_each_process_starts(
     command: str, wanted: str, settings: Settings, tmp_path: Path
 ) -> None:
-    topics.create(settings.broker, settings.replace(partitions=1))
+    provision.create(settings.broker, settings.replace(partitions=1))
     said = started(command, settings, tmp_path, wanted, HOME="/dev/null/none", TMPDIR=str(tmp_path))
     assert wanted in said
     assert "Traceback" not in said
@@ -88,7 +90,7 @@ def test_a_home_that_cannot_be_is_a_sentence(arguments: list[str], tmp_path: Pat
     (tmp_path / "file").write_text("")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CREDENCE_")}
     ran = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *arguments],
+        [sys.executable, "-m", "streams.cli.main", *arguments],
         env=environ | {"CREDENCE_HOME": str(tmp_path / "file" / "below")},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import topics
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import Progress, ProgressBoard
-from streams.idle import StalledError, Standstill
-from streams.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops.idle import StalledError, Standstill
 
 PATIENCE_S = 3.0
 
@@ -54,7 +55,7 @@ async def reporting(settings: Settings, reports: dict[str, int], moves: str, lag
 
 
 async def test_what_the_others_do_is_no_sign_of_life_of_a_stage_that_is_gone(settings: Settings) -> None:
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     await put(settings, topics.PARTICIPATION, 3)
     told: list[str] = []
     async with (
@@ -69,7 +70,7 @@ async def test_what_the_others_do_is_no_sign_of_life_of_a_stage_that_is_gone(set
 
 
 async def test_a_stage_that_goes_on_is_waited_for_beyond_all_patience(settings: Settings) -> None:
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     await put(settings, topics.BY_CLAIM, 12)
     async with (
         reporting(settings, {}, moves="claims"),
@@ -81,7 +82,7 @@ async def test_a_stage_that_goes_on_is_waited_for_beyond_all_patience(settings: 
 
 
 async def test_intake_that_pauses_for_a_later_stage_is_excused_as_long_as_that_one_goes_on(settings: Settings) -> None:
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     await put(settings, topics.EVENTS, 3)
     intake = f"intake-{topics.EVENTS.base}"
     async with (
@@ -97,7 +98,7 @@ async def test_intake_that_pauses_for_a_later_stage_is_excused_as_long_as_that_o
 
 
 async def test_a_stage_that_was_never_seen_is_called_so(settings: Settings) -> None:
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     await put(settings, topics.BY_SOURCE, 1)
     async with Standstill(settings, 1.0) as standstill:
         with pytest.raises(

@@ -9,8 +9,8 @@ import time
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import topics
-from streams.settings import Settings, client_kwargs
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 
 
 async def consume(settings: Settings) -> tuple[int, float]:

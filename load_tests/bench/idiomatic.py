@@ -9,8 +9,8 @@ from typing import Any
 
 import faust
 
-from streams import topics
-from streams.settings import Settings
+from streams.contract import topics
+from streams.contract.settings import Settings
 
 settings = Settings.from_env()
 app = faust.App(

@@ -17,20 +17,21 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from load_tests.bench import load
-from load_tests.bench.processes import running
-from streams import topics
-from streams.idle import Standstill
-from streams.settings import Settings, client_kwargs
+from load_tests.bench.children import running
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops.idle import Standstill
 
 SLICE_S = 0.01
 
 
 async def latencies_ms(settings: Settings, rate: int, seconds: float, probes_per_s: int, log: Path) -> list[float]:
     """Latency of each probe, ms, with `rate` events/s going through one worker."""
-    await asyncio.to_thread(topics.create, settings.broker, settings)
+    await asyncio.to_thread(provision.create, settings.broker, settings)
     client = client_kwargs(settings)
     async with Standstill(settings) as standstill:
-        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
+        with running(settings, "streams.cli.main", "worker", "--log-level", "info", log=log):
             await standstill.board.wait_reported("claims", range(settings.partitions), 120)
             consumer = AIOKafkaConsumer(topics.CLAIM_SCORES.name(settings), **client, fetch_max_wait_ms=5)
             await consumer.start()

@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from streams import topics
+from streams.contract import topics
+from streams.contract.settings import Settings
 from streams.engine.fencing import send_batches
 from streams.engine.journal import Outgoing
-from streams.settings import Settings
 
 START_MS = 1_700_000_000_000
 WORDS = ["they", "say", "it", "was", "seen", "near", "river", "town", "hall", "after", "fire", "flood", "vote", "photo"]

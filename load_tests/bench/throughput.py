@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from load_tests.bench import load
-from load_tests.bench.processes import measured, running
-from streams import topics
-from streams.app import intake_stage
+from load_tests.bench.children import measured, running
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
-from streams.idle import Standstill
-from streams.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops.idle import Standstill
+from streams.worker.stages import intake_stage
 
 Say = Callable[[str], None]
 Verdict = tuple[int, str, bytes]
@@ -51,7 +52,7 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
     rates = Rates()
     for number in range(count):
         here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
-        await asyncio.to_thread(topics.create, here.broker, here)
+        await asyncio.to_thread(provision.create, here.broker, here)
         client = client_kwargs(here)
         published = await load.publish(client, here, topics.EVENTS, raw)
         parsed, seconds = await asyncio.to_thread(measured, here, "load_tests.bench.ceiling", 300.0)
@@ -65,7 +66,7 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
             )
             rates.idiomatic.append(done / seconds)
             say(f"round {number + 1} of {count}: idiomatic Faust {rates.idiomatic[-1]:,.0f} events/s")
-        await asyncio.to_thread(topics.delete, here.broker, here)
+        await asyncio.to_thread(provision.delete, here.broker, here)
     return rates
 
 
@@ -75,7 +76,7 @@ async def whole_path(settings: Settings, events: dict[int, int], verdicts: list[
     The events are there already; each verdict is published when the events before it have been taken in.
     """
     async with Standstill(settings) as standstill:
-        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
+        with running(settings, "streams.cli.main", "worker", "--log-level", "info", log=log):
             # A stage reports when it has recovered; only then is anything consumed.
             await standstill.board.wait_reported("claims", range(settings.partitions), 120)
             began = time.perf_counter()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from streams import schemas
 from streams.api.asked import BATCH_MAX, PAGE_MAX
 from streams.api.problems import MEANINGS
 from streams.api.store import CURSOR_PATTERN
-from streams.events import CLAIM_SCORE, COMMUNITY, FLAG, SOURCE_SCORE
+from streams.contract import schemas
+from streams.contract.records import CLAIM_SCORE, COMMUNITY, FLAG, SOURCE_SCORE
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from streams.explanation import explanation
-from streams.settings import Settings
+from streams.contract.settings import Settings
+from streams.ops.explanation import explanation
 
 KEPT = 256
 # A score record is published when score or risk has moved by the materiality; what moved less may be this old.

@@ -10,16 +10,16 @@ from typing import Any
 
 from aiohttp import web
 
-from streams import metrics
 from streams.api import asked, openapi
 from streams.api.problems import Handler, Problem, json_answer, problems
+from streams.api.published import Reader
 from streams.api.reasons import BusyError, Explainer
-from streams.api.records import Reader
 from streams.api.store import CursorError, Store
+from streams.contract import metrics
+from streams.contract.settings import Settings, client_kwargs
+from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, PROGRESS, SOURCE_SCORES
+from streams.contract.wording import assessment, enough_evidence
 from streams.engine.progress import ProgressBoard
-from streams.reading import assessment, enough_evidence
-from streams.settings import Settings, client_kwargs
-from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, PROGRESS, SOURCE_SCORES
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from streams.api.records import Entry
-from streams.events import FlagAction
-from streams.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
+from streams.api.published import Entry
+from streams.contract.records import FlagAction
+from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
 
 # No index on rank and values beside the keys, not among them: 110,000 records a CPU-second instead of 48,000, and whole
 # lists are only asked for by commands.

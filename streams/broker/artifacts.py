@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.broker.errors import BrokerError
-from streams.settings import SettingsError, folder_of
+from streams.contract.settings import SettingsError, folder_of
 
 Say = Callable[[str], None]
 """Where progress is told: one sentence at a time."""
@@ -219,7 +219,7 @@ def download_failed(repositories: list[str], error: Exception) -> str:
 
 def _format(partial: Path) -> None:
     """Run Kafka's own storage formatter once; new brokers copy the result and put in their own ids."""
-    from streams.broker.config import properties
+    from streams.broker.server_properties import properties
 
     config = partial / "format.properties"
     config.write_text(properties(partial / "template", 9092, 9093), encoding="utf-8")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from streams.broker import config
+from streams.broker import server_properties as config
 from streams.broker.artifacts import Runtime, Say, ensure, file_lock
 from streams.broker.errors import BrokerError
 

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from streams.app import stage_specs
-from streams.blocks import Block
-from streams.codec import Limits, decode_events, decode_rulings
-from streams.dataset import Dataset
+from streams.agents.intake.careful import Limits
+from streams.agents.intake.events import decode_events
+from streams.agents.intake.rulings import decode_rulings
+from streams.contract.settings import Settings, client_kwargs
+from streams.datasets.dataset import Dataset
 from streams.engine.audit import recovered
-from streams.engine.logs import LogReader
-from streams.settings import Settings, client_kwargs
+from streams.kafka.log_reader import LogReader
+from streams.tables.blocks import Block
+from streams.worker.stages import stage_specs
 
 BLOCK_ROWS = 4_096
 CLAIM_KINDS = frozenset(("stamped", "restamp", "rulings"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from streams.broker import guard
-from streams.settings import PREFIX, Settings
+from streams.contract.settings import PREFIX, Settings
 
 _PR_SET_PDEATHSIG = 1
 PATIENCE_S = 10.0
@@ -63,7 +63,7 @@ class Child:
         self.log = log
         with open(log, "wb") as file, _signals_held():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", *arguments],
+                [sys.executable, "-m", "streams.cli.main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

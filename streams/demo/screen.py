@@ -16,17 +16,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from streams.dataset import Dataset
+from streams.contract.wording import enough_evidence
+from streams.datasets.dataset import Dataset
 from streams.demo.watch import Record, Watch
-from streams.reading import enough_evidence
-from streams.replay import ReplayStatus
+from streams.ops.replay import ReplayStatus
 
 HOUR_MS = 3_600_000
 RECENT = 1_500
 """Claims are called spreading by their events among so many of the latest."""
 SHOWN = 8
 PLAIN_EVERY_S = 4.0
-# Reasons of flags as a person says them in a narrow column; `tests/test_demo.py` sees to it that none is missing.
+# Reasons of flags as a person says them in a narrow column; `tests/demo/test_demo.py` sees to it that none is missing.
 WORDS = {
     "history": "spread by people with a poor record",
     "history_veterans": "spread by people with a long and poor record",

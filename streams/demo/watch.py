@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from aiokafka import TopicPartition
 
-from streams import topics
-from streams.engine.logs import FOLLOW_MS, LogReader
-from streams.reading import sides
-from streams.settings import Settings, client_kwargs
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.contract.wording import sides
+from streams.kafka.log_reader import FOLLOW_MS, LogReader
 
 Record = Mapping[str, Any]
 FOLLOWED = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.FLAGS, topics.DEAD_LETTERS)

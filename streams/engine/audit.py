@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.blocks import NotABlockError
 from streams.engine.journal import Journal
-from streams.engine.logs import LogReader
 from streams.engine.replica import Applied, Fence, Replica
 from streams.engine.stage import StageSpec, base, block_of
+from streams.kafka.log_reader import LogReader
+from streams.tables.blocks import NotABlockError
 
 
 async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) -> Replica:

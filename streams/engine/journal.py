@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import orjson
 
-from streams.columns import Table
-from streams.compression import compress, expand
 from streams.engine.framing import pack, unpack
 from streams.engine.replica import Fence
+from streams.tables.compression import compress, expand
+from streams.tables.table import Table
 
 FENCE_KEY = b"f"
 CLAIM_KEY = b"m"

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from streams.engine.clients import started
-from streams.engine.logs import FOLLOW_MS, LogReader
+from streams.kafka.clients import started
+from streams.kafka.log_reader import FOLLOW_MS, LogReader
 
 
 @dataclass(frozen=True, slots=True)

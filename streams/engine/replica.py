@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from streams.blocks import Block
-from streams.columns import Table
+from streams.tables.blocks import Block
+from streams.tables.table import Table
 
 
 class Effects(Protocol):

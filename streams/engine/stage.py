@@ -18,13 +18,13 @@ import orjson
 from aiokafka import ConsumerRecord
 from xxhash import xxh3_64_hexdigest
 
-from streams.blocks import COLUMNS, Block, NotABlockError, decode, encode
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
-from streams.engine.logs import LogReader
 from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Core, Fence, Replica
-from streams.identity import RESET
+from streams.kafka.identity import RESET
+from streams.kafka.log_reader import LogReader
+from streams.tables.blocks import COLUMNS, Block, NotABlockError, decode, encode
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0

@@ -35,7 +35,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.engine.fetched import take
-from streams.engine.logs import ISOLATION
+from streams.kafka.log_reader import ISOLATION
 
 POLL_S = 0.05
 FETCH_WAIT_MS = 10

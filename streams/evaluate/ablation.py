@@ -7,11 +7,11 @@ from typing import Any
 from rich.table import Table
 
 from streams.evaluate.cascades import CascadeSet
-from streams.evaluate.core import Core
+from streams.evaluate.evaluation import Options, Progress, run_scorer
 from streams.evaluate.measures import Judge
+from streams.evaluate.ours import Core
 from streams.evaluate.protocol import Trial
-from streams.evaluate.run import Options, Progress, run_scorer
-from streams.scoring.signals import SHADOW, SIGNALS
+from streams.scoring.signals.registry import SHADOW, SIGNALS
 
 
 def switched() -> tuple[str, ...]:

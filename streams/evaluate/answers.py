@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.csvfiles import read_table
+from streams.datasets.csv_files import read_table
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import DENY, FALSE, SUPPORT, TRUE, CascadeSet, Codes, codes_of
-from streams.evaluate.core import Core
 from streams.evaluate.forks import Forks
+from streams.evaluate.ours import Core
 from streams.evaluate.protocol import Batch, Scorer
 from streams.scoring.config import ScoringConfig
 

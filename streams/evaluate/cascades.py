@@ -10,8 +10,8 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from streams.events import KIND_CODES, STANCE_CODES
-from streams.findings import Findings
+from streams.contract.records import KIND_CODES, STANCE_CODES
+from streams.datasets.findings import Findings
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate import calibration, ranking
+from streams.evaluate import probabilities as calibration
+from streams.evaluate import ranking
 from streams.evaluate.cascades import FALSE, HOUR_MS, CascadeSet
 from streams.evaluate.protocol import Forecast, Trial
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from streams.evaluate import ranking
 from streams.evaluate.cascades import FALSE, HOUR_MS
+from streams.evaluate.evaluation import Evaluation
 from streams.evaluate.measures import horizon_name
-from streams.evaluate.run import Evaluation
 
 HORIZONS_MS = (HOUR_MS // 6, HOUR_MS // 2, HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS, 24 * HOUR_MS)
 CHOSEN = 4  # claims of either label that are drawn over time, evenly over the dates

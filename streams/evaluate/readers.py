@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from streams import dataset
-from streams.codec.text import copy_hash
-from streams.csvfiles import find, read_table
+from streams.agents.intake.copied_text import copy_hash
+from streams.contract.records import CORRECTS_FROM
+from streams.contract.words import TEXT_CHARS_MAX
+from streams.datasets import dataset
+from streams.datasets.csv_files import find, read_table
 from streams.evaluate.cascades import (
     KINDS,
     LABELS,
@@ -22,8 +24,6 @@ from streams.evaluate.cascades import (
     Small,
     codes_of,
 )
-from streams.events import CORRECTS_FROM
-from streams.words import TEXT_CHARS_MAX
 
 
 def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> CascadeSet:

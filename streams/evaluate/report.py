@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from streams.findings import in_words
+from streams.datasets.findings import in_words
 
 
 def show(report: dict[str, Any], console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from streams.evaluate.run import Options, Progress, evaluate, load
+from streams.evaluate.evaluation import Options, Progress, evaluate, load
 
 # Student's t, 95th percentile, by degrees of freedom; beyond ten the normal's with a correction of its first order.
 _T = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)

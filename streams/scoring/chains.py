@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.index import NO_ROWS
 from streams.scoring.numeric import Ints
+from streams.tables.index import NO_ROWS
 
 FEW = 32  # chains that are followed one by one
 

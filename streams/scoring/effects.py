@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.blocks import Block
+from streams.tables.blocks import Block
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns import begins_of as begins_of
-from streams.columns import distinct as distinct
-from streams.columns import grouped as grouped
-from streams.columns import order_of as order_of
+from streams.tables.table import begins_of as begins_of
+from streams.tables.table import distinct as distinct
+from streams.tables.table import grouped as grouped
+from streams.tables.table import order_of as order_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from streams.settings import Settings
+from streams.contract.settings import Settings
 
 
 class Api:
@@ -21,7 +21,7 @@ class Api:
 
     def __init__(self, settings: Settings, **environ: str) -> None:
         environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
-        code = "from streams.cli_api import api; import typer; typer.run(api)"
+        code = "from streams.cli.api import api; import typer; typer.run(api)"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
         )

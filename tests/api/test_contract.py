@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from streams import schemas, topics
 from streams.api.openapi import EXAMPLES
 from streams.api.service import ROUTES, methods
-from streams.settings import Settings
+from streams.contract import schemas
+from streams.contract.settings import Settings
+from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import publish
 
@@ -32,7 +33,7 @@ def golden(record: str) -> dict[str, Any]:
 def report(broker: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What schemathesis says of a service that holds every id of the document's examples."""
     settings = Settings(broker=broker, namespace=f"contract{uuid.uuid4().hex[:8]}.", partitions=1)
-    topics.create(broker, settings)
+    provision.create(broker, settings)
     flag = golden("flag")
     publish(
         settings,

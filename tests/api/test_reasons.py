@@ -10,7 +10,7 @@ import pytest
 
 from streams.api import reasons
 from streams.api.reasons import BusyError, Explainer
-from streams.settings import Settings
+from streams.contract.settings import Settings
 
 SETTINGS = Settings(broker="none:1")
 

@@ -16,10 +16,11 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from streams import broker as brokers
-from streams import topics
 from streams.api.service import ROUTES, methods
-from streams.settings import Settings
+from streams.broker import embedded as brokers
+from streams.contract import topics
+from streams.contract.settings import Settings
+from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import claim, community, flag, publish, source
 
@@ -31,7 +32,7 @@ ODD = "a/b c?%ż#"
 def installation(broker: str) -> Settings:
     """An installation with a few scores."""
     settings = Settings(broker=broker, namespace=f"api{uuid.uuid4().hex[:8]}.")
-    topics.create(broker, settings, OUTPUTS)
+    provision.create(broker, settings, OUTPUTS)
     publish(
         settings,
         [
@@ -209,7 +210,7 @@ def test_health_and_metrics_tell_what_it_holds(api: Api) -> None:
 def test_it_is_not_ready_while_kafka_is_away_and_goes_on_when_it_is_back(namespace: str) -> None:
     with brokers.private() as node:
         settings = Settings(broker=node.bootstrap, namespace=namespace)
-        topics.create(node.bootstrap, settings, OUTPUTS)
+        provision.create(node.bootstrap, settings, OUTPUTS)
         publish(settings, [claim("a")])
         api = Api(settings, CREDENCE_API_STALENESS_MS="3s")
         try:
@@ -232,7 +233,7 @@ def test_it_is_not_ready_while_kafka_is_away_and_goes_on_when_it_is_back(namespa
 
 def test_missing_topics_end_it_with_the_command_that_makes_them(broker: str, settings: Settings) -> None:
     environ = {"CREDENCE_BROKER": broker, "CREDENCE_NAMESPACE": settings.namespace}
-    code = "from streams.cli_api import api; import typer; typer.run(api)"
+    code = "from streams.cli.api import api; import typer; typer.run(api)"
     ended = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
     )

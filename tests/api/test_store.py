@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.api.records import Entry
+from streams.api.published import Entry
 from streams.api.store import CursorError, Store
-from streams.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic
+from streams.contract.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic
 from tests.scores import claim, flag, source
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from streams import topics
 from streams.api import asked, connection
 from streams.api.connection import Runner
 from streams.api.service import ROUTES, Service, methods
-from streams.settings import Settings
+from streams.contract.settings import Settings
+from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import claim, flag, publish
 
@@ -56,7 +56,7 @@ def parse(data: bytes) -> Answer:
 def api(broker: str) -> Iterator[Api]:
     """A service with a claim and a page of flags and more, ready."""
     settings = Settings(broker=broker, namespace=f"wire{uuid.uuid4().hex[:8]}.", partitions=1)
-    topics.create(broker, settings)
+    provision.create(broker, settings)
     publish(settings, [claim("a"), claim("é/ü"), *(flag(f"f{n}", "a", priority=n % 7) for n in range(30))])
     running = Api(settings, CREDENCE_PARTITIONS="1")
     running.becomes("/readyz", lambda status, _: status == 200)

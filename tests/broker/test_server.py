@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams import broker
 from streams.broker import artifacts, server
+from streams.broker import embedded as broker
 from streams.broker.errors import BrokerError
 
 
@@ -173,7 +173,7 @@ def test_a_broker_that_dies_while_starting_shows_the_end_of_its_log(node: broker
 
 
 def test_without_any_broker_the_error_names_both_ways_to_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streams.settings import Settings
+    from streams.contract.settings import Settings
 
     monkeypatch.setenv("CREDENCE_HOME", str(tmp_path))
     with pytest.raises(BrokerError, match=r"credence broker start.*CREDENCE_BROKER"):

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from load_tests.chaos import Chaos, ChaosError, Crew, Outcome
-from load_tests.world import make_world, write_world
-from streams import broker as embedded
-from streams import topics
-from streams.broker import Broker
-from streams.engine.logs import LogReader
-from streams.settings import Settings, client_kwargs
+from streams.broker import embedded
+from streams.broker.embedded import Broker
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.datasets.social_world import make_world, write_world
+from streams.kafka import provision
+from streams.kafka.log_reader import LogReader
 
 HOUR_MS = 3_600_000
 
@@ -104,7 +105,7 @@ def test_partitions_added_to_inputs_between_kills_lose_and_double_nothing(
 
 
 async def records_by_partition(settings: Settings, asked: Sequence[topics.Topic]) -> list[list[int]]:
-    found = await asyncio.to_thread(topics.states, settings.broker, settings, asked)
+    found = await asyncio.to_thread(provision.states, settings.broker, settings, asked)
     async with LogReader(client_kwargs(settings)) as logs:
         return [[end for _, end in await logs.bounds(state.name, state.partitions)] for state in found]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import topics
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
-from streams.engine.logs import read_partition
-from streams.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.kafka.log_reader import read_partition
 
 TOPIC = topics.SOURCES_CHANGELOG
 
 
 @pytest.fixture
 def topic(settings: Settings) -> str:
-    topics.create(settings.broker, settings, [TOPIC, topics.SOURCE_SCORES])
+    provision.create(settings.broker, settings, [TOPIC, topics.SOURCE_SCORES])
     return TOPIC.name(settings)
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import columns
-from streams.columns import Table
 from streams.engine.journal import Entry, Journal, Outgoing
 from streams.engine.replica import Fence
+from streams.tables import table as columns
+from streams.tables.table import Table
 
 FIELDS = {"n": "i8", "w": "f8"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.blocks import Block, decode, encode
 from streams.engine.replica import Fence, Replica
+from streams.tables.blocks import Block, decode, encode
 from tests.engine.toy import Counter, rows
 
 

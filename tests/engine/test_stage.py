@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import topics
-from streams.blocks import encode
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
-from streams.engine.logs import LogReader, read_partition
 from streams.engine.replica import Applied, Fence
 from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
-from streams.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.kafka.log_reader import LogReader, read_partition
+from streams.tables.blocks import encode
 from tests.engine.toy import Counter, rows
 
 
@@ -28,7 +29,7 @@ class Silent:
 
 @pytest.fixture
 def spec(settings: Settings) -> StageSpec:
-    topics.create(settings.broker, settings, [topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES])
+    provision.create(settings.broker, settings, [topics.BY_SOURCE, topics.SOURCES_CHANGELOG, topics.SOURCE_SCORES])
     scores = topics.SOURCE_SCORES.name(settings)
 
     def emit(

@@ -17,10 +17,11 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from intervaltree import IntervalTree
 
-from streams import topics
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fetched import Fetch, take
 from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
-from streams.settings import Settings, client_kwargs
+from streams.kafka import provision
 
 TOPIC = TP("t", 0)
 
@@ -126,7 +127,7 @@ async def collected(kind: type[Plain], settings: Settings, records: int, tmp_pat
 @pytest.fixture
 async def hundred(settings: Settings) -> Settings:
     """A hundred records on one partition."""
-    await asyncio.to_thread(topics.create, settings.broker, settings, [topics.EVENTS])
+    await asyncio.to_thread(provision.create, settings.broker, settings, [topics.EVENTS])
     producer = AIOKafkaProducer(**client_kwargs(settings), linger_ms=50)
     await producer.start()
     acks = [await producer.send(topics.EVENTS.name(settings), b"\xff%d" % i, partition=1) for i in range(100)]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.blocks import Block, make
-from streams.columns import Table
+from streams.tables.blocks import Block, make
+from streams.tables.table import Table
 
 
 @dataclass

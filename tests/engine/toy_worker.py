@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import faust
 
-from streams import topics
-from streams.app import build
+from streams.contract import topics
+from streams.contract.settings import Settings
 from streams.engine.journal import Outgoing
 from streams.engine.stage import StageSpec
-from streams.settings import Settings
+from streams.worker.app import build
 from tests.engine.toy import Counter
 
 

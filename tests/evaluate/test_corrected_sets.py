@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from streams import dataset
-from streams.evaluate.core import Core
+from streams.datasets import dataset
+from streams.evaluate.ours import Core
 from streams.evaluate.protocol import Batch
 from streams.evaluate.readers import read_cascades
-from streams.recount import recount_files
+from streams.ops.recount import recount_files
 
 HOUR_MS = 3_600_000
 T0 = 1_600_000_000

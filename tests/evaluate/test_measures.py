@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluate import calibration, ranking
+from streams.evaluate import probabilities as calibration
+from streams.evaluate import ranking
 from streams.evaluate.measures import flag_figures
 from streams.evaluate.protocol import Flag, Forecast, Trial
 from tests.evaluate.builders import HOUR_MS, cascades

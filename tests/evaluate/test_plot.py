@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
+from streams.cli.main import app
+from streams.evaluate.evaluation import Options, evaluate
 from streams.evaluate.plot import HORIZONS_MS, draw
-from streams.evaluate.run import Options, evaluate
 from tests.evaluate.builders import HOUR_MS, cascades
 
 

@@ -12,13 +12,13 @@ from rich.console import Console
 from streams.evaluate.attacks import ATTACKS, attack
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
-from streams.evaluate.core import Core
+from streams.evaluate.evaluation import Options, evaluate
+from streams.evaluate.ours import Core
 from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, run
 from streams.evaluate.report import show
-from streams.evaluate.run import Options, evaluate
-from streams.evaluate.world import WorldSettings, make_world
-from streams.scoring.coordination import CoordinationConfig
-from streams.scoring.groups import GroupsConfig, GroupsState
+from streams.evaluate.synthetic import WorldSettings, make_world
+from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
+from streams.scoring.communities.coordination import CoordinationConfig
 from tests.evaluate.builders import HOUR_MS, cascades
 
 SCORERS: dict[str, Callable[[CascadeSet], Scorer]] = {"ours": Core, **BASELINES}

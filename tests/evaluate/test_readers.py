@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streams.csvfiles import DatasetError
+from streams.datasets.csv_files import DatasetError
+from streams.datasets.findings import in_words
 from streams.evaluate import answers
 from streams.evaluate.cascades import FALSE, TRUE, order_by_time
+from streams.evaluate.evaluation import Options, evaluate
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.report import show
-from streams.evaluate.run import Options, evaluate
-from streams.findings import in_words
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -10,11 +10,13 @@ from typing import Any
 import xxhash
 from hypothesis import strategies as st
 
-from streams.blocks import Block, make
-from streams.columns import Table
-from streams.scoring import ClaimsState, ScoringConfig, SourcesState
-from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
-from streams.scoring.claim_tables import RUSH_FIELDS, VOICE_FIELDS
+from streams.scoring.claims.cascade import KERNEL_FIELDS, START_FIELDS
+from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.config import ScoringConfig
+from streams.scoring.sources.sources_state import SourcesState
+from streams.tables.blocks import Block, make
+from streams.tables.table import Table
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 
-from streams.agents.emit import flag_records
-from streams.blocks import Block
+from streams.agents.publish.emit import flag_records
+from streams.contract.records import KIND_CODES
+from streams.contract.schemas import FOLDER
 from streams.engine.replica import Applied
-from streams.events import KIND_CODES
-from streams.schemas import FOLDER
-from streams.scoring import ClaimsState, SourcesState
-from streams.scoring.params import Params
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.parameters.params import Params
+from streams.scoring.sources.sources_state import SourcesState
+from streams.tables.blocks import Block
 from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, Ruling
 
 LOG, PARTITION = "trust.by-claim.v1", 2

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.blocks import Block
-from streams.scoring import ClaimsState, ScoringConfig
-from streams.scoring.explain import IDEA_WORDS
-from streams.scoring.signals import IDEA_OF, IDEAS, SIGNALS
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.claims.explain import IDEA_WORDS
+from streams.scoring.config import ScoringConfig
+from streams.scoring.signals.registry import IDEA_OF, IDEAS, SIGNALS
+from streams.tables.blocks import Block
 from tests.scoring.builders import (
     NOW_MS,
     Event,

@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.blocks import Block, make
-from streams.scoring.communities import find_communities, normalised_mutual_information
+from streams.scoring.communities.assignment import find_communities, normalised_mutual_information
+from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.config import ScoringConfig
-from streams.scoring.groups import GroupsConfig, GroupsState
+from streams.tables.blocks import Block, make
 from tests.scoring.builders import Event, Pipeline, copy_table, difference
 
 HOUR_MS = 3_600_000

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.blocks import Block
-from streams.categorical import Categorical
-from streams.tally import Tally
+from streams.ops.tally import Tally
+from streams.tables.blocks import Block
+from streams.tables.categorical import Categorical
 from tests.scoring.builders import (
     DAY_MS,
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from streams.scoring.signals import PRIOR_WEIGHTS, SHADOW, SIGNALS
+from streams.scoring.signals.registry import PRIOR_WEIGHTS, SHADOW, SIGNALS
 
 PAGE = Path(__file__).parents[2] / "docs" / "scoring.md"
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.blocks import Block
-from streams.events import FLAG, FlagAction, Retraction
-from streams.scoring import ScoringConfig
-from streams.scoring.explain import IDEA_WORDS, START
-from streams.scoring.signals import IDEAS
+from streams.contract.records import FLAG, FlagAction, Retraction
+from streams.scoring.claims.explain import IDEA_WORDS, START
+from streams.scoring.config import ScoringConfig
+from streams.scoring.signals.registry import IDEAS
+from streams.tables.blocks import Block
 from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, event_lists
 from tests.scoring.real_flags import GOLDEN, LOG, PARTITION, Moved, Story, story, written
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from streams.blocks import Block, NotABlockError, decode, make, pack
-from streams.compression import compress
-from streams.scoring import ClaimsState, ScoringConfig, SourcesState
-from streams.scoring.groups import GroupsState
-from streams.scoring.learning import Learner
-from streams.scoring.signals import SIGNALS
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.communities.communities_state import GroupsState
+from streams.scoring.config import ScoringConfig
+from streams.scoring.parameters.parameters_state import Learner
+from streams.scoring.signals.registry import SIGNALS
+from streams.scoring.sources.sources_state import SourcesState
+from streams.tables.blocks import Block, NotABlockError, decode, make, pack
+from streams.tables.compression import compress
 from tests.scoring.builders import NOW_MS, Event, Pipeline, Ruling
 
 MUTATIONS = 4_000

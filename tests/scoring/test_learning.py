@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.blocks import Block
-from streams.scoring.learning import PUBLISH_EVERY, Learner
-from streams.scoring.params import Params
-from streams.scoring.signals import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, SHADOW, SIGNALS
+from streams.scoring.parameters.parameters_state import PUBLISH_EVERY, Learner
+from streams.scoring.parameters.params import Params
+from streams.scoring.signals.registry import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, SHADOW, SIGNALS
+from streams.tables.blocks import Block
 
 AT = SIGNALS.index("signed")
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.blocks import Block, make
-from streams.scoring import ScoringConfig
+from streams.scoring.config import ScoringConfig
+from streams.tables.blocks import Block, make
 from tests.scoring.builders import (
     DAY_MS,
     NOW_MS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.blocks import Block, make
-from streams.scoring import ScoringConfig
+from streams.scoring.config import ScoringConfig
+from streams.tables.blocks import Block, make
 from tests.scoring.builders import Event, Pipeline, Ruling
 
 

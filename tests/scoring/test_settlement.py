@@ -8,7 +8,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.scoring import ScoringConfig
+from streams.scoring.config import ScoringConfig
 from tests.scoring.builders import (
     CLAIMS,
     NOW_MS,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.blocks import Block
-from streams.scoring import ScoringConfig
+from streams.scoring.config import ScoringConfig
+from streams.tables.blocks import Block
 from tests.scoring.builders import CLAIMS, DAY_MS, SOURCES, Event, Pipeline, Ruling, event_lists
 from tests.scoring.test_recovery import feed, histories
 from tests.scoring.test_settlement import T0, ruling_lists

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from load_tests.bench.processes import start
-from streams import topics
-from streams.api.records import Reader
-from streams.cli import app
-from streams.settings import Settings
-from streams.verify import verify
+from load_tests.bench.children import start
+from streams.api.published import Reader
+from streams.cli.main import app
+from streams.contract import topics
+from streams.contract.settings import Settings
+from streams.kafka import provision
+from streams.ops.verify import verify
 from tests.stories.test_flag_story import LIARS, LIES, Platform
 
 
@@ -29,7 +30,7 @@ class Editing(Platform):
         self.start()
 
     def start(self) -> None:
-        self._worker = start(self.settings, "streams.cli", "worker", log=self._log)
+        self._worker = start(self.settings, "streams.cli.main", "worker", log=self._log)
 
     def kill(self) -> None:
         self._worker.kill()
@@ -49,11 +50,11 @@ class Editing(Platform):
 def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Editing]:
     monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     editing = Editing(settings, tmp_path / "worker.log")
     yield editing
     editing.kill()
-    topics.delete(settings.broker, settings)
+    provision.delete(settings.broker, settings)
 
 
 def shown(*arguments: str) -> dict[str, Any]:

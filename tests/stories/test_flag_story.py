@@ -15,14 +15,16 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from load_tests.bench.processes import running
-from streams import cli_flags, schemas, topics
-from streams.api.records import Reader
-from streams.cli import app
-from streams.engine.logs import LogReader
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
-from streams.verify import verify
+from load_tests.bench.children import running
+from streams.api.published import Reader
+from streams.cli import flags as cli_flags
+from streams.cli.main import app
+from streams.contract import schemas, topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.kafka.log_reader import LogReader
+from streams.ops.idle import wait_idle
+from streams.ops.verify import verify
 from tests.api.test_service import Api
 
 DAY_MS = 86_400_000
@@ -95,10 +97,10 @@ def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A platform with a running worker."""
     monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
-    topics.create(settings.broker, settings)
-    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
+    provision.create(settings.broker, settings)
+    with running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
         yield Platform(settings)
-    topics.delete(settings.broker, settings)
+    provision.delete(settings.broker, settings)
 
 
 def switch(*arguments: str) -> None:

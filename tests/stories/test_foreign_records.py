@@ -9,13 +9,15 @@ from pathlib import Path
 import orjson
 from kafka import KafkaProducer
 
-from load_tests.bench.processes import running
-from streams import deadletters, topics
-from streams.blocks import encode, make, pack
-from streams.compression import compress
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
-from streams.verify import verify
+from load_tests.bench.children import running
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops import dead_letters as deadletters
+from streams.ops.idle import wait_idle
+from streams.ops.verify import verify
+from streams.tables.blocks import encode, make, pack
+from streams.tables.compression import compress
 
 TOPICS = {
     topics.BY_SOURCE: "sources",
@@ -41,7 +43,7 @@ def strange(topic: topics.Topic) -> list[bytes]:
 
 
 def test_every_stage_writes_a_letter_for_what_no_stage_wrote_and_goes_on(settings: Settings, tmp_path: Path) -> None:
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     producer = KafkaProducer(**client_kwargs(settings), acks="all")
     for topic in TOPICS:
         for value in strange(topic):
@@ -49,8 +51,8 @@ def test_every_stage_writes_a_letter_for_what_no_stage_wrote_and_goes_on(setting
     producer.flush()
     producer.close()
     with (
-        running(settings, "streams.cli", "worker", log=tmp_path / "worker.log") as worker,
-        running(settings, "streams.cli", "communities", log=tmp_path / "communities.log") as communities,
+        running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log") as worker,
+        running(settings, "streams.cli.main", "communities", log=tmp_path / "communities.log") as communities,
     ):
         patience = time.monotonic() + 90  # a stage that has not begun yet is not waited for by `wait_idle`
         while len(deadletters.summary(settings).letters) < 3 * len(TOPICS) and time.monotonic() < patience:
@@ -61,4 +63,4 @@ def test_every_stage_writes_a_letter_for_what_no_stage_wrote_and_goes_on(setting
     assert found == {(topic.name(settings), offset, "foreign_record") for topic in TOPICS for offset in range(3)}
     report = asyncio.run(verify(settings))
     assert report.passed, report
-    topics.delete(settings.broker, settings)
+    provision.delete(settings.broker, settings)

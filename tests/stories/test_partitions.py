@@ -16,12 +16,13 @@ import orjson
 import pytest
 from kafka import KafkaProducer
 
-from load_tests.bench.processes import running, start
-from streams import topics
-from streams.admin import Admin
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
-from streams.verify import verify
+from load_tests.bench.children import running, start
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.kafka.admin import Admin
+from streams.ops.idle import wait_idle
+from streams.ops.verify import verify
 from tests.api.test_service import Api
 
 THERE, TOLD = 2, 7
@@ -63,7 +64,7 @@ def credence(settings: Settings, *arguments: str, **environment: str) -> tuple[i
     ours = {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace, **environment}
     plain = {key: value for key, value in os.environ.items() if not key.startswith("CREDENCE_")}
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *arguments],
+        [sys.executable, "-m", "streams.cli.main", *arguments],
         env=plain | ours, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
@@ -88,7 +89,7 @@ def test_every_process_reads_the_partition_count_from_the_topics(settings: Setti
     wrong = {"CREDENCE_PARTITIONS": told} if told else {}
     assert credence(settings, "topics", "create", "--partitions", str(THERE))[0] == 0
     misled = settings.replace(partitions=TOLD if told else Settings().partitions)
-    with running(misled, "streams.cli", "worker", log=tmp_path / "worker.log"):
+    with running(misled, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
         post(settings, range(30), THERE, b"no event")
         (done,) = lines(credence(settings, "replay", str(data_set(tmp_path / "data")), "--json", **wrong))
         assert (done["events"], done["verdicts"]) == (2, 1)
@@ -121,10 +122,11 @@ def test_an_input_that_grows_is_read_whole_by_two_workers_one_of_which_is_killed
 ) -> None:
     """Also an input with another number from the start, and letters from partitions that no internal topic has."""
     settings = settings.replace(partitions=THERE, session_timeout_ms=6_000)
-    topics.create(settings.broker, settings.replace(partitions=3), [topics.EVENTS])
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings.replace(partitions=3), [topics.EVENTS])
+    provision.create(settings.broker, settings)
     workers = [
-        start(settings, "streams.cli", "worker", "--instance-id", f"w{n}", log=tmp_path / f"{n}.log") for n in range(2)
+        start(settings, "streams.cli.main", "worker", "--instance-id", f"w{n}", log=tmp_path / f"{n}.log")
+        for n in range(2)
     ]
     try:
         post(settings, range(30), 3, b"no event")
@@ -133,7 +135,7 @@ def test_an_input_that_grows_is_read_whole_by_two_workers_one_of_which_is_killed
         post(settings, range(30, 90), 8, b"no event")  # before any worker knows of the new ones
         workers[0].kill()
         workers[0].wait()
-        workers[0] = start(settings, "streams.cli", "worker", "--instance-id", "w0", log=tmp_path / "0.log")
+        workers[0] = start(settings, "streams.cli.main", "worker", "--instance-id", "w0", log=tmp_path / "0.log")
         grow(settings, topics.RULINGS, 5)
         post(settings, range(90, 150), 8)
         asyncio.run(wait_idle(settings))
@@ -154,9 +156,9 @@ def test_an_internal_topic_that_grew_is_named_and_reset_rebuilds_everything_from
     settings: Settings, tmp_path: Path
 ) -> None:
     settings = settings.replace(partitions=THERE, session_timeout_ms=6_000)
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     name, log = topics.BY_CLAIM.name(settings), tmp_path / "worker.log"
-    worker = start(settings, "streams.cli", "worker", log=log)
+    worker = start(settings, "streams.cli.main", "worker", log=log)
     try:
         post(settings, range(30), THERE)
         asyncio.run(wait_idle(settings))
@@ -174,8 +176,8 @@ def test_an_internal_topic_that_grew_is_named_and_reset_rebuilds_everything_from
 
     status, _, said = credence(settings, "topics", "reset", "--yes", "--partitions", "3")
     assert status == 0, said
-    with running(settings, "streams.cli", "worker", log=log):
+    with running(settings, "streams.cli.main", "worker", log=log):
         asyncio.run(wait_idle(settings))
         assert asyncio.run(verify(settings)).passed
         assert sum(claim["events"] for claim in lines(credence(settings, "claims", "--json"))) == 30
-    assert topics.installed(settings).partitions == 3
+    assert provision.installed(settings).partitions == 3

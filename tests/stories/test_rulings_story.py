@@ -13,12 +13,14 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from load_tests.bench.processes import running
-from streams import deadletters, topics
-from streams.cli import app
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
-from streams.verify import verify
+from load_tests.bench.children import running
+from streams.cli.main import app
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops import dead_letters as deadletters
+from streams.ops.idle import wait_idle
+from streams.ops.verify import verify
 
 NOW_MS = time.time_ns() // 1_000_000 - 3_600_000
 
@@ -40,7 +42,7 @@ def test_every_ruling_is_told_with_its_fate_and_a_conflict_has_a_letter(
     monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
     monkeypatch.setenv("COLUMNS", "240")
-    topics.create(settings.broker, settings)
+    provision.create(settings.broker, settings)
     producer = KafkaProducer(**client_kwargs(settings), acks="all")
     event = {"v": 1, "id": "e1", "kind": "post", "source_id": "ana", "claim_id": "known", "occurred_at_ms": NOW_MS}
     producer.send(topics.EVENTS.name(settings), orjson.dumps(event), partition=0)
@@ -56,7 +58,7 @@ def test_every_ruling_is_told_with_its_fate_and_a_conflict_has_a_letter(
         producer.send(topics.RULINGS.name(settings), orjson.dumps(said), partition=0)
     producer.flush()
     producer.close()
-    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
+    with running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
         asyncio.run(wait_idle(settings))
         fates = [(r["id"], r["version"], r["verdict"], r["fate"]) for r in told("known")]
         assert fates == [
@@ -72,4 +74,4 @@ def test_every_ruling_is_told_with_its_fate_and_a_conflict_has_a_letter(
     assert nothing.exit_code == 1
     report = asyncio.run(verify(settings))
     assert report.passed, report
-    topics.delete(settings.broker, settings)
+    provision.delete(settings.broker, settings)

@@ -12,13 +12,14 @@ import orjson
 import pytest
 from kafka import KafkaProducer
 
-from load_tests.bench.processes import start
+from load_tests.bench.children import start
 from load_tests.operator import cut, ends, remake
-from streams import topics
-from streams.deadletters import summary
-from streams.idle import wait_idle
-from streams.settings import Settings, client_kwargs
-from streams.verify import Report, verify
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.kafka import provision
+from streams.ops.dead_letters import summary
+from streams.ops.idle import wait_idle
+from streams.ops.verify import Report, verify
 from tests.api.test_service import Api
 
 ENDED_ITSELF = 70
@@ -33,10 +34,10 @@ class Installation:
     def __init__(self, settings: Settings, logs: Path) -> None:
         self.settings, self._logs = settings, logs
         self._running: list[subprocess.Popen[bytes]] = []
-        topics.create(settings.broker, settings)
+        provision.create(settings.broker, settings)
 
     def start(self, name: str = "worker-1", command: str = "worker") -> subprocess.Popen[bytes]:
-        process = start(self.settings, "streams.cli", command, "--instance-id", name, log=self.log(name))
+        process = start(self.settings, "streams.cli.main", command, "--instance-id", name, log=self.log(name))
         self._running.append(process)
         return process
 
@@ -91,7 +92,7 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(settings, tmp_path)
     yield installation
     installation.end()
-    topics.delete(settings.broker, settings)
+    provision.delete(settings.broker, settings)
 
 
 def counted(here: Installation, events: int) -> Report:
@@ -160,11 +161,11 @@ def test_while_an_input_is_gone_a_worker_waits_for_it(here: Installation) -> Non
     worker = here.start()
     here.post("before", 8)
     here.settle()
-    topics.delete(here.settings.broker, here.settings, [topics.EVENTS])
+    provision.delete(here.settings.broker, here.settings, [topics.EVENTS])
     until(lambda: here.said("social.events.v1 is gone"), "the worker says that its input is gone")
     time.sleep(2.0)
     assert worker.poll() is None
-    topics.create(here.settings.broker, here.settings)
+    provision.create(here.settings.broker, here.settings)
     assert ended(worker) == ENDED_ITSELF
 
 
@@ -181,7 +182,7 @@ def test_an_internal_topic_made_anew_ends_the_worker_at_once_and_every_later_one
     assert here.said("run `credence topics reset`")
     assert ended(here.start("worker-2")) == ENDED_ITSELF
     assert here.said("run `credence topics reset`", "worker-2")
-    topics.reset(here.settings.broker, here.settings)
+    provision.reset(here.settings.broker, here.settings)
     here.start("worker-3")
     here.settle()
     assert counted(here, 20).complete

@@ -16,17 +16,19 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from typer.testing import CliRunner
 
-from streams import dataset, topics
 from streams.broker.server import free_port
-from streams.cli import app
+from streams.cli.main import app
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.datasets import dataset
 from streams.demo.processes import Child
 from streams.engine.fetched import take
-from streams.engine.logs import LogReader
-from streams.idle import StalledError, Standstill, wait_idle
-from streams.replay import Replay
-from streams.settings import Settings, client_kwargs
-from streams.tail import tail
-from streams.verify import verify
+from streams.kafka import provision
+from streams.kafka.follower import tail
+from streams.kafka.log_reader import LogReader
+from streams.ops.idle import StalledError, Standstill, wait_idle
+from streams.ops.replay import Replay
+from streams.ops.verify import verify
 
 STALL_S = 6
 IN_TIME_S = 20.0
@@ -60,7 +62,7 @@ async def write(producer: AIOKafkaProducer, settings: Settings, claim: str, coun
 async def test_what_a_fetch_holds_is_what_a_reader_of_committed_records_gets(settings: Settings) -> None:
     """Transactions of several producers in any order, ended or taken back, and plain batches in between."""
     settings = settings.replace(partitions=1)
-    await asyncio.to_thread(topics.create, settings.broker, settings, [topics.EVENTS])
+    await asyncio.to_thread(provision.create, settings.broker, settings, [topics.EVENTS])
     dice, topic = random.Random(7), topics.EVENTS.name(settings)
     writers = [await writer(settings, str(number)) for number in range(3)]
     plain = AIOKafkaProducer(**client_kwargs(settings))
@@ -88,7 +90,7 @@ async def test_what_a_fetch_holds_is_what_a_reader_of_committed_records_gets(set
     assert len(wanted) < len(await uncommitted(settings)) < end
     for size in (100, 1_000, 1 << 20):
         assert await fetched(settings, size, end) == wanted
-    await asyncio.to_thread(topics.delete, settings.broker, settings, [topics.EVENTS])
+    await asyncio.to_thread(provision.delete, settings.broker, settings, [topics.EVENTS])
 
 
 async def uncommitted(settings: Settings) -> list[bytes]:
@@ -127,7 +129,7 @@ def known(settings: Settings) -> dict[str, int]:
 
 async def test_aborted_events_never_count_and_open_ones_hold_up_nothing(settings: Settings, tmp_path: Path) -> None:
     settings = settings.replace(partitions=1, stall_ms=STALL_S * 1000, metrics_port=free_port())
-    await asyncio.to_thread(topics.create, settings.broker, settings)
+    await asyncio.to_thread(provision.create, settings.broker, settings)
     worker = Child("worker", ["worker", "--log-level", "info"], settings, tmp_path / "worker.log")
     first, second = await writer(settings, "first"), await writer(settings, "second")
     try:
@@ -159,14 +161,14 @@ async def test_aborted_events_never_count_and_open_ones_hold_up_nothing(settings
     assert report.claims == 2
     values = await asyncio.to_thread(lambda: [r.value for r in tail(settings, topics.EVENTS.name(settings))])
     assert [orjson.loads(value)["claim_id"] for value in values] == ["committed"] * 3 + ["later"] * 3
-    await asyncio.to_thread(topics.delete, settings.broker, settings)
+    await asyncio.to_thread(provision.delete, settings.broker, settings)
 
 
 async def test_two_workers_one_of_them_killed_count_what_was_committed_and_that_once(
     settings: Settings, tmp_path: Path
 ) -> None:
     settings = settings.replace(partitions=2, metrics_port=0)
-    await asyncio.to_thread(topics.create, settings.broker, settings)
+    await asyncio.to_thread(provision.create, settings.broker, settings)
 
     def start(name: str) -> Child:
         return Child(name, ["worker", "--log-level", "info"], settings, tmp_path / f"{name}.log")
@@ -199,7 +201,7 @@ async def test_two_workers_one_of_them_killed_count_what_was_committed_and_that_
     report = await verify(settings)
     assert report.passed, report
     assert report.sources == expected
-    await asyncio.to_thread(topics.delete, settings.broker, settings)
+    await asyncio.to_thread(provision.delete, settings.broker, settings)
 
 
 async def test_a_replay_does_not_call_applied_what_an_open_transaction_keeps_from_being_read(
@@ -210,7 +212,7 @@ async def test_a_replay_does_not_call_applied_what_an_open_transaction_keeps_fro
         "ts,kind,claim_id,event_id,parent_id,user_id\n1400000000,post,told,told,,u\n1400000001,reply,told,again,told,v\n"
     )
     (tmp_path / "claims.csv").write_text("claim_id,label\n")
-    await asyncio.to_thread(topics.create, settings.broker, settings)
+    await asyncio.to_thread(provision.create, settings.broker, settings)
     worker = Child("worker", ["worker", "--log-level", "info"], settings, tmp_path / "worker.log")
     other = await writer(settings, "other")
     try:
@@ -228,7 +230,7 @@ async def test_a_replay_does_not_call_applied_what_an_open_transaction_keeps_fro
         await other.stop()
         worker.stop()
     assert (await verify(settings)).claims == 1
-    await asyncio.to_thread(topics.delete, settings.broker, settings)
+    await asyncio.to_thread(provision.delete, settings.broker, settings)
 
 
 async def at_rest(settings: Settings) -> None:

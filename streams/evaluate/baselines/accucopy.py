@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.evaluate.baselines.batch import Batched, Matrix
-from streams.evaluate.baselines.ledger import Floats, Signs
+from streams.evaluate.baselines.stances import Floats, Signs
 from streams.evaluate.cascades import CascadeSet
 
 

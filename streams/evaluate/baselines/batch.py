@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate.baselines.ledger import Floats, Ledger, Signs
+from streams.evaluate.baselines.stances import Floats, Ledger, Signs
 from streams.evaluate.cascades import FALSE, TRUE, CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Predictor
 

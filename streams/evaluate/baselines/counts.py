@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from streams.evaluate.baselines.ledger import Ledger, logit
+from streams.evaluate.baselines.stances import Ledger, logit
 from streams.evaluate.cascades import FALSE, CascadeSet
 
 

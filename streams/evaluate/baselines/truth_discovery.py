@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.evaluate.baselines.batch import Batched, Matrix
-from streams.evaluate.baselines.ledger import Floats, Signs, logit
+from streams.evaluate.baselines.stances import Floats, Signs, logit
 from streams.evaluate.cascades import CascadeSet
 
 # Lower 2.5 % quantiles of χ² with 1 … 30 degrees of freedom (standard tables).

@@ -1,0 +1,79 @@
+"""credence bench: the whole path beside the ceiling and textbook Faust, latency, memory and recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.broker import embedded
+from streams.broker.embedded import BrokerError
+from streams.cli.console import foreseen, out, print_json, say
+from streams.contract.settings import Settings, SettingsError
+
+
+def bench(
+    events: Annotated[int, typer.Option(min=10_000, help="Events in each round.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
+    idiomatic: Annotated[int, typer.Option(help="Events for textbook Faust in each round; 0 leaves it out.")] = 4_000,
+    rate: Annotated[int, typer.Option(help="Events/s while latency is measured; 0 leaves it out.")] = 2_000,
+    recovery: Annotated[int, typer.Option(help="Sources with five open claims each to recover; 0 leaves it out.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure one worker on a private Apache Kafka, everything in one run.
+
+    Throughput is the whole path, until the last score is acknowledged. The ceiling is one process that fetches and
+    parses the same events and does nothing else. Machines are noisy: believe the ratios.
+
+    Example: credence bench --events 200000 --recovery 1000000
+    """
+    with (
+        foreseen(BrokerError, SettingsError),
+        tempfile.TemporaryDirectory() as folder,
+        embedded.private(Path(folder) / "kafka", say=say) as node,
+    ):
+        settings = Settings.from_env(broker=node.bootstrap)
+        result = asyncio.run(_measure(settings, events, rounds, idiomatic, rate, recovery, Path(folder) / "worker.log"))
+    if as_json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
+
+
+async def _measure(
+    settings: Settings, events: int, rounds: int, idiomatic: int, rate: int, recovery: int, log: Path
+) -> dict[str, Any]:
+    from load_tests.bench import latency, throughput
+    from load_tests.bench import recovery as state
+    from load_tests.bench.children import answered
+    from streams.kafka import provision
+
+    rates = await throughput.rounds(settings, events, rounds, idiomatic, say, log)
+    result: dict[str, Any] = {
+        "events_per_s": round(statistics.median(rates.path)),
+        "ceiling_events_per_s": round(statistics.median(rates.ceiling)),
+        "ratio": round(rates.ratio(), 3),
+    }
+    if idiomatic:
+        result["idiomatic_faust_events_per_s"] = round(statistics.median(rates.idiomatic))
+        result["times_idiomatic_faust"] = round(rates.speed_up(), 1)
+    if rate:
+        say(f"latency at {rate:,} events/s")
+        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        result["latency_ms"] = latency.percentiles(await latency.latencies_ms(here, rate, 15.0, 40, log))
+    say("memory")
+    found = await asyncio.to_thread(state.bytes_per_row, 50_000)
+    result |= {f"bytes_per_{name}": size for name, size in found.items()}
+    if recovery:
+        say(f"recovery of {recovery:,} sources")
+        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        await asyncio.to_thread(provision.create, here.broker, here)
+        await state.fill(here, recovery, 5)
+        result["recovery"] = await asyncio.to_thread(answered, here, "load_tests.bench.recovery", 300.0)
+    return result

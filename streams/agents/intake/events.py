@@ -1,0 +1,203 @@
+"""Events to columns: the intake's hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
+
+from streams.agents.intake.careful import Limits, LogRecord, Refusal, Reject, has_control, read
+from streams.agents.intake.copied_text import copy_hash
+from streams.contract.records import (
+    CLOCK_MIN_MS,
+    CORRECTS_FROM,
+    DEPTH_MAX,
+    EVENT,
+    INT64_MAX,
+    INT64_MIN,
+    KIND_CODES,
+    STANCE_CODES,
+    DeadLetterCode,
+    Field,
+    Kind,
+    Mend,
+    Stance,
+)
+from streams.tables.blocks import Block
+from streams.tables.categorical import Categorical
+
+
+def _short_type(field: Field) -> Any:
+    """The type by which msgspec checks a field; looser than the definition in what `_suspect` looks at instead."""
+    checked: Any
+    if field.words is not None:
+        checked = Literal[tuple(str(word) for word in field.words)]
+    elif field.name == "v":
+        checked = Literal[EVENT.version]
+    elif field.json_type == "integer":
+        checked = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
+    else:
+        checked = Annotated[str, msgspec.Meta(min_length=field.min_length, max_length=field.max_length)]
+    return checked if field.required else checked | None
+
+
+# The members of a row come from the definition, in its order; `gc=False` since rows cannot form cycles.
+_Row: Any = msgspec.defstruct(
+    "_Row",
+    [(f.name, _short_type(f)) if f.required else (f.name, _short_type(f), None) for f in EVENT.fields],
+    gc=False,
+    omit_defaults=True,
+)
+_row = msgspec.json.Decoder(_Row).decode
+_canonical = msgspec.msgpack.Encoder().encode
+_MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
+_named = attrgetter("claim_id")
+CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+
+
+def decode_events(
+    records: Sequence[LogRecord], partition: int, limits: Limits, mended: list[Mend] | None = None
+) -> tuple[Block, list[Reject]]:
+    """The events among fetched records as one block, and a reject for each of the others.
+
+    Args:
+        records: of one partition of the events topic, ascending by offset; values as fetched.
+        partition: the partition that they were fetched from.
+        limits: the operator's.
+        mended: takes what was mended in events that count, each kind of fault once an event.
+
+    Returns:
+        A block of kind "events" whose origins are the offsets of its rows (`streams.tables.blocks.COLUMNS` names the
+        columns), perhaps without rows; and the rejects, ascending by offset. Every record is in exactly one of them.
+        Clocks are clamped to the record's append time; a stance is the effective one: as given, and support for a
+        post or reshare that gives none.
+    """
+    rows: list[Any] = []
+    kept: list[LogRecord] = []
+    rejects: list[Reject] = []
+    for start in range(0, len(records), CHUNK):
+        chunk = records[start : start + CHUNK]
+        found = _all_plain(chunk, limits)
+        if found is None:
+            found, chunk = _one_by_one(chunk, limits, rejects, [] if mended is None else mended)
+        rows += found
+        kept += chunk
+    return _block(rows, kept, partition), rejects
+
+
+def _claim_of(row: Any) -> str | None:
+    """The claim that an event is about, by the row alone."""
+    return row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
+
+
+def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None:
+    """The rows of records, if all of them are valid; None if any is to be looked at by itself.
+
+    Checks what the typed decoder does not look at, for all values in one piece: each ends in a brace, so that what
+    holds for the piece holds for each.
+    """
+    values: list[Any] = [record.value for record in records]
+    try:
+        rows = list(map(_row, values))  # None makes the decoder raise TypeError
+        whole = b"".join(values)
+        whole.decode()  # the decoder skips what it does not know
+        b"\0".join(filter(None, [record.key for record in records])).decode()
+    except _UNREADABLE:
+        return None
+    occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, len(rows))
+    latest = np.fromiter([record.timestamp for record in records], np.int64, len(rows)) + limits.clock_ahead_max_ms
+    if occurred.min() < CLOCK_MIN_MS or (occurred > latest).any() or max(map(len, values)) > limits.value_bytes_max:
+        return None
+    if not all(map(_named, rows)) and None in map(_claim_of, rows):
+        return None
+    # No backslash: no control character; one brace a value: no depth.
+    simple = 92 not in whole and 91 not in whole and whole.count(b"{") == len(values)
+    return rows if simple or all(map(_harmless, values, rows)) else None
+
+
+def _one_by_one(
+    records: Sequence[LogRecord], limits: Limits, rejects: list[Reject], mended: list[Mend]
+) -> tuple[list[Any], list[LogRecord]]:
+    """The rows of the valid ones among records, and their records; the others go to `rejects`."""
+    rows: list[Any] = []
+    kept: list[LogRecord] = []
+    for record in records:
+        try:
+            found = _all_plain([record], limits)
+            rows.append(found[0] if found else _examined(record, limits, mended))
+            kept.append(record)
+        except Refusal as refusal:
+            rejects.append(Reject(refusal.code, refusal.detail, record))
+    return rows, kept
+
+
+def _harmless(value: bytes, row: Any) -> bool:
+    """Whether a value is shallow, and its ids printable."""
+    if (value.rfind(b"{") or 91 in value) and value.count(b"[") + value.count(b"{") > DEPTH_MAX:
+        return False
+    if 92 not in value:
+        return True
+    ids = f"{row.id}{row.source_id}{row.parent_id}{row.root_id}{row.claim_id}{row.community_id}"
+    return ids.isprintable() or not has_control(ids)
+
+
+def _examined(record: LogRecord, limits: Limits, mended: list[Mend]) -> Any:
+    """The row by the careful path; Refusal if there is none."""
+    fields, mends = read(record, EVENT, limits)
+    row = _Row(**fields)
+    if _claim_of(row) is None:
+        raise Refusal(DeadLetterCode.ORPHAN, f"a {row.kind} must name its claim_id or root_id")
+    mended += mends
+    return row
+
+
+def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
+    n = len(rows)
+    ids = [row.id for row in rows]
+    kind = np.fromiter([KIND_CODES[row.kind] for row in rows], np.int8, n)
+    stance = np.fromiter([STANCE_CODES[row.stance] for row in rows], np.int8, n)
+    occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, n)
+    appended = np.fromiter([record.timestamp for record in kept], np.int64, n)
+    root = np.zeros(n, np.int8)
+    for i in np.flatnonzero(kind == KIND_CODES[Kind.POST]).tolist():
+        root[i] = _starts(rows[i])
+    claims = [row.claim_id or row.root_id or row.id for row in rows]
+    for i in np.flatnonzero(kind >= CORRECTS_FROM).tolist():
+        claims[i], root[i] = "", rows[i].text is not None
+    columns = {
+        "s": Categorical.of([row.source_id for row in rows]),
+        "c": Categorical.of(claims),
+        "i": ids,
+        "e": np.maximum(np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n), np.uint64(1)),  # 0 would be no event
+        "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written down
+        "kind": kind,
+        "x": _effective(kind, stance),
+        "t": np.minimum(occurred, appended),
+        "m": Categorical.of([row.community_id or "" for row in rows]),
+        "g": _copy_hashes([row.text or "" for row in rows]),
+        "r": root,
+    }
+    return Block("events", f"e/{partition}", np.fromiter([record.offset for record in kept], np.int64, n), columns)
+
+
+def _copy_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
+    """Each text's hash, taken once for all who repeat it."""
+    hashes = {text: copy_hash(text) for text in set(texts)}
+    return np.fromiter(map(hashes.__getitem__, texts), np.uint64, len(texts))
+
+
+def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """The stance as given; a post or reshare that gives none supports what it spreads."""
+    spreads = (kind == KIND_CODES[Kind.POST]) | (kind == KIND_CODES[Kind.RESHARE])
+    return np.where(spreads & (stance == 0), np.int8(STANCE_CODES[Stance.SUPPORT]), stance)
+
+
+def _starts(row: Any) -> bool:
+    """Whether the event, if it is a post, stands at the root of its cascade."""
+    return row.parent_id is None and (row.root_id is None or row.root_id == row.id)

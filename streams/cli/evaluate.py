@@ -1,0 +1,163 @@
+"""`credence evaluate`: score a data set without a broker, beside the baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streams.cli.console import err, foreseen, out, print_json
+from streams.cli.replay import LabelsMeant, parse_meant
+from streams.contract.settings import folder_of, parse_duration_ms
+
+if TYPE_CHECKING:
+    from streams.evaluate.evaluation import Evaluation, Options
+
+Tell = Callable[[str, int, int], None]
+
+
+def evaluate(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="DIR", help="A directory of cascades or answers, or synthetic:clean, synthetic:copy."),
+    ],
+    verdict_lag: Annotated[
+        str, typer.Option(help="Verdicts are released this long after a claim's first event.")
+    ] = "24h",
+    horizons: Annotated[str, typer.Option(help="When predictions are made, after a claim's first event.")] = "1h,24h",
+    groups: Annotated[
+        str, typer.Option(help="withheld: verdicts on claims that tell the same story never count; or released.")
+    ] = "withheld",
+    attack: Annotated[
+        str, typer.Option(help="fresh, camouflaged, slow, inverted, poison, copied, brigade or aged.")
+    ] = "",
+    share: Annotated[
+        float, typer.Option(help="Size of the attack, as a share of an attacked claim's assertions.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(help="Seed of synthetic worlds, attacks and the bootstrap.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Evaluate so often, from --seed on; mean and 90 % interval of every figure.")
+    ] = 1,
+    baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
+    ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
+    labels: LabelsMeant = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture: calibration, AUC over horizon, risk and score over time.")
+    ] = None,
+) -> None:
+    """Score a data set prequentially, without a broker, beside ten baselines.
+
+    A set of cascades has events.csv[.gz] and claims.csv as for `credence replay`, and perhaps groups.csv
+    (claim_id,group_id); rows that the stream would refuse are left out, and told at the end. An answer set has
+    NAME_answer.csv[.gz] (question,worker,answer) and NAME_truth.csv (question,truth).
+
+    Example: credence evaluate data/twitter16 --verdict-lag 24h --json
+    """
+    from streams.evaluate import answers
+    from streams.evaluate import evaluation as run
+    from streams.evaluate.baselines import BASELINES
+    from streams.evaluate.plot import HORIZONS_MS, draw, library
+
+    with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
+        answered = ":" not in source and answers.found(Path(source))
+        if plot is not None:
+            if answered or ablate or seeds > 1:
+                raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
+            library()
+            folder_of("the folder of --plot", plot.absolute().parent)
+        if labels and (answered or ":" in source):
+            raise ValueError("--labels says what the labels of claims.csv mean, and here there is none")
+        if answered:
+            _answers(Path(source), as_json, tell)
+            return
+        asked_ms = [parse_duration_ms(horizon) for horizon in horizons.split(",")]
+        options = run.Options(
+            horizons_ms=tuple(sorted({*asked_ms, *(HORIZONS_MS if plot else ())})),
+            lag_ms=parse_duration_ms(verdict_lag),
+            groups=groups,
+            attack=attack,
+            share=share,
+            baselines=_chosen(baselines, tuple(BASELINES)),
+            seed=seed,
+            labels=parse_meant(labels),
+        )
+        if seeds > 1:
+            _seeds(source, options, seeds, as_json, tell)
+            return
+        made = _cascades(source, options, ablate, as_json, tell)
+        if plot is not None and made is not None:
+            draw(made, plot, asked_ms)
+
+
+def _answers(directory: Path, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate import answers, report
+
+    found = {one.name: answers.evaluate(one, tell) for one in answers.read(directory)}
+    if as_json:
+        print_json(next(iter(found.values())) if len(found) == 1 else found)
+        return
+    for one in found.values():
+        report.show_answers(one, out)
+
+
+def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate.seeds import over_seeds, table
+
+    found = over_seeds(source, options, seeds, tell)
+    if as_json:
+        print_json(found)
+    else:
+        out.print(table(found))
+
+
+def _cascades(source: str, options: Options, ablate: bool, as_json: bool, tell: Tell) -> Evaluation | None:
+    from streams.evaluate import ablation, report
+    from streams.evaluate import evaluation as run
+
+    data = run.load(source, options.seed, options.labels)
+    if ablate:
+        without = ablation.ablate(data, options, tell)
+        if as_json:
+            print_json(without)
+        else:
+            out.print(ablation.table(without, data.name))
+        return None
+    made = run.evaluate(data, options, tell)
+    if as_json:
+        print_json(made.report)
+    else:
+        report.show(made.report, out)
+    return made
+
+
+def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return known if text == "all" else ()
+    names = tuple(text.split(","))
+    if unknown := [n for n in names if n not in known]:
+        raise ValueError(f"no baseline {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar on stderr; without refreshing thread, because the evaluation forks."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=err, auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("", total=1)
+        shown = 0.0
+
+        def tell(what: str, done: int, of: int) -> None:
+            nonlocal shown
+            bar.update(task, description=what, completed=done, total=of)
+            if time.monotonic() - shown > 0.1:
+                shown = time.monotonic()
+                bar.refresh()
+
+        yield tell

@@ -1,0 +1,224 @@
+"""Every topic once: its key, what becomes of old records, its limits, who writes and reads it, and its sentence.
+
+Records are placed by xxh3 of the key, so that any language with that hash finds the partition of a source or a claim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xxhash
+
+from streams.contract.settings import Settings
+
+MIB = 1024 * 1024
+COMPACT = "compact"
+DELETE = "delete"
+# Only on a closed segment does compaction work: smaller segments keep recovery short.
+COMPACTED_SEGMENT_BYTES = 128 * MIB
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is declared; `name` puts the namespace before it."""
+
+    base: str
+    key: str
+    cleanup: str
+    max_record_bytes: int
+    writer: str
+    reader: str
+    doc: str
+    retention: str = ""
+    """The setting that says how long records are kept; "" where compaction decides."""
+
+    def name(self, settings: Settings) -> str:
+        """The topic's name in this installation."""
+        return settings.namespace + self.base
+
+    def config(self, settings: Settings) -> dict[str, str]:
+        """Topic configuration, as Kafka spells it."""
+        config = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(self.max_record_bytes),
+            # Event time is payload. Under CreateTime a replay of old events is deleted by retention.
+            "message.timestamp.type": "LogAppendTime",
+        }
+        if self.retention:
+            config["retention.ms"] = str(getattr(settings, self.retention))
+            config["retention.bytes"] = "-1"
+        else:
+            config["segment.bytes"] = str(COMPACTED_SEGMENT_BYTES)
+        return config
+
+
+# Larger than any event may be: an oversized one must reach intake, which says so in the dead letters.
+EVENTS = Topic(
+    "social.events.v1",
+    "any",
+    DELETE,
+    4 * MIB,
+    "your systems, replay",
+    "intake",
+    "What people do: posts, reshares, replies, reactions, reports, follows, deletions.",
+    "log_retention_ms",
+)
+RULINGS = Topic(
+    "trust.rulings.v1",
+    "any",
+    DELETE,
+    4 * MIB,
+    "fact-checkers, moderators, replay",
+    "intake",
+    "Verdicts on claims, which may be revised and withdrawn.",
+    "log_retention_ms",
+)
+BY_SOURCE = Topic(
+    "trust.by-source.v1",
+    "source",
+    DELETE,
+    16 * MIB,
+    "intake, claims (credits), communities (clusters)",
+    "sources",
+    "Blocks of events and credits, placed by source; the order of a partition is the order of its decisions.",
+    "log_retention_ms",
+)
+BY_CLAIM = Topic(
+    "trust.by-claim.v1",
+    "claim",
+    DELETE,
+    16 * MIB,
+    "sources, intake (rulings)",
+    "claims",
+    "Blocks of events stamped with their source's weight, of new stamps, and of rulings, placed by claim.",
+    "log_retention_ms",
+)
+LESSONS = Topic(
+    "trust.lessons.v1", "none", DELETE, 16 * MIB, "claims", "parameters",
+    "What was known of settled claims, for the stage that learns what spans all keys; only partition 0 is used.",
+    "log_retention_ms",
+)  # fmt: skip
+PARTICIPATION = Topic(
+    "trust.participation.v1", "none", DELETE, 16 * MIB, "sources, claims (verdicts)", "communities",
+    "Who asserts on a second claim or a later one, and which claims are settled; only partition 0 is used.",
+    "log_retention_ms",
+)  # fmt: skip
+CLAIM_SCORES = Topic(
+    "trust.claim-scores.v1",
+    "claim",
+    COMPACT,
+    16 * MIB,
+    "claims",
+    "api, your systems",
+    "The newest score of every claim, with its interval and evidence.",
+)
+SOURCE_SCORES = Topic(
+    "trust.source-scores.v1",
+    "source",
+    COMPACT,
+    16 * MIB,
+    "sources",
+    "api, your systems",
+    "The newest credibility of every source, with its interval and record.",
+)
+COMMUNITIES = Topic(
+    "trust.communities.v1", "community", COMPACT, 16 * MIB, "communities", "api, your systems",
+    "The newest vital signs of every community: for operators, never part of a score; only partition 0 is used.",
+)  # fmt: skip
+FLAGS = Topic(
+    "trust.flags.v2",
+    "claim",
+    DELETE,
+    16 * MIB,
+    "claims",
+    "api, your moderators",
+    "Flags raised, updated and retracted; a repeat has the same flag_id and revision.",
+    "log_retention_ms",
+)
+DEAD_LETTERS = Topic(
+    "trust.dead-letters.v1",
+    "any",
+    DELETE,
+    16 * MIB,
+    "every stage",
+    "dead-letters",
+    "Input that could not be used: the reason's code, where it was, and its bytes.",
+    "dead_letters_retention_ms",
+)
+SOURCES_CHANGELOG = Topic(
+    "trust.sources-changelog.v1",
+    "state row",
+    COMPACT,
+    16 * MIB,
+    "sources",
+    "sources (recovery)",
+    "The state of the sources stage: changed rows, the fence and the outbox, a batch at a time.",
+)
+CLAIMS_CHANGELOG = Topic(
+    "trust.claims-changelog.v1",
+    "state row",
+    COMPACT,
+    16 * MIB,
+    "claims",
+    "claims (recovery)",
+    "The state of the claims stage: changed rows, the fence and the outbox, a batch at a time.",
+)
+PARAMETERS_CHANGELOG = Topic(
+    "trust.parameters-changelog.v1", "state row", COMPACT, 16 * MIB, "parameters", "parameters (recovery)",
+    "The state of the parameters stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
+COMMUNITIES_CHANGELOG = Topic(
+    "trust.communities-changelog.v1", "state row", COMPACT, 16 * MIB, "communities", "communities (recovery)",
+    "The state of the communities stage: changed rows, the fence and the outbox, a batch at a time.",
+)  # fmt: skip
+PROGRESS = Topic(
+    "trust.progress.v1",
+    "stage/partition",
+    COMPACT,
+    MIB,
+    "every stage",
+    "replay, verify, intake",
+    "How far every stage has applied its log, a small record a step.",
+)
+
+ALL = (
+    EVENTS,
+    RULINGS,
+    BY_SOURCE,
+    BY_CLAIM,
+    LESSONS,
+    PARTICIPATION,
+    CLAIM_SCORES,
+    SOURCE_SCORES,
+    COMMUNITIES,
+    FLAGS,
+    DEAD_LETTERS,
+    SOURCES_CHANGELOG,
+    CLAIMS_CHANGELOG,
+    PARAMETERS_CHANGELOG,
+    COMMUNITIES_CHANGELOG,
+    PROGRESS,
+)
+
+
+INPUTS = (EVENTS, RULINGS)
+"""Written by others, with any number of partitions, which may grow; all other topics have one number, for good."""
+"""How long a process may take to see that an input has more partitions."""
+
+GROUP = "credence"
+"""Consumer group of the workers, behind the namespace."""
+COMMUNITIES_GROUP = "credence-communities"
+"""The same of the communities processes."""
+
+
+def name(topic: Topic, settings: Settings) -> str:
+    """The topic's name in this installation: its namespace, then its own name."""
+    return topic.name(settings)
+
+
+def partition_of(key: str, n: int) -> int:
+    """The partition (0 ≤ p < n) that records of `key` go to: xxh3-64 of its UTF-8 bytes, modulo n. Never fails.
+
+    A lone surrogate, which a JSON escape can smuggle in, is hashed as its three bytes rather than refused.
+    """
+    return xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % n

@@ -1,0 +1,76 @@
+"""How a score is read by a person: the words for it, and whether there is enough evidence to give a number at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.contract.metrics import Band, band
+from streams.contract.words import Retraction
+
+# Settled claims from which a source's credibility says something about it, rather than about newcomers at large.
+SETTLED_ENOUGH = 3
+# Reasons of no single claim, or of no single kind: they make the sum, and say nothing to a person.
+_SUMMED = ("start", "others")
+# A record of an older core does not say whether it rests on enough; an interval this wide does not.
+WIDTH_MAX = 0.6
+
+
+def headline(subject: str) -> str:
+    """The field of a record that holds its figure: `score` of a claim, `credibility` of a source, `echo_index`."""
+    return {"claim": "score", "source": "credibility", "community": "echo_index"}[subject]
+
+
+def enough_evidence(subject: str, record: Mapping[str, Any]) -> bool:
+    """Whether people should be shown the figure. What the record says of itself counts; a verdict always is enough."""
+    if (said := record.get("enough_evidence")) is not None:
+        return bool(said)
+    if subject == "source":
+        return int(record.get("right", 0)) + int(record.get("wrong", 0)) >= SETTLED_ENOUGH
+    return record.get("verdict") is not None or float(record["high"]) - float(record["low"]) <= WIDTH_MAX
+
+
+def assessment(subject: str, record: Mapping[str, Any]) -> str:
+    """The record in a few words: never a figure where there is little evidence."""
+    if subject == "claim" and record.get("verdict") in ("true", "false", "mixed"):
+        return f"ruled {record['verdict']}"
+    words = {
+        "claim": {Band.LOW: "poorly corroborated", Band.MIDDLE: "contested", Band.HIGH: "well corroborated"},
+        "source": {Band.LOW: "mostly wrong so far", Band.MIDDLE: "mixed record", Band.HIGH: "mostly right so far"},
+        "community": {Band.LOW: "errs one by one", Band.MIDDLE: "errs together at times", Band.HIGH: "errs together"},
+    }[subject]
+    reading = band(float(record[headline(subject)]), enough_evidence(subject, record))
+    return words.get(reading, str(reading))
+
+
+def figure(subject: str, record: Mapping[str, Any]) -> str:
+    """The figure with its interval for a table: `0.31 (0.12–0.55)`, or words."""
+    if not enough_evidence(subject, record):
+        return str(Band.UNKNOWN)
+    return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
+
+
+def sides(flag: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """A flag's reasons that make its claim look false, and those that speak against that, each the strongest first."""
+    told = [reason for reason in flag.get("reasons") or () if reason["code"] not in _SUMMED]
+    return [r for r in told if r["weight"] > 0], [r for r in told if r["weight"] < 0]
+
+
+def why_flagged(flag: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """A flag's reasons for a person: what makes the claim look false, what speaks against that, and the events to read.
+
+    Each list has the strongest first.
+    """
+    false, true = sides(flag)
+    events = dict.fromkeys(id_ for reason in false for id_ in reason.get("evidence_ids") or ())
+    words = [[str(reason.get("text") or reason["code"]) for reason in side] for side in (false, true)]
+    return words[0], words[1], list(events)
+
+
+def why_retracted(flag: Mapping[str, Any]) -> str:
+    """Why a flag was taken back, in words."""
+    why = str(flag.get("retracted_because") or "")
+    if why not in tuple(Retraction):
+        return why
+    told = Retraction(why).doc.removesuffix(".")
+    return told[0].lower() + told[1:]

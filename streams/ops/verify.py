@@ -1,0 +1,293 @@
+"""`credence verify`: is the live state what the logs say, and are the counts what the input says?
+
+Three questions, each with its own evidence. Is every partition's state, as its changelog has it, equal to a replay of
+its log in memory? Is everything on the output topics something that the replay emits, at its version, and is nothing
+missing? Are the order-free quantities those of a plain count over the input (`streams.ops.recount`), which shares no code
+with what it checks? Where the input came from a data set, its files are counted as well: nothing got lost on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import xxhash
+
+from streams.agents.publish.emit import flag_records
+from streams.contract import topics
+from streams.contract.settings import Settings, client_kwargs
+from streams.datasets import dataset
+from streams.engine.audit import recovered, replayed
+from streams.engine.progress import ProgressBoard
+from streams.engine.replica import Applied, Replica
+from streams.engine.stage import StageSpec
+from streams.kafka import provision
+from streams.kafka.identity import TopicIds
+from streams.kafka.log_reader import LogReader
+from streams.ops.former import Inputs
+from streams.ops.recount import recount, recount_files
+from streams.ops.tally import ClaimCount, Recount
+from streams.tables.table import Table
+from streams.worker.stages import stage_specs
+
+CLAIM_NUMBERS = ("events", "parts", "n1", "n2", "n3", "n4")
+Say = Callable[[str, float], None]
+
+
+@dataclass
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        claims, sources, events: how many there are in the live state.
+        max_abs_diff: largest difference of any number of the state between changelog and replay; infinite if a key
+            is in one of them only.
+        records_differing: score records on the topics that the replay does not emit at their version, or lacks.
+        flags_missing, flags_extra: flag records (flag id and revision) only in the replay, or only on the topic.
+        counts_differing: claims and sources whose counts differ from the plain count.
+        counts_differing_from_files: the same, counted over the data set's files; None if there are none.
+        lost, duplicated: events that claims lack, and events that they have too often.
+        not_in_input: events and rulings that were taken in from logs, or parts of them, that are not there any more.
+        cut_unread: offsets of the inputs that were deleted before they were read: what was there, nobody knows.
+        incomplete: why not everything could be checked, a sentence each.
+    """
+
+    claims: int = 0
+    sources: int = 0
+    events: int = 0
+    max_abs_diff: float = 0.0
+    records_differing: int = 0
+    flags_missing: int = 0
+    flags_extra: int = 0
+    counts_differing: int = 0
+    counts_differing_from_files: int | None = None
+    lost: int = 0
+    duplicated: int = 0
+    not_in_input: int = 0
+    cut_unread: int = 0
+    incomplete: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything could be checked: every log is there from its beginning, and was read from there."""
+        return not self.incomplete
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything could be checked and agrees."""
+        return self.complete and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that could be checked agrees."""
+        return (
+            self.max_abs_diff <= 1e-9
+            and not (self.records_differing or self.flags_missing or self.flags_extra)
+            and not (self.counts_differing or self.counts_differing_from_files)
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-able fields; an infinite difference is written as 1e308."""
+        fields = asdict(self)
+        fields["max_abs_diff"] = min(self.max_abs_diff, 1e308)
+        fields["complete"] = self.complete
+        if self.counts_differing_from_files is None:
+            del fields["counts_differing_from_files"]
+        return fields
+
+
+class Emitted:
+    """Hashes of what the replay of a partition of a log emits, by key and version."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self._log = (topic, partition)
+        self.scores: dict[tuple[str, int], int] = {}
+        self.last: dict[str, int] = {}
+        self.flags: dict[tuple[str, int], int] = {}
+
+    def take(self, step: Applied) -> None:
+        """Note what one step emits."""
+        for key, score in step.effects.scores.items():
+            self.scores[key, score["version"]] = fingerprint(score)
+            self.last[key] = score["version"]
+        for flag in flag_records(step, *self._log):
+            self.flags[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+
+
+def fingerprint(record: Mapping[str, Any]) -> int:
+    """64-bit hash of a record's content, whatever the order of its fields."""
+    return xxhash.xxh3_64_intdigest(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
+
+
+async def verify(
+    settings: Settings,
+    say: Say = lambda what, share: None,
+    files: Path | None = None,
+    meant: Mapping[str, str] | None = None,
+) -> Report:
+    """Check the whole installation; nothing may be running behind, so let the workers come to rest first.
+
+    Args:
+        settings: broker and namespace.
+        say: is told what is being done, and which share of it is done (0–1).
+        files: the data set that was replayed, if nothing else was.
+        meant: what its labels mean, as it was read with.
+    """
+    settings = await asyncio.to_thread(provision.installed, settings)
+    client = client_kwargs(settings)
+    specs = stage_specs(settings)
+    report = Report()
+    inputs = await _inputs(settings, report)
+    live: dict[str, list[Replica]] = {name: [] for name in specs}
+    async with LogReader(client) as logs:
+        for number, (name, spec) in enumerate(specs.items()):
+            for partition in range(settings.partitions):
+                say(f"replaying {name} {partition}", (number + partition / settings.partitions) / (len(specs) + 1))
+                live[name].append(await _check_partition(logs, settings, spec, partition, inputs, report))
+    say("counting the input", len(specs) / (len(specs) + 1))
+    counted = await recount(
+        client, topics.EVENTS.name(settings), topics.RULINGS.name(settings), topics.DEAD_LETTERS.name(settings),
+        inputs.topic_ids, inputs.former,
+    )  # fmt: skip
+    _tell_former(inputs, report)
+    found = _live_counts(live)
+    report.claims, report.sources = len(found.claims), len(found.sources)
+    report.events = sum(numbers[0] for numbers in found.claims.values())
+    report.counts_differing = _differing(found, counted)
+    for claim in found.claims.keys() | counted.claims.keys():
+        surplus = found.claims.get(claim, (0, 0))[0] - counted.claims.get(claim, ClaimCount()).events
+        report.duplicated += max(0, surplus)
+        report.lost += max(0, -surplus)
+    if files is not None:
+        left_out = dataset.read(files, meant).findings.left_out
+        plain = recount_files(files, settings.verdict_lag_ms, left_out, meant)
+        report.counts_differing_from_files = _differing(found, plain)
+    say("done", 1.0)
+    return report
+
+
+async def _check_partition(
+    logs: LogReader, settings: Settings, spec: StageSpec, partition: int, inputs: Inputs, report: Report
+) -> Replica:
+    first, _ = (await logs.bounds(spec.input_topic, settings.partitions))[partition]
+    if first:
+        report.incomplete.append(f"{spec.input_topic}/{partition} begins at {first}: its state cannot be replayed")
+    _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
+    live = await recovered(logs, spec, partition, end)
+    emitted = Emitted(spec.input_topic, partition)
+
+    def step(applied: Applied) -> None:
+        emitted.take(applied)
+        inputs.take(applied)
+
+    replay = await replayed(logs, spec, partition, live.fence, step)
+    differences = [a.difference(b) for a, b in zip(live.core.tables, replay.core.tables, strict=True)]
+    same_fence = (live.fence.offset, live.fence.cursor, live.fence.seen) == (
+        replay.fence.offset, replay.fence.cursor, replay.fence.seen,
+    )  # fmt: skip
+    report.max_abs_diff = max(report.max_abs_diff, *differences, 0.0 if same_fence else float("inf"))
+    for topic in spec.guarded_topics:
+        await _check_scores(logs, settings, topic, partition, emitted, report)
+    if emitted.flags or spec.name == "claims":
+        await _check_flags(logs, settings, partition, emitted, report)
+    return live
+
+
+async def _check_scores(
+    logs: LogReader, settings: Settings, topic: str, partition: int, emitted: Emitted, report: Report
+) -> None:
+    last: dict[str, int] = {}
+    async for key, value in _published(logs, settings, topic, partition):
+        score = orjson.loads(value)
+        last[key] = score["version"]
+        if emitted.scores.get((key, score["version"])) != fingerprint(score):
+            report.records_differing += 1
+    report.records_differing += sum(last.get(key) != version for key, version in emitted.last.items())
+
+
+async def _check_flags(logs: LogReader, settings: Settings, partition: int, emitted: Emitted, report: Report) -> None:
+    published = {}
+    async for _, value in _published(logs, settings, topics.FLAGS.name(settings), partition):
+        flag = orjson.loads(value)
+        published[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+    report.flags_missing += len(emitted.flags.keys() - published.keys())
+    report.flags_extra += len(published.keys() - emitted.flags.keys())
+    report.records_differing += sum(published[k] != emitted.flags[k] for k in published.keys() & emitted.flags.keys())
+
+
+async def _published(
+    logs: LogReader, settings: Settings, topic: str, partition: int
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Keys and values of what a stage published; the engine's own markers left out."""
+    _, end = (await logs.bounds(topic, settings.partitions))[partition]
+    async for record in logs.read(topic, partition, 0, end):
+        if record.key is not None and not record.key.startswith(b"\x00") and record.value is not None:
+            yield record.key.decode(), record.value
+
+
+async def _inputs(settings: Settings, report: Report) -> Inputs:
+    """The inputs as they are now; notes in the report what of them is known to be missing."""
+    names = [topic.name(settings) for topic in topics.INPUTS]
+    async with TopicIds(settings) as source:
+        topic_ids = await source.of(names)
+    async with LogReader(client_kwargs(settings)) as logs:
+        there = await logs.partitions(names)
+        begins = {name: [first for first, _ in await logs.bounds(name, count)] for name, count in there.items()}
+    report.incomplete += [f"{name} begins at {max(firsts)}, not at 0" for name, firsts in begins.items() if any(firsts)]
+    board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
+    await board.start(publish=False)
+    for cut in board.cuts():
+        report.cut_unread += cut.until - cut.first
+        report.incomplete.append(f"{cut} were deleted before they were read")
+    await board.stop()
+    return Inputs(settings, topic_ids, begins)
+
+
+def _tell_former(inputs: Inputs, report: Report) -> None:
+    counts = inputs.counts()
+    report.not_in_input = sum(counts.values())
+    report.incomplete += [
+        f"{count:,} records were taken in from {topic} with the id {topic_id}…, and are not there any more"
+        for (topic, topic_id), count in counts.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the live state has counted: claim → `ClaimCount.numbers`, source → (events, claims, right, wrong)."""
+
+    claims: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
+    found = Counts()
+    for replica in live["claims"]:
+        table = _table(replica, "claims")
+        for key, row in table.items():
+            if table["events"][row]:
+                found.claims[str(key)] = tuple(int(table[name][row]) for name in CLAIM_NUMBERS)
+    for replica in live["sources"]:
+        table = _table(replica, "sources")
+        for key, row in table.items():
+            found.sources[str(key)] = tuple(int(table[name][row]) for name in ("events", "claims", "right", "wrong"))
+    return found
+
+
+def _differing(found: Counts, counted: Recount) -> int:
+    """How many claims and sources were counted otherwise."""
+    claims = {key: c.numbers for key, c in counted.claims.items()}
+    sources = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
+    return _unequal(found.claims, claims) + _unequal(found.sources, sources)
+
+
+def _unequal(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(found.get(key) != wanted.get(key) for key in found.keys() | wanted.keys())
+
+
+def _table(replica: Replica, name: str) -> Table:
+    return next(table for table in replica.core.tables if table.name == name)

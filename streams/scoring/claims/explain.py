@@ -1,0 +1,240 @@
+"""Explanations that are exact: participants' contributions sum to L.
+
+    contribution_s = ± w_s / (D_g·D_m) · B·tanh(E_m/B) / E_m,      E_m = (W⁺ − W⁻) / D_m
+
+D_g and D_m are the design effects of the participant's cluster and community. Where a community's sides cancel exactly
+(E_m = 0), the factor is its limit, 1. The denial's sign is minus.
+
+The score's log-odds are a start (calibration and base rate), b times these contributions, and rulings; the risk's are a
+start, each signal times its weight, and rulings. Both are told as ranked reasons in words, one object for flags, the
+query service and the command line. Signals that hear the same thing in several ways are one reason.
+
+Source: linear attribution of the models' own formulas; nothing is approximated. Range: nats. Failure modes: of a large
+claim the strongest voices are named and the others summed, so that a crowd of small voices shows as one line.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from streams.scoring.claims import corroboration
+from streams.scoring.claims.claim_tables import ClaimTables
+from streams.scoring.claims.reading import read, score_log_odds
+from streams.scoring.claims.risk import weights
+from streams.scoring.claims.settlement import ruling_evidence
+from streams.scoring.config import ScoringConfig
+from streams.scoring.numeric import Floats, Ints, from_fixed, mix_keys, sigmoid
+from streams.scoring.parameters.params import Params
+from streams.scoring.signals.registry import IDEA_OF, IDEAS
+from streams.tables.table import Table
+
+VOICES = 20  # participants that an explanation names
+QUERY = 3
+NO_PUSH = 1e-9  # nats: what adds less is no reason
+ROOT_IDEAS = ("root", "slow", "infectious")
+VOTES = ("vote", "vote_unknown", "nets", "query")
+START = "where every claim starts, before anything is known of it"
+_RULED = {True: "checkers found it true", False: "checkers found it false"}
+# Of each idea: what it says where it raises the risk, and where it lowers it.
+IDEA_WORDS = {
+    "history": (
+        "its participants took part in false claims more than is usual",
+        "its participants took part in true claims more than is usual",
+    ),
+    "history_veterans": (
+        "those with a long record mostly spread false claims",
+        "those with a long record mostly spread true ones",
+    ),
+    "history_repliers": (
+        "who answers it mostly took part in false claims",
+        "who answers it mostly took part in true claims",
+    ),
+    "root": ("who posted it first has spread falsehoods before", "who posted it first has spread truths before"),
+    "slow": ("it started slowly, as false claims do a little more often", "many joined it early"),
+    "evidence": (
+        "those with the better record deny it, or those with the worse support it",
+        "those with the better record support it, or those with the worse deny it",
+    ),
+    "vote": (
+        "of those who wrote about it, more deny it than support it",
+        "of those who wrote about it, more support it than deny it",
+    ),
+    "vote_unknown": (
+        "accounts without a record side as in false claims",
+        "accounts without a record side as in true ones",
+    ),
+    "nets": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
+    "query": ("many ask whether it is true", "few ask whether it is true"),
+    "infectious": ("it spreads fast", "it hardly spreads"),
+}
+
+
+def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
+    """Nats that each of these participants adds to its claim's L; all participants of a claim sum to L."""
+    out = np.zeros(len(rows))
+    put = corroboration.contributions(tables, rows, config)
+    if put is None:
+        return out
+    camps, cells = tables.camps, tables.cells
+    camp = camps.find((put.claim << 32) | put.community)
+    support, deny, shared = corroboration.camp_evidence(tables, camp, config)
+    net = (support - deny) / shared
+    squash = np.where(
+        np.abs(net) > 1e-12,
+        config.community_cap * np.tanh(net / config.community_cap) / np.where(net == 0, 1, net),
+        1.0,
+    )
+    shrink_g = np.ones(len(camp))
+    clustered = np.flatnonzero(put.cluster > 0)
+    if clustered.size:
+        cell = cells.find(mix_keys(camp[clustered], put.cluster[clustered], put.deny[clustered]))
+        evidence = corroboration.cell_weight(tables, cell, config)
+        shrink_g[clustered] = evidence / np.maximum(from_fixed(cells["W"][cell]), 1e-300)
+    sign = np.where(put.deny, -1.0, 1.0)
+    out[put.index] = sign * from_fixed(put.weight) * shrink_g / shared * squash
+    return out
+
+
+def explain(
+    tables: ClaimTables, claim: int, config: ScoringConfig, params: Params, communities: Table
+) -> dict[str, Any]:
+    """Why a claim has its score and its risk.
+
+    Returns:
+        `score` and `risk`, each with `value` (probability), `log_odds`, and `reasons` whose weights (nats) add up to
+        the log-odds, strongest first, in words and with the ids of the events to read; and `contributions`, what each
+        participant adds to the corroboration before calibration, which sum to `corroboration`.
+    """
+    parts, claims = tables.parts, tables.claims
+    rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["z"][: parts.size] > 0))
+    nats = contributions_of(tables, rows, config)
+    order = np.argsort(-np.abs(nats), kind="stable")
+    order = order[np.abs(nats[order]) > 0]
+    reading = read(tables, np.array([claim]), config, params)
+    contributions = [_contribution(tables, int(rows[i]), float(nats[i]), communities) for i in order.tolist()]
+    ruled = float(ruling_evidence(claims["rulings"][claim : claim + 1], config)[0])
+    start = float(score_log_odds(np.zeros(1), reading.weight, params)[0])
+    score_z, risk_z = float(reading.score_z[0]), float(reading.risk_z[0])
+    return {
+        "claim_id": claims.key(claim),
+        "corroboration": float(from_fixed(claims["L"][claim])),
+        "contributions": contributions,
+        "score": {
+            "value": float(sigmoid(score_z)),
+            "log_odds": score_z,
+            "reasons": _of_score(contributions, start, ruled, _ruling_ids(tables, claim), score_z, params),
+        },
+        "risk": {
+            "value": float(sigmoid(risk_z)),
+            "log_odds": risk_z,
+            "reasons": risk_reasons(tables, claim, reading.signals[0], config, params, rows),
+        },
+    }
+
+
+def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table) -> dict[str, Any]:
+    parts = tables.parts
+    return {
+        "source_id": tables.names.key(int(parts["s"][row])),
+        "stance": "deny" if parts["x"][row] == corroboration.DENY else "support",
+        "nats": nats,
+        "community": communities.key(int(parts["com"][row] or parts["m"][row])),
+        "copied": bool(parts["cl"][row] or parts["g"][row]),
+        "reshare": bool(parts["kind"][row] == corroboration.RESHARE_KIND),
+        "evidence_ids": [e for e in (parts.texts("i")[row],) if e],
+    }
+
+
+def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
+    table = tables.rulings
+    live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > 0)
+    return [str(i) for i in (table.texts("id")[row] for row in np.flatnonzero(live).tolist()) if i]
+
+
+def _of_score(
+    contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, params: Params
+) -> list[dict[str, Any]]:
+    reasons = [_reason("start", START, start, [])]
+    if ruled:
+        reasons.append(_reason("ruling", _RULED[ruled > 0], ruled, ruling_ids))
+    for voice in contributions[:VOICES]:
+        code = "reshare" if voice["reshare"] else "denial" if voice["stance"] == "deny" else "support"
+        said = {"reshare": "passed it on", "denial": "denies it", "support": "supports it"}[code]
+        shared = ", in words that others repeat" if voice["copied"] and code != "reshare" else ""
+        text = f"{voice['source_id']} {said}{shared}"
+        reasons.append(_reason(code, text, params.score_cal_b * voice["nats"], voice["evidence_ids"]))
+    if len(contributions) > VOICES:
+        rest = total - math.fsum(r["weight"] for r in reasons)
+        reasons.append(_reason("others", f"{len(contributions) - VOICES:,} further voices together", rest, []))
+    return _ranked(reasons)
+
+
+def risk_reasons(
+    tables: ClaimTables,
+    claim: int,
+    signals: Floats,
+    config: ScoringConfig,
+    params: Params,
+    rows: Ints | None = None,
+    most: int | None = None,
+) -> list[dict[str, Any]]:
+    """What adds up to the calibrated log-odds of a claim's being false, strongest first: a start, ideas and rulings.
+
+    Args:
+        signals: of the claim, in the order of SIGNALS.
+        rows: the claim's participants, among whom to find the events to read; None for reasons without them.
+        most: if given, only so many of the strongest are named beside the start, and `others` is the rest.
+    """
+    pushes = np.bincount(IDEA_OF, signals * weights(params) * params.risk_cal_b)
+    found = [(IDEAS[k], push) for k, push in enumerate(pushes.tolist()) if abs(push) > NO_PUSH]
+    ruled = float(ruling_evidence(tables.claims["rulings"][[claim]], config)[0])
+    if ruled:
+        found.append(("ruling", -ruled))
+    found.sort(key=lambda each: -abs(each[1]))
+    reasons = [_reason("start", START, params.risk_cal_a + params.risk_cal_b * params.risk_bias, [])]
+    for idea, push in found[:most]:
+        if idea == "ruling":
+            text, ids = _RULED[push < 0], _ruling_ids(tables, claim)
+        else:
+            text = IDEA_WORDS[idea][int(push < 0)]
+            ids = [] if rows is None else evidence(tables, claim, rows, idea, push > 0, config.reasons)
+        reasons.append(_reason(idea, text, push, ids))
+    if rest := found[len(reasons) - 1 :]:
+        reasons.append(_reason("others", f"{len(rest)} weaker reasons together", math.fsum(p for _, p in rest), []))
+    return _ranked(reasons)
+
+
+def evidence(tables: ClaimTables, claim: int, rows: Ints, idea: str, false: bool, most: int) -> list[str]:
+    """Ids of the events to read to judge an idea: the first post, a side's words, or what those with a record did.
+
+    Args:
+        rows: the claim's participants.
+        false: whether the idea makes the claim look false, so that what is to be read is what makes it do so.
+        most: how many ids at most.
+    """
+    parts = tables.parts
+    texts = parts.texts("i")
+    if idea in ROOT_IDEAS:
+        root = int(tables.claims["root"][claim])
+        return [i for i in (texts[root - 1],) if i] if root else []
+    x, sign = parts["x"][rows], 1.0 if false else -1.0
+    if idea in VOTES:
+        rows = rows[(x == corroboration.DENY) | (x == QUERY) if false else x == corroboration.SUPPORT]
+        strength = -parts["t"][rows].astype(np.float64)
+    elif idea == "evidence":
+        strength = sign * np.where(x == corroboration.DENY, parts["v"][rows], -parts["w"][rows].astype(np.float64))
+    else:
+        strength = sign * parts["h0"][rows].astype(np.float64)
+    order = rows[np.argsort(-strength, kind="stable")]
+    return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
+
+
+def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> dict[str, Any]:
+    return {"code": code, "text": text, "weight": weight, "evidence_ids": evidence_ids}
+
+
+def _ranked(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(reasons, key=lambda reason: -abs(reason["weight"]))

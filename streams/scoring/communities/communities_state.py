@@ -1,0 +1,206 @@
+"""State of the communities stage: who took part in what of late, and what that says about who belongs together.
+
+It reads what the other stages write down for it (first stances of sources that have joined another claim before, and
+settled claims), keeps the latest of them, and now and then looks at all of it afresh: which accounts act as one
+(`coordination`), which keep the same company (`communities`), how those communities fare (`health`, `vitals`). Nothing
+is carried from one look to the next but names, so the state is small, and a pure function of the log.
+
+Memory: `window` participations of 27 bytes, and the sources and claims in them. A source that drops out of the window
+leaves its cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from streams.scoring.communities.assignment import keep_names, map_sources
+from streams.scoring.communities.coordination import CoordinationConfig, Participations, find_clusters
+from streams.scoring.communities.vitals import View, vitals
+from streams.scoring.config import ScoringConfig
+from streams.scoring.effects import Effects
+from streams.scoring.numeric import Ints, distinct
+from streams.scoring.partition import PartitionState
+from streams.tables.blocks import Block
+from streams.tables.categorical import Categorical
+from streams.tables.table import Table
+
+_FIRST = np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsConfig:
+    """How much is remembered, and how often it is looked at.
+
+    Attributes:
+        window: participations remembered, the latest.
+        every: participations between two looks for clusters, and at least a sixteenth of those remembered.
+        communities: K, how many communities are looked for where events name none; 0: none, and no health.
+        health_every: looks for clusters to one at communities and their health.
+    """
+
+    window: int = 1 << 19
+    every: int = 2_000
+    communities: int = 12
+    health_every: int = 5
+    coordination: CoordinationConfig = field(default_factory=CoordinationConfig)
+
+
+class GroupsState(PartitionState):
+    """Folds "joined" and "settled" blocks; answers with "assign" blocks and health records by community."""
+
+    KINDS = frozenset(("joined", "settled", "tick"))
+
+    def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
+        super().__init__(config, partition)
+        self.groups = groups or GroupsConfig()
+        self.looks = Table("looks", {"taken": "i8", "looked": "i8", "looks": "i8"}, integers=True)
+        self.members = Table("members", {"n": "i4", "cl": "u8", "found": "i1", "named": "i4"})
+        self.claims = Table("joined_claims", {"n": "i4", "f": "i1", "t": "i8"})
+        self.window = Table("window", {"s": "i4", "c": "i4", "t": "i8", "x": "i1"}, integers=True)
+        self.looks.ensure([0])
+        self.tables = (self.clock, self.communities, self.looks, self.members, self.claims, self.window)
+
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
+        """Fold one log record; a function of state, record and append time alone."""
+        self.begin(append_ms)
+        effects = Effects()
+        if block.kind == "joined" and len(block):
+            self._join(block, effects)
+        elif block.kind == "settled":
+            self._settle(block)
+        fresh = int(self.looks["taken"][0] - self.looks["looked"][0])
+        due = max(self.groups.every, len(self.window) // 16)
+        if fresh >= due or (fresh and block.kind == "tick" and block.meta.get("flush")):
+            self._look(effects)
+        return effects
+
+    # --- the window ----------------------------------------------------------------------------------------------
+
+    def _join(self, block: Block, effects: Effects) -> None:
+        for lo in range(0, len(block), self.groups.window):
+            self._take(block.take(np.arange(lo, min(len(block), lo + self.groups.window))), effects)
+
+    def _take(self, block: Block, effects: Effects) -> None:
+        """Let participations into the window, in the places of the oldest."""
+        members, claims, window = self.members, self.claims, self.window
+        taken = int(self.looks["taken"][0])
+        slots = (taken + np.arange(len(block))) % self.groups.window
+        self._forget(slots[taken + np.arange(len(block)) >= self.groups.window], effects)
+        source_rows, _ = members.ensure(block["s"])
+        claim_rows, _ = claims.ensure(block["c"])
+        rows, _ = window.ensure(slots)
+        for name, values in (("s", source_rows), ("c", claim_rows), ("t", block["t"]), ("x", block["x"])):
+            window[name][rows] = values
+        named = self.intern_communities(block["m"])
+        members["named"][source_rows] = np.where(named > 0, named, members["named"][source_rows])
+        np.add.at(members["n"], source_rows, 1)
+        np.add.at(claims["n"], claim_rows, 1)
+        self.looks["taken"][0] += len(block)
+        for table, changed in ((members, source_rows), (claims, claim_rows), (window, rows), (self.looks, _FIRST)):
+            table.touch(changed)
+
+    def _forget(self, slots: Ints, effects: Effects) -> None:
+        """Let participations go; and sources and claims that have no other."""
+        if not slots.size:
+            return
+        members, claims, window = self.members, self.claims, self.window
+        rows = window.find(slots)
+        source_rows, claim_rows = window["s"][rows].astype(np.int64), window["c"][rows].astype(np.int64)
+        np.subtract.at(members["n"], source_rows, 1)
+        np.subtract.at(claims["n"], claim_rows, 1)
+        members.touch(source_rows)
+        claims.touch(claim_rows)
+        gone = distinct(source_rows)
+        gone = gone[members["n"][gone] == 0]
+        self._assign(gone[members["cl"][gone] > 0], np.uint64(0), effects)
+        members.free(gone)
+        over = distinct(claim_rows)
+        claims.free(over[claims["n"][over] == 0])
+        window.free(rows)
+
+    def _settle(self, block: Block) -> None:
+        rows = self.claims.find(block["c"])
+        known = np.flatnonzero(rows >= 0)
+        self.claims["f"][rows[known]], self.claims["t"][rows[known]] = block["f"][known], block["t"][known]
+        self.claims.touch(rows[known])
+
+    # --- a look at all of it -------------------------------------------------------------------------------------
+
+    def _look(self, effects: Effects) -> None:
+        looks = self.looks
+        looks["looked"][0] = looks["taken"][0]
+        looks["looks"][0] += 1
+        looks.touch(_FIRST)
+        took_part = self.participations()
+        self._find_clusters(took_part, effects)
+        if self.groups.communities and int(looks["looks"][0]) % self.groups.health_every == 1:
+            self._find_communities(took_part, effects)
+
+    def participations(self) -> Participations:
+        """The window in order of arrival, by rows of `members` and `claims`."""
+        taken, size, window = int(self.looks["taken"][0]), len(self.window), self.window
+        rows = window.find((taken - size + np.arange(size)) % self.groups.window)
+        return Participations(
+            window["s"][rows].astype(np.int64), window["c"][rows].astype(np.int64), window["t"][rows], window["x"][rows]
+        )
+
+    def _find_clusters(self, took_part: Participations, effects: Effects) -> None:
+        members = self.members
+        clusters = np.zeros(members.size, np.uint64)
+        used: set[int] = set()
+        for found in self.clusters(took_part):
+            name = self._name_cluster(found, used)
+            used.add(name)
+            clusters[found] = name
+        moved = np.flatnonzero(clusters != members["cl"][: members.size])
+        self._assign(moved, clusters[moved], effects)
+
+    def clusters(self, took_part: Participations) -> list[Ints]:
+        """Rows of the members of each cluster, the largest first."""
+        return find_clusters(took_part, self.members.size, self.groups.coordination)
+
+    def _name_cluster(self, rows: Ints, used: set[int]) -> int:
+        """The id that most members already bear, unless a larger part has it; else one made from a member's name."""
+        known = self.members["cl"][rows]
+        values, counts = np.unique(known[known > 0], return_counts=True)
+        for value in values[np.argsort(-counts, kind="stable")].tolist():
+            if value not in used:
+                return int(value)
+        return xxhash.xxh3_64_intdigest(min(self.members.keys_of(rows))) | 2
+
+    def _assign(self, rows: Ints, clusters: npt.NDArray[np.uint64] | np.uint64, effects: Effects) -> None:
+        """Tell the sources stage which cluster these sources are in now; 0 for none."""
+        if not rows.size:
+            return
+        self.members["cl"][rows] = clusters
+        self.members.touch(rows)
+        columns = {
+            "s": self.members.categorical(rows),
+            "cl": self.members["cl"][rows],
+            # In shadow: communities that move weights cost more than they gained (docs/scoring.md).
+            "com": Categorical.constant("", len(rows)),
+        }
+        effects.blocks.append(Block("assign", "", 0, columns, {"version": self.seq}))
+
+    def _find_communities(self, took_part: Participations, effects: Effects) -> None:
+        members, k = self.members, self.groups.communities
+        n = members.size
+        found, viewpoint = map_sources(
+            took_part.source, took_part.claim, n, self.claims.size, k, self.groups.coordination.joined_min
+        )
+        before = members["found"][:n].astype(np.int64)
+        found = keep_names(before, found, k) if before.any() else found
+        members["found"][:n] = found
+        members.touch(members.rows())
+        names = self.intern_communities([f"m{i:02d}" for i in range(1, k + 1)])
+        named = members["named"][:n].astype(np.int64)
+        community = np.where(named > 0, named, np.where(found > 0, names[np.maximum(found, 1) - 1], 0))
+        view = View(took_part, community, viewpoint, self.claims["f"], self.claims["t"])
+        common = {"core_version": self.core_version, "version": self.seq, "as_of_ms": self.now_ms}
+        for row, record in vitals(view).items():
+            name = str(self.communities.key(row))
+            effects.scores[name] = {"v": 1, "community_id": name, **record, **common}

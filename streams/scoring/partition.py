@@ -1,0 +1,92 @@
+"""What both stages' partitions have in common: a clock that only the log moves, learned parameters, rare names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.scoring.config import CORE_VERSION, ScoringConfig
+from streams.scoring.numeric import Ints
+from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
+from streams.tables.blocks import Block
+from streams.tables.table import Table
+
+
+class PartitionState:
+    """Clock, parameters and interned community names of one partition.
+
+    The clock is the log's own: `now_ms` is the latest append time seen, `seq` the number of log records applied. A
+    score's version is `seq`, so that it rises even when a key was forgotten and came back.
+    """
+
+    def __init__(self, config: ScoringConfig, partition: int) -> None:
+        self.config = config
+        self.partition = partition
+        self.clock = Table(
+            "clock",
+            {"seq": "i8", "now_ms": "i8", "swept_ms": "i8", "latest_ms": "i8", "flag_day": "i8", "flags": "i8"},
+            integers=True,
+        )
+        self.params_values = params_table()
+        self.communities = Table("communities", {})
+        self.clock.ensure([0])
+        self.communities.ensure([""])
+        self._params: Params | None = None
+
+    @property
+    def params(self) -> Params:
+        """Parameters in force."""
+        if self._params is None:
+            self._params = read_params(self.params_values)
+        return self._params
+
+    @property
+    def core_version(self) -> str:
+        """Version of the code's models and of the parameters that make scores now."""
+        return f"{CORE_VERSION}+p{int(self.params.version)}"
+
+    @property
+    def now_ms(self) -> int:
+        """Latest append time seen."""
+        return int(self.clock["now_ms"][0])
+
+    @property
+    def now_s(self) -> int:
+        """The same in seconds, at least 1: 0 marks a free row."""
+        return max(1, self.now_ms // 1000)
+
+    def _quiet(self, table: Table, age_ms: int) -> npt.NDArray[np.bool_]:
+        """Which rows of a table (with a column "seen") are live and were last seen longer ago than that."""
+        seen = table["seen"][: table.size]
+        quiet: npt.NDArray[np.bool_] = (seen > 0) & (seen < max(0, (self.now_ms - age_ms) // 1000))
+        return quiet
+
+    @property
+    def seq(self) -> int:
+        """Log records applied so far, steps of a long one included."""
+        return int(self.clock["seq"][0])
+
+    def begin(self, append_ms: int) -> None:
+        """A log record starts."""
+        clock = self.clock
+        clock["seq"][0] += 1
+        clock["now_ms"][0] = max(append_ms, int(clock["now_ms"][0]))
+        clock.touch(np.zeros(1, np.int64))
+
+    def take_params(self, block: Block) -> None:
+        """A parameter version arrives."""
+        self._params = apply_params(self.params_values, block)
+
+    def sweep_due(self) -> bool:
+        """Whether the append clock has gone one coarse step since the last complete sweep."""
+        return self.now_ms - int(self.clock["swept_ms"][0]) >= self.config.sweep_ms
+
+    def swept(self) -> None:
+        """Everything that had expired is gone."""
+        self.clock["swept_ms"][0] = self.now_ms
+
+    def intern_communities(self, names: Sequence[str]) -> Ints:
+        """Row of each community name; 0 for the empty one."""
+        return self.communities.ensure(names)[0]

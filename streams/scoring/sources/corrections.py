@@ -1,0 +1,162 @@
+"""What sources did to their own events since: deletes and updates, found by source and event id alone.
+
+    a delete     takes the event back, wherever its source used the id; for good: the id is not counted again
+    an update    replaces the stance, the text, or both; what it does not bring stays as it was
+
+Any of them may come before its event, twice, or after years. Each is remembered under (source, event id): for as long
+as a claim is where the event is known, and where it is not for the lateness bound, in which the event may still come.
+When it does, it is folded like any other and its corrections follow it to the claim. So the order of arrival does not
+matter; the claims stage, which holds what was said, does the rest (see `edits`).
+
+Failure modes: what comes back after the bounds counts anew; an account that holds very many open claims makes each of
+its deletes cost a look at all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from streams.contract.records import KIND_CODES, Kind
+from streams.scoring.chains import along
+from streams.scoring.numeric import Ints, mix_keys
+from streams.scoring.sources.open_claims import OpenClaims
+from streams.tables.blocks import Block, make
+from streams.tables.table import Table
+
+DELETE, UPDATE = KIND_CODES[Kind.DELETE], KIND_CODES[Kind.UPDATE]
+CORRECTED_FIELDS = {
+    "gone": "i8",  # time of the earliest delete, ms; 0: none
+    "updates": "i4",  # newest update: row + 1
+    "met": "i1",  # 1 once an event of that id was seen
+    "seen": "u4",  # append time of what came last, s
+}
+UPDATE_FIELDS = {"next": "i4", "x": "i1", "t": "i8", "g": "u8", "r": "i1"}
+BROUGHT = ("x", "t", "g", "r")  # what makes an update the same one
+
+
+class Corrections:
+    """Deletes and updates of a partition's sources, and how they find the claims of their events.
+
+    Args:
+        sources, pairs, extras, claims, open_claims: of the sources stage.
+    """
+
+    def __init__(self, sources: Table, pairs: Table, extras: Table, claims: Table, open_claims: OpenClaims) -> None:
+        self.sources = sources
+        self.pairs = pairs
+        self.extras = extras
+        self.claims = claims
+        self.open_claims = open_claims
+        self.corrected = Table("corrected", CORRECTED_FIELDS, integers=True)
+        self.updates = Table("updates", UPDATE_FIELDS, integers=True)
+
+    def fold(self, block: Block, now_s: int) -> tuple[list[Block], int]:
+        """Take in deletes and updates.
+
+        Returns:
+            a "corrections" block for the claims of those whose events are known, if any are; and how many of the rows
+            said nothing new.
+        """
+        keys = _keys(block)
+        rows, _ = self.corrected.ensure(keys)
+        self.corrected["seen"][rows] = now_s
+        source_rows, news, out = self.sources.find(block["s"]), 0, _Rows()
+        for i, (row, source) in enumerate(zip(rows.tolist(), source_rows.tolist(), strict=True)):
+            stood = self.corrected["gone"][row] == 0
+            if not (self._delete(row, block, i) if block["kind"][i] == DELETE else self._update(row, block, i, keys)):
+                continue
+            news += 1
+            for pair in self._pairs_with(source, block["e"][i]).tolist() if source >= 0 else ():
+                self.corrected["met"][row] = 1
+                if block["kind"][i] == DELETE and stood:
+                    self._take_out(source, pair)
+                out.add(block, i, self._claim(pair), block["kind"][i], {name: block[name][i] for name in BROUGHT})
+        self.corrected.touch(rows)
+        return out.blocks(), len(block) - news
+
+    def meet(self, kept: Block, source_rows: Ints, pair_rows: Ints, now_s: int) -> list[Block]:
+        """Corrections that came before the events that have just been folded, in the form of `fold`."""
+        if not len(self.corrected):
+            return []
+        out = _Rows()
+        rows = self.corrected.find(_keys(kept))
+        for i in np.flatnonzero(rows >= 0).tolist():
+            row, pair, claim = int(rows[i]), int(pair_rows[i]), kept["c"][i]
+            self.corrected["met"][row], self.corrected["seen"][row] = 1, now_s
+            for update in along(self.updates["next"], self.corrected["updates"][[row]], len(self.updates))[1].tolist():
+                out.add(kept, i, claim, UPDATE, {name: self.updates[name][update] for name in BROUGHT})
+            if self.corrected["gone"][row]:
+                self._take_out(int(source_rows[i]), pair)
+                out.add(kept, i, claim, DELETE, {"x": 0, "t": self.corrected["gone"][row], "g": 0, "r": 0})
+        self.corrected.touch(rows[rows >= 0])
+        return out.blocks()
+
+    def free(self, rows: Ints) -> None:
+        """Forget what is known of these events."""
+        self.updates.free(along(self.updates["next"], self.corrected["updates"][rows], len(self.updates))[1])
+        self.corrected.free(rows)
+
+    def _delete(self, row: int, block: Block, i: int) -> bool:
+        """Keep the earliest delete; whether this one is it."""
+        gone, t_ms = self.corrected["gone"], int(block["t"][i])
+        if gone[row] and gone[row] <= t_ms:
+            return False
+        gone[row] = t_ms
+        return True
+
+    def _update(self, row: int, block: Block, i: int, keys: Ints) -> bool:
+        """Keep an update; whether it is new."""
+        brought = [block[name][i : i + 1] for name in BROUGHT]
+        (update,), made = self.updates.ensure(mix_keys(keys[i : i + 1], *brought))
+        if made.size:
+            for name, value in zip(BROUGHT, brought, strict=True):
+                self.updates[name][update] = value[0]
+            self.updates["next"][update] = self.corrected["updates"][row]
+            self.corrected["updates"][row] = update + 1
+        return bool(made.size)
+
+    def _pairs_with(self, source: int, event: np.uint64) -> Ints:
+        """Pairs of a source, with the claims in which it used this event id."""
+        pairs = self.pairs
+        _, rows = along(pairs["next"], self.sources["head"][[source]], len(pairs))
+        first = pairs["e"][rows] == event
+        more = rows[~first & (pairs["n"][rows] > (pairs["e"][rows] > 0))]
+        further = more[self.extras.find(mix_keys(more, np.full(len(more), event))) >= 0]
+        return np.concatenate([rows[first], further])
+
+    def _take_out(self, source: int, pair: int) -> None:
+        """An event that was counted no longer stands."""
+        self.sources["events"][source] -= 1
+        self.pairs["gone"][pair] += 1
+        if self.pairs["gone"][pair] == self.pairs["n"][pair]:
+            self.sources["claims"][source] -= 1
+        self.sources.touch(np.array([source]))
+        self.pairs.touch(np.array([pair]))
+
+    def _claim(self, pair: int) -> str:
+        return str(self.claims.key(int(self.pairs.key(pair) & 0xFFFFFFFF)))
+
+
+class _Rows:
+    """Rows of a "corrections" block in the making."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Any] = {name: [] for name in ("s", "c", "i", "e", "kind", *BROUGHT)}
+
+    def add(self, block: Block, i: int, claim: str, kind: int, brought: dict[str, Any]) -> None:
+        """A correction of the event that row i of the block is, or is about."""
+        row = {"s": block["s"][i], "c": claim, "i": block["i"][i], "e": block["e"][i], "kind": kind, **brought}
+        for name, value in row.items():
+            self.columns[name].append(value)
+
+    def blocks(self) -> list[Block]:
+        """The rows as one block, none if there are none."""
+        return [make("corrections", "", 0, self.columns)] if self.columns["s"] else []
+
+
+def _keys(block: Block) -> Ints:
+    """(source, event id) of each row, also of sources that nothing was heard of yet."""
+    return mix_keys(block["s"].used().each(lambda name: xxh3_64_intdigest(name) >> 1), block["e"])

@@ -1,0 +1,127 @@
+"""Source credibility: how much a stance of this source weighs, learned from verdicts only.
+
+    acc_s  = (r + m·μ_b) / (r + e + m)                       r, e decayed counts of right and wrong, m = 6
+    λ_+    = ln P(support | true) / P(support | false)       signed weight of a support, nats
+    λ_−    = ln P(deny | false) / P(deny | true)             and of a denial
+             P(support | true) = (r_+ + k·a_b) / (r_+ + e_− + k), P(support | false) = (e_+ + k·c_b) / (e_+ + r_− + k)
+    w      = clip(λ_x, 0, 2.5)                               what public corroboration uses
+
+A source is two coins, not one: what it says of true claims and what it says of false ones, shrunk (k = 4) to the coins
+of its history band. No base rate enters: where nobody ever denies, both coins are always "support" and weigh nothing.
+The coins are tossed by what people write. A reshare counts in acc and history, but is no toss: a claim's reshares are
+one voice in its evidence, so that coins which counted each of them would take every denial for a rarity.
+
+Source: Beta reputation, Jøsang & Ismail 2002; two-coin workers, Dawid & Skene 1979, in their conjugate online form.
+Range: acc in (0, 1); λ unbounded, about ±4 in practice; w in [0, 2.5].
+Failure modes: an account that was honest for years and is sold keeps its weight until verdicts show otherwise (the
+half-life bounds it); a source judged only on easy claims looks better than it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.scoring.config import ScoringConfig
+from streams.scoring.numeric import Floats, Ints, milli, sigmoid, trigamma
+from streams.scoring.parameters.params import Params
+
+BANDS = 3
+# Names of the two coins by history band among the parameters: P(support | true), then P(support | false).
+COINS = tuple(f"support_{truth}_{band}" for truth in ("true", "false") for band in range(BANDS))
+
+
+def history_band(settled: Ints) -> Ints:
+    """0: nothing settled, 1: one to four claims, 2: five or more.
+
+    >>> history_band(np.array([0, 1, 4, 5])).tolist()
+    [0, 1, 1, 2]
+    """
+    return (settled > 0).astype(np.int64) + (settled >= 5)
+
+
+def band_prior(band: Ints, params: Params) -> Floats:
+    """μ_b of each band."""
+    return np.array([params.mu_0, params.mu_1, params.mu_2])[band]
+
+
+def accuracy(right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params) -> Floats:
+    """Posterior mean accuracy of sources with these decayed counts.
+
+    >>> accuracy(np.array([0.0, 6.0]), np.zeros(2), np.array([0, 2]), ScoringConfig(), Params()).round(3).tolist()
+    [0.6, 0.8]
+    """
+    m = config.credibility_prior_strength
+    posterior: Floats = (right + m * band_prior(band, params)) / (right + wrong + m)
+    return posterior
+
+
+def accuracy_interval(
+    right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params
+) -> tuple[Floats, Floats]:
+    """90 % interval of the accuracy: normal in the logit, with Var = ψ′(α) + ψ′(β)."""
+    m, mu = config.credibility_prior_strength, band_prior(band, params)
+    alpha, beta = right + m * mu, wrong + m * (1 - mu)
+    centre, spread = np.log(alpha / beta), 1.645 * np.sqrt(trigamma(alpha) + trigamma(beta))
+    return sigmoid(centre - spread), sigmoid(centre + spread)
+
+
+def coins(params: Params) -> Floats:
+    """[2, bands] the coins of the history bands: P(support) given true, and given false."""
+    return np.array([getattr(params, name) for name in COINS]).reshape(2, BANDS)
+
+
+def signed_weights(
+    prior: tuple[Floats, Floats],
+    right: tuple[Floats, Floats],
+    wrong: tuple[Floats, Floats],
+    config: ScoringConfig,
+) -> tuple[Floats, Floats]:
+    """λ of a support and of a denial.
+
+    Args:
+        prior: the two coins of each source's history band.
+        right, wrong: decayed counts for (written supports, denials).
+
+    >>> ten, none, half = np.array([10.0]), np.zeros(1), np.full(1, 0.5)
+    >>> up, down = signed_weights((half, half), (ten, none), (none, none), ScoringConfig())
+    >>> round(float(up[0]), 2), round(float(down[0]), 2)  # it supported ten true claims, and judged no false one
+    (0.54, 1.25)
+    """
+    k, (true, false) = config.coin_prior_strength, prior
+    given_true = (right[0] + k * true) / (right[0] + wrong[1] + k)
+    given_false = (wrong[0] + k * false) / (wrong[0] + right[1] + k)
+    return np.log(given_true / given_false), np.log((1.0 - given_false) / (1.0 - given_true))
+
+
+def newcomer_weights(coins: Floats, config: ScoringConfig) -> tuple[Floats, Floats]:
+    """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth.
+
+    Args:
+        coins: [n, 2, bands] several versions of the coins.
+    """
+    zero = np.zeros(len(coins))
+    support, deny = signed_weights((coins[:, 0, 0], coins[:, 1, 0]), (zero, zero), (zero, zero), config)
+    return milli(support), milli(deny)
+
+
+def typical_weights(coins: Floats, config: ScoringConfig) -> Floats:
+    """λ of supports and denials for records that stand for many: newcomer, 1:0, 0:1, 4:1, 9:1."""
+    right, wrong = np.array([0.0, 1.0, 0.0, 4.0, 9.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    none = np.zeros(len(right))
+    band = history_band((right + wrong).astype(np.int64))
+    prior = (coins[0, band], coins[1, band])
+    support = signed_weights(prior, (right, none), (wrong, none), config)[0]
+    deny = signed_weights(prior, (none, right), (none, wrong), config)[1]
+    return np.concatenate([support, deny])
+
+
+def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
+    """w = clip(λ, 0, 2.5): a poor record counts for nothing, never as inverted evidence.
+
+    Otherwise known liars could sink a truth by supporting it.
+
+    >>> public_weight(np.array([-1.0, 0.5, 9.0]), ScoringConfig()).tolist()
+    [0.0, 0.5, 2.5]
+    """
+    weight: Floats = np.minimum(np.maximum(signed, 0.0), config.weight_max)
+    return weight

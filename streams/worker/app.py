@@ -1,0 +1,340 @@
+"""The wiring: settings, the Faust app, its agents, the engine and the pure core. The only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.agents.intake.forward import Intake
+from streams.agents.intake.places import Places, watch
+from streams.agents.intake.translation import ROUTES
+from streams.agents.publish import monitor
+from streams.contract import topics
+from streams.contract.settings import DATA_DIR, Settings, client_kwargs, faust_credentials, folder_of, servers
+from streams.contract.topics import Topic
+from streams.engine.assignor import GrowingAssignor
+from streams.engine.fencing import ProduceFailed
+from streams.engine.fetched import Fetch
+from streams.engine.progress import Progress, ProgressBoard
+from streams.engine.replica import Fence
+from streams.engine.stage import BatchReport, StagePartition, StageSpec
+from streams.engine.transport import BatchTransport, RawSchema
+from streams.engine.watchdog import Watchdog, end_if_stopped
+from streams.kafka import provision
+from streams.kafka.identity import Identity
+from streams.worker.stages import COMMUNITIES, intake_stage, stage_specs
+
+log = logging.getLogger(__name__)
+
+ACTORS_MAX = 16
+# What is fetched of a partition at once becomes a block of every later stage's partition, and a block of a few thousand
+# rows costs numpy no more calls than one of ten.
+FETCH_BYTES = 4 << 20
+# Fetched records come and go by the ten thousand, without cycles: collections as often as Python has them take a fifth
+# of the worker's time.
+GC_THRESHOLDS = (200_000, 20, 100)
+AGENTS = (
+    (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"), (topics.BY_CLAIM, "claims"),
+    (topics.LESSONS, "parameters"),
+)  # fmt: skip
+
+
+def die(reason: str) -> None:
+    """End this process at once, and say why. What is durable is in the changelog; a supervisor starts another."""
+    log.critical("worker ends itself: %s", reason)
+    logging.shutdown()
+    os._exit(70)
+
+
+class CredenceApp(faust.App):
+    """Faust app whose messages are batches and whose state lives in the engine."""
+
+    def __init__(self, settings: Settings, specs: Mapping[str, StageSpec], **kwargs: Any) -> None:
+        self.settings = settings
+        self._client = client_kwargs(settings)
+        self._specs = dict(specs)
+        self._partitions: dict[TP, StagePartition] = {}
+        self._owned: set[TP] = set()
+        self._busy: dict[TP, asyncio.Lock] = {}
+        self.intake = Intake(settings, self._client)
+        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
+        self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
+        self._input_topics = {route.name(settings): route for route in ROUTES}
+        self._meta: Mapping[str, Any] = {}
+        internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.INPUTS]
+        self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
+        stages = {name: intake_stage(route) for name, route in self._input_topics.items()}
+        self.places = Places(self.progress, self.identity, stages)
+        self._tasks: list[asyncio.Task[None]] = []
+        group = topics.COMMUNITIES_GROUP if COMMUNITIES in specs else topics.GROUP
+        super().__init__(settings.namespace + group, **kwargs)
+
+    def _create_directories(self) -> None:
+        """Faust's folders, which stay empty: where none is named there is none, and nothing to fail on."""
+        if self.settings.data_dir:
+            folder_of(DATA_DIR, Path(self.settings.data_dir) / "faust")
+            super()._create_directories()
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    # --- what the transport asks ---------------------------------------------------------------------------------
+
+    def positions(self) -> dict[TP, int]:
+        """For each partition that was just assigned, the offset to read next."""
+        return self.places.begin(self._inputs()) | self._state_positions()
+
+    def _state_positions(self) -> dict[TP, int]:
+        return {tp: self._partitions[tp].replica.fence.offset + 1 for tp in self._owned if tp in self._partitions}
+
+    def _inputs(self) -> set[TP]:
+        """Input partitions that this worker reads."""
+        return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
+
+    def unparsed_topics(self) -> Container[str]:
+        """Topics whose batches are wanted as they are."""
+        return self._input_topics
+
+    def held_partitions(self) -> set[TP]:
+        """Input partitions not to fetch from now, because a later stage lags by more than the bound."""
+        bound = self.settings.max_stage_lag
+        for name in self._specs:
+            if any(progress.lag > bound for progress in self.progress.latest(name).values()):
+                return self._inputs()
+        return set()
+
+    def _work_positions(self) -> dict[TP, int]:
+        """For each partition that this worker should be making progress on, the offset it stands at."""
+        inputs = [tp for tp in self._inputs() - self.held_partitions() if not self.identity.gone(tp.topic)]
+        return {tp: self.places.next(tp) for tp in inputs} | self._state_positions()
+
+    # --- lifecycle -----------------------------------------------------------------------------------------------
+
+    async def on_first_start(self) -> None:
+        """Called by Faust once, before anything is consumed."""
+        await super().on_first_start()
+        await self.connect()
+
+    async def connect(self) -> None:
+        """Connect what the agents use."""
+        states = await asyncio.to_thread(provision.states, self.settings.broker, self.settings)
+        missing = [state.name for state in states if not state.partitions]
+        if missing:
+            die(f"topics are missing ({', '.join(missing)}): run `credence topics create`")
+        await self.identity.start()
+        self._meta = {"partitions": self.settings.partitions, "topics": self.identity.internal()}
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        if COMMUNITIES not in self._specs:
+            await self.intake.start()
+        await self.progress.start()
+        watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
+        session_s = self.settings.session_timeout_ms / 1000
+        running = (watchdog.run(), end_if_stopped(session_s, die), self._tick(), self._watch_topics())
+        self._tasks = [asyncio.create_task(each) for each in running]
+
+    async def disconnect(self) -> None:
+        """Stop writing."""
+        for task in self._tasks:
+            task.cancel()
+        await self.release_all()
+        await self.intake.stop()
+        await self.progress.stop()
+        self.identity.stop()
+        for partition in self._partitions.values():
+            await partition.release()
+
+    async def release_all(self) -> None:
+        """Before a rebalance: let batches at work end, then own nothing."""
+        owned, self._owned = self._owned, set()
+        for tp in owned:
+            async with self._lock(tp):
+                pass
+
+    async def acquire_assigned(self) -> None:
+        """After a rebalance: claim every assigned stateful partition and bring its state up to date."""
+        wanted = {tp for tp in self.consumer.assignment() if tp.topic in self._stage_of}
+        count = self.settings.partitions
+        if grown := sorted({tp.topic for tp in wanted if tp.partition >= count}):
+            die(f"{', '.join(grown)} has more than its {count} partitions. {provision.WAY_OUT.format(count=count)}")
+        for tp in set(self._partitions) - wanted:
+            await self._partitions.pop(tp).release()
+            monitor.lost(self._stage_of[tp.topic].name, tp.partition)
+        began = time.perf_counter()
+        rows = sum(await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted))))
+        self._owned = wanted
+        owned: dict[str, list[str]] = {}
+        for tp in sorted(wanted):
+            owned.setdefault(self._stage_of[tp.topic].name, []).append(str(tp.partition))
+        told = "; ".join(f"{stage} {','.join(partitions)}" for stage, partitions in owned.items()) or "no partition"
+        log.info("ready with %s: %d rows of state read in %.1f s", told, rows, time.perf_counter() - began)
+
+    async def _acquire(self, tp: TP) -> int:
+        """Rows of state that had to be read."""
+        spec = self._stage_of[tp.topic]
+        if tp not in self._partitions:
+            self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
+        began = time.perf_counter()
+        rows = await self._partitions[tp].acquire()
+        self._partitions[tp].check_continues((await self.progress.begins([tp]))[tp])
+        if (report := self.progress.report(spec.name, tp.partition)) is not None:
+            self._partitions[tp].check_reported(report, self.identity.of(tp.topic))
+        monitor.recovered(spec.name, time.perf_counter() - began, rows)
+        await self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
+        return rows
+
+    async def _watch_topics(self) -> None:
+        """Notice topics that were deleted or made anew, and input that was deleted before it was read."""
+
+        def waiting() -> set[TP]:
+            return self._inputs().difference(self.held_partitions(), self.consumer.at_hand())
+
+        async for tp in watch(self.identity, self.places, waiting, self._join_for_unowned):
+            await self._publish(intake_stage(self._input_topics[tp.topic]), tp, self.places.next(tp) - 1, 0)
+
+    async def _join_for_unowned(self) -> None:
+        """Join again where a partition belongs to nobody: a leader started again under its name does not know that it
+        leads, and then nobody in the group watches what topics and partitions there are."""
+        topics_read = {*self._stage_of} | ({*self._input_topics} if COMMUNITIES not in self._specs else set())
+        if unowned := await self.identity.source.unowned(self.conf.id, topics_read):
+            log.info("%s/%d belongs to no worker: joining the group again", *unowned[0])
+            self.consumer.join_again()
+
+    async def _tick(self) -> None:
+        """Give each owned partition its ticks."""
+        while True:
+            await asyncio.sleep(0.25)
+            for tp in list(self._owned):
+                async with self._lock(tp):
+                    if tp in self._owned:
+                        await self._tick_one(tp)
+
+    async def _tick_one(self, tp: TP) -> None:
+        try:
+            await self._partitions[tp].tick(time.monotonic())
+        except ProduceFailed as error:
+            die(f"tick of {tp}: {error}")
+
+    def _lock(self, tp: TP) -> asyncio.Lock:
+        return self._busy.setdefault(tp, asyncio.Lock())
+
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    async def process(self, tp: TP, records: list[Any]) -> None:
+        """Apply one fetched batch of a stateful partition; batches of partitions not owned any more are dropped."""
+        async with self._lock(tp):
+            if tp in self._owned:
+                await self._partitions[tp].process(records, self)
+
+    async def take_in(self, tp: TP, fetches: list[Fetch]) -> None:
+        """Decode and route what was fetched of an input partition."""
+        route = self._input_topics[tp.topic]
+        for fetch in fetches:
+            began = time.perf_counter()
+            same = asyncio.create_task(self.identity.confirm(tp.topic))
+            topic_id = self.identity.of(tp.topic)
+            outgoing, rows, rejects, mended = await self.intake.translate(route, topic_id, tp.partition, fetch)
+            await same
+            await self.places.arrived(tp, fetch.position)
+            await self.intake.forward(outgoing)
+            self.places.taken(tp, fetch.offset)
+            monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
+            await self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
+
+    async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
+        end = self.consumer.highwater(tp) or 0
+        lag = max(0, end - 1 - applied)
+        monitor.lag(stage, tp.partition, lag, append_ms)
+        report = Progress(stage, tp.partition, applied, lag, append_ms, self.identity.of(tp.topic))
+        await self.progress.publish(report)
+
+    async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
+        """Observer of the stages: metrics and progress."""
+        monitor.applied(stage, batch)
+        tp = TP(self._specs[stage].input_topic, partition)
+        await self._publish(stage, tp, fence.offset, batch.last_append_ms)
+
+
+def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, communities: bool = False) -> CredenceApp:
+    """The app for these settings, with its agents; `specs` replaces the stateful stages.
+
+    With `communities` the app of the communities stage alone, else of all the others.
+    """
+    if specs is None:
+        specs = {name: spec for name, spec in stage_specs(settings).items() if (name == COMMUNITIES) == communities}
+    app = CredenceApp(
+        settings,
+        specs,
+        broker=";".join(f"kafka://{host}" for host in servers(settings.broker)),
+        broker_credentials=faust_credentials(settings),
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_session_timeout=settings.session_timeout_ms / 1000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 4000,
+        broker_commit_interval=settings.commit_interval_ms / 1000,
+        consumer_group_instance_id=settings.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=provision.NOTICED_MS,
+        PartitionAssignor=GrowingAssignor,
+        store="memory://",
+        table_standby_replicas=0,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        stream_wait_empty=False,
+        autodiscover=False,
+        datadir=str(Path(settings.data_dir) / "faust"),
+    )
+    for topic, name in ((topics.PARTICIPATION, COMMUNITIES),) if communities else AGENTS:
+        _add_agent(app, topic, name)
+    app.on_partitions_revoked.connect(_quiesce)
+    app.on_rebalance_complete.connect(_recover)
+    app.on_before_shutdown.connect(_shut_down)
+    return app
+
+
+def _add_agent(app: CredenceApp, topic: Topic, name: str) -> None:
+    work = app.take_in if name in ("intake", "rulings") else app.process
+
+    async def agent(stream: AsyncIterator[Any]) -> None:
+        async for event in stream.events():  # type: ignore[attr-defined]
+            message = event.message
+            try:
+                await work(message.tp, message.value)
+            except asyncio.CancelledError:
+                # Memory may be ahead of the changelog: it must not be used again.
+                if not app.should_stop:
+                    die(f"{name} was cancelled within a batch")
+                raise
+            except BaseException as error:  # Faust would log it, acknowledge the batch and go on
+                log.exception("%s failed on %s", name, message.tp)
+                die(f"{name}: {error!r}")
+            app.consumer.batch_done(message.tp)
+
+    # An actor a partition: their waits for acks overlap, and the transport hands out one batch a partition at a time.
+    actors = ACTORS_MAX if topic in topics.INPUTS else min(app.settings.partitions, ACTORS_MAX)
+    app.agent(app.topic(topic.name(app.settings), schema=RawSchema()), name=name, concurrency=actors)(agent)
+
+
+async def _quiesce(app: CredenceApp, revoked: set[TP], **_: Any) -> None:
+    await app.release_all()
+
+
+async def _recover(app: CredenceApp, **_: Any) -> None:
+    try:
+        await app.acquire_assigned()
+    except BaseException as error:  # Faust swallows exceptions of recovery callbacks
+        log.exception("recovery failed")
+        die(f"recovery: {error!r}")
+
+
+async def _shut_down(app: CredenceApp, **_: Any) -> None:
+    await app.disconnect()
