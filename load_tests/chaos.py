@@ -110,7 +110,7 @@ class Crew:
         self._printed[name] = log.stat().st_size if log.exists() else 0
         self._workers[name] = start(
             self._settings,
-            "streams.cli.main",
+            "streams.cli",
             name.split("-")[0],
             "--log-level",
             "info",

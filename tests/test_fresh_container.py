@@ -21,9 +21,7 @@ def started(command: str, settings: Settings, tmp_path: Path, wanted: str, **env
     given |= {"CREDENCE_PARTITIONS": "1", "CREDENCE_METRICS_PORT": "0", "CREDENCE_API_PORT": "0"}
     log = tmp_path / f"{command}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli.main", command], env=given, stdout=out, stderr=out
-        )
+        process = subprocess.Popen([sys.executable, "-m", "streams.cli", command], env=given, stdout=out, stderr=out)
     try:
         end = time.monotonic() + 60
         while wanted not in log.read_text() and process.poll() is None and time.monotonic() < end:
@@ -90,7 +88,7 @@ def test_a_home_that_cannot_be_is_a_sentence(arguments: list[str], tmp_path: Pat
     (tmp_path / "file").write_text("")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CREDENCE_")}
     ran = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", *arguments],
+        [sys.executable, "-m", "streams.cli", *arguments],
         env=environ | {"CREDENCE_HOME": str(tmp_path / "file" / "below")},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -31,7 +31,7 @@ async def latencies_ms(settings: Settings, rate: int, seconds: float, probes_per
     await asyncio.to_thread(provision.create, settings.broker, settings)
     client = client_kwargs(settings)
     async with Standstill(settings) as standstill:
-        with running(settings, "streams.cli.main", "worker", "--log-level", "info", log=log):
+        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
             await standstill.board.wait_reported("claims", range(settings.partitions), 120)
             consumer = AIOKafkaConsumer(topics.CLAIM_SCORES.name(settings), **client, fetch_max_wait_ms=5)
             await consumer.start()

@@ -1,8 +1,8 @@
 """Large states: how many bytes a row takes in memory, and how long recovery takes.
 
 `fill` writes the changelog of the sources stage as a worker does (same core, same journal, same fenced producer), only
-without an outbox. `python -m load_tests.bench.recovery` recovers it in a fresh process as a worker does, and prints what
-it took.
+without an outbox. `python -m load_tests.bench.recovery` recovers it in a fresh process as a worker does, and prints
+what it took.
 """
 
 from __future__ import annotations

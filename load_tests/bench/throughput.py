@@ -76,7 +76,7 @@ async def whole_path(settings: Settings, events: dict[int, int], verdicts: list[
     The events are there already; each verdict is published when the events before it have been taken in.
     """
     async with Standstill(settings) as standstill:
-        with running(settings, "streams.cli.main", "worker", "--log-level", "info", log=log):
+        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
             # A stage reports when it has recovered; only then is anything consumed.
             await standstill.board.wait_reported("claims", range(settings.partitions), 120)
             began = time.perf_counter()

@@ -1,6 +1,6 @@
 """Make jars.lock anew: resolve Apache Kafka's dependency graph once, and pin each jar by its content.
 
-Run it when KAFKA_VERSION changes: ``python -m streams.broker.embedded.lock``. Users never resolve anything: they fetch the
+Run it when KAFKA_VERSION changes: ``python -m streams.broker.lock``. Users never resolve anything: they fetch the
 pinned list, so that every machine runs the same bytes.
 """
 
@@ -33,7 +33,7 @@ def main() -> None:
     header = (
         f"# Apache Kafka {KAFKA_VERSION} and what it runs on: every jar, pinned by content "
         "(Maven coordinates, sha256).\n"
-        "# Made by: python -m streams.broker.embedded.lock\n"
+        "# Made by: python -m streams.broker.lock\n"
     )
     Path(__file__).with_name("jars.lock").write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
 

@@ -1,12 +1,13 @@
 """The command line: every command once, with its sentence; the module behind one is imported when it is asked for.
 
-So `credence --help` is quick, and `credence broker status` does not wait for the import of Faust and numpy.
+So `credence --help` is quick, and `credence broker status` does not wait for the import of Faust and numpy. Other
+packages may bring commands of their own, by entry points of the group `credence.commands`: the load tests do.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -16,26 +17,32 @@ from typer.core import TyperGroup
 
 # Command → (module, sentence). In the module, a function or Typer app of the command's name, else its `app`.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("cli_demo", "See it work: a private Kafka, a worker, the query service and a replayed social world."),
-    "broker": ("cli_broker", "The embedded Apache Kafka: start, stop, status."),
-    "topics": ("cli_topics", "Create the topics, and see them as they are."),
-    "worker": ("cli_worker", "Run a worker until it is told to stop."),
-    "communities": ("cli_communities", "Run the communities stage: who acts as one, and how communities fare."),
-    "api": ("cli_api", "Run the query service."),
-    "replay": ("cli_replay", "Publish a data set, its verdicts released after a lag."),
-    "claims": ("cli_read", "What is known about claims, the riskiest first."),
-    "sources": ("cli_read", "What is known about sources, the busiest first."),
-    "health": ("cli_read", "The vital signs of communities, for operators."),
-    "explain": ("cli_read", "Why a claim or source has its score."),
-    "rulings": ("cli_rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
-    "flags": ("cli_flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
-    "show": ("cli_show", "Print a topic's records for a person, blocks of rows included."),
-    "dead-letters": ("cli_dead_letters", "Input that was refused: list, show, redrive."),
-    "verify": ("cli_verify", "Check the live state against a replay of the logs and a plain recount."),
-    "evaluate": ("cli_evaluate", "Score a data set without a broker, beside the baselines."),
-    "bench": ("cli_bench", "Measure the whole path beside the ceiling and idiomatic Faust."),
-    "chaos": ("cli_chaos", "Kill, stop and rebalance during a replay, then verify."),
+    "demo": ("demo", "See it work: a private Kafka, a worker, the query service and a replayed social world."),
+    "broker": ("broker", "The embedded Apache Kafka: start, stop, status."),
+    "topics": ("topics", "Create the topics, and see them as they are."),
+    "worker": ("worker", "Run a worker until it is told to stop."),
+    "communities": ("communities", "Run the communities stage: who acts as one, and how communities fare."),
+    "api": ("api", "Run the query service."),
+    "replay": ("replay", "Publish a data set, its verdicts released after a lag."),
+    "claims": ("read", "What is known about claims, the riskiest first."),
+    "sources": ("read", "What is known about sources, the busiest first."),
+    "health": ("read", "The vital signs of communities, for operators."),
+    "explain": ("read", "Why a claim or source has its score."),
+    "rulings": ("rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
+    "flags": ("flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
+    "show": ("show", "Print a topic's records for a person, blocks of rows included."),
+    "dead-letters": ("dead_letters", "Input that was refused: list, show, redrive."),
+    "verify": ("verify", "Check the live state against a replay of the logs and a plain recount."),
+    "evaluate": ("evaluate", "Score a data set without a broker, beside the baselines."),
 }
+
+
+GROUP = "credence.commands"
+
+
+def brought() -> dict[str, EntryPoint]:
+    """Commands that other installed packages bring, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 class _Lazy(TyperGroup):
@@ -44,13 +51,13 @@ class _Lazy(TyperGroup):
     _naming = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(f"streams.{module}")]
+        return [*COMMANDS, *sorted(brought())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
         if self._naming or ctx.resilient_parsing:
-            return click.Command(cmd_name, help=COMMANDS[cmd_name][1])
+            return click.Command(cmd_name, help=sentence(cmd_name))
         return load(cmd_name)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,12 +68,16 @@ class _Lazy(TyperGroup):
             self._naming = False
 
 
+def sentence(name: str) -> str:
+    """What a command is for: the first line of its docstring where another package brings it. KeyError if unknown."""
+    if name in COMMANDS:
+        return COMMANDS[name][1]
+    return str(brought()[name].load().__doc__).partition("\n")[0]
+
+
 def load(name: str) -> click.Command:
     """The click command of that name. KeyError if there is none, ImportError if its module cannot be imported."""
-    module = importlib.import_module(f"streams.{COMMANDS[name][0]}")
-    made: Any = getattr(module, name.replace("-", "_"), None)
-    if isinstance(made, ModuleType) or made is None:
-        made = module.app
+    made = _made(name) if name in COMMANDS else brought()[name].load()
     if not isinstance(made, typer.Typer):
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         single.command(name)(made)
@@ -76,6 +87,13 @@ def load(name: str) -> click.Command:
         command = command.commands[name]
     command.name = name
     return command
+
+
+def _made(name: str) -> Any:
+    """A function or Typer app of the command's name in its module, else the module's `app`."""
+    module = importlib.import_module(f"streams.cli.{COMMANDS[name][0]}")
+    made: Any = getattr(module, name.replace("-", "_"), None)
+    return module.app if isinstance(made, ModuleType) or made is None else made
 
 
 app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -91,7 +109,3 @@ def credence() -> None:
 def main() -> None:
     """Entry point of the `credence` command."""
     app(prog_name="credence")
-
-
-if __name__ == "__main__":
-    main()

@@ -344,8 +344,7 @@ FLAG = Record(
         _share("threshold", "Risk from which this claim was flagged when the record was made."),
         _string("score_version", "Version of the scoring rules and parameters behind the figures.", 64, required=True),
         _reasons(
-            "Why the risk is what it is, strongest first: `start`, where every claim starts, the strongest reasons, "
-            "and `others`, all the rest in one. The weights add up to the log-odds of `risk`.",
+            "What adds up to the log-odds of `risk`: `start`, the strongest reasons, and `others`, the rest in one.",
             required=True,
         ),
         _string("source", "`automated`, or `user` where a person raised it.", 16, required=True),

@@ -63,7 +63,7 @@ class Child:
         self.log = log
         with open(log, "wb") as file, _signals_held():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli.main", *arguments],
+                [sys.executable, "-m", "streams.cli", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -6,12 +6,27 @@ where that is nothing; a platform's events are left as they came, for the proces
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import aiokafka.consumer.fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+
+
+class LogRecord(Protocol):
+    """A fetched record; aiokafka's ConsumerRecord is one, and so is what that is made of."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class _KeptRecords(MemoryRecords):  # type: ignore[misc]

@@ -2,8 +2,9 @@
 
 Three questions, each with its own evidence. Is every partition's state, as its changelog has it, equal to a replay of
 its log in memory? Is everything on the output topics something that the replay emits, at its version, and is nothing
-missing? Are the order-free quantities those of a plain count over the input (`streams.ops.recount`), which shares no code
-with what it checks? Where the input came from a data set, its files are counted as well: nothing got lost on the way.
+missing? Are the order-free quantities those of a plain count over the input (`streams.ops.recount`), which shares no
+code with what it checks? Where the input came from a data set, its files are counted as well: nothing got lost on the
+way.
 """
 
 from __future__ import annotations

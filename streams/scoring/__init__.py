@@ -1,1 +1,1 @@
-"""The scoring core: pure, vectorised, without IO, clock or globals. State lives in `streams.tables.table.Table` only."""
+"""The scoring core: pure, vectorised, without IO, clock or globals. State lives in `Table` only."""

@@ -47,7 +47,7 @@ COMMANDS = {
 def run(settings: Settings, *words: str, warnings: str = "always::ResourceWarning") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, in which whatever is left open is told."""
     ours = {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace, "CREDENCE_PARTITIONS": "1"}
-    command = [sys.executable, "-W", warnings, "-m", "streams.cli.main", *words]
+    command = [sys.executable, "-W", warnings, "-m", "streams.cli", *words]
     root = Path(__file__).parent.parent.parent
     return subprocess.run(
         command, env=os.environ | ours, cwd=root, capture_output=True, text=True, timeout=120, check=False

@@ -58,7 +58,7 @@ def marked(value: str) -> list[psutil.Process]:
 
 def start(mark: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "streams.cli.main", "demo", "--size", "tiny", *arguments],
+        [sys.executable, "-m", "streams.cli", "demo", "--size", "tiny", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,77 +1,104 @@
-"""The code of the house: who may import whom, how long a file and a function may be."""
+"""The rules of the house: who may import whom, how long a file and a function may be, and that names are told apart."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-FILES = sorted([*(ROOT / "streams").rglob("*.py"), *(ROOT / "load_tests").rglob("*.py")])
+from tests.house.rooms import HOUSES, ROOT, arrows, drawn, files, floors, imports, room
+
+FILES = files(*HOUSES)
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 
-# Lower layers first; a module imports from its own layer and from those before it.
-LAYERS: list[set[str]] = [
-    {"admin", "csvfiles", "words", "settings", "categorical", "compression", "index", "printable"},
-    {"times", "labels", "findings"},
-    {"columns", "blocks", "metrics", "events", "topics", "identity"},
-    {"scoring", "engine", "codec", "broker", "schemas", "reading", "recount", "tally", "dataset", "tail", "console"},
-    {"agents", "deadletters", "idle", "evaluate"},
-    {"app", "api", "explanation", "replay", "former"},
-    {"verify", "reference"},
+# Lower floors first. A room imports from floors below its own, and from no other room of its floor.
+FLOORS: list[set[str]] = [
+    {"contract"},
+    {"tables"},
+    {"kafka", "scoring"},
+    {"engine", "broker"},
+    {"agents"},
+    {"worker", "datasets"},
+    {"evaluate"},
+    {"ops"},
+    {"api"},
     {"demo"},
     {"cli"},
+    {"load_tests"},
 ]
-# Within a layer nothing knows the others, but for these.
-SIBLINGS = {
-    ("codec", "engine"): False,
-    ("scoring", "engine"): False,
-    ("engine", "scoring"): False,
-    ("engine", "codec"): False,
-    ("engine", "events"): False,
-    ("scoring", "topics"): False,
-    ("scoring", "settings"): False,
+# Below, and still unknown.
+STRANGERS = {
+    ("engine", "scoring"): "the engine knows nothing of trust",
+    ("engine", "datasets"): "the engine knows nothing of trust",
 }
 
-
-def part(module: str) -> str:
-    """streams.engine.stage → engine; streams.cli_worker → cli."""
-    name = module.split(".")[1]
-    return "cli" if name.startswith("cli") else name
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "streams":
-            yield from (f"streams.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("streams."):
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("streams."))
+def floor(name: str) -> int:
+    """Of a room, by the list above."""
+    return next(i for i, names in enumerate(FLOORS) if name.split("/")[0] in names)
 
 
-def layer(name: str) -> int:
-    return next(i for i, names in enumerate(LAYERS) if name in names)
+def test_every_room_has_a_floor() -> None:
+    assert {room(path).split("/")[0] for path in FILES} - {"streams", "__init__.py"} == set().union(*FLOORS)
 
 
-@pytest.mark.parametrize(
-    "path", [f for f in FILES if f.parts[-2] != "load_tests"], ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_imports_point_one_way(path: Path) -> None:
-    relative = path.relative_to(ROOT)
-    if relative.parts[0] != "streams" or (relative.name == "__init__.py" and len(relative.parts) == 2):
-        return
-    own = part("streams." + relative.parts[1].removesuffix(".py"))
-    for module in imports(path):
-        other = part(module)
-        assert layer(other) <= layer(own), f"{relative} imports {module}: {own} lies below {other}"
-        assert SIBLINGS.get((own, other), True), f"{relative} imports {module}: {own} knows nothing of {other}"
+@each_file
+def test_imports_point_downwards(path: Path) -> None:
+    own = room(path).split("/")[0]
+    for each in imports(path):
+        other = room(each.of).split("/")[0]
+        if other == own or other == "__init__.py":
+            continue
+        where = f"{path.relative_to(ROOT)}:{each.line} imports {each.of.relative_to(ROOT)}"
+        assert floor(other) < floor(own), f"{where}: {other} is not below {own}"
+        assert (own, other) not in STRANGERS, f"{where}: {STRANGERS[own, other]}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    floors({room(path) for path in FILES}, arrows(FILES))
+
+
+def test_an_import_is_seen_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.house.rooms.ROOT", tmp_path)
+    for name in ("streams/engine/stage.py", "load_tests/chaos.py", "streams/cli/main.py", "streams/cli/topics.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    by = tmp_path / "streams/cli/main.py"
+    for line in (
+        "import load_tests.chaos",
+        "from load_tests import chaos",
+        "from load_tests.chaos import Chaos",
+        "def late():\n    from load_tests.chaos import Chaos",
+        "import importlib\nimportlib.import_module('load_tests.chaos')",
+    ):
+        by.write_text(line)
+        assert [each.of.name for each in imports(by)] == ["chaos.py"], line
+    by.write_text("from . import topics\nfrom ..engine import stage")
+    assert [each.of.name for each in imports(by)] == ["topics.py", "stage.py"]
+
+
+def test_a_circle_is_seen() -> None:
+    with pytest.raises(ValueError, match="circle: a, b"):
+        floors({"a", "b", "c"}, {("a", "b"), ("b", "a"), ("a", "c")})
+
+
+def test_the_house_can_be_drawn() -> None:
+    assert "scoring/claims" in drawn()
+
+
+def test_no_two_files_bear_one_name() -> None:
+    # A command's file is named as the command, and so may be what the command sets to work.
+    rooms = [path for path in FILES if path.parent.name not in ("cli", "commands")]
+    names = Counter(path.stem for path in rooms if not path.stem.startswith("__"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@each_file
 def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= FILE_LINES_MAX
@@ -86,7 +113,7 @@ def test_nothing_is_called_utils() -> None:
     assert not [f for f in FILES if "util" in f.stem or "helper" in f.stem]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@each_file
 def test_public_functions_and_classes_say_what_they_are_for(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree) or not tree.body, "the module has no docstring"

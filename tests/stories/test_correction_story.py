@@ -30,7 +30,7 @@ class Editing(Platform):
         self.start()
 
     def start(self) -> None:
-        self._worker = start(self.settings, "streams.cli.main", "worker", log=self._log)
+        self._worker = start(self.settings, "streams.cli", "worker", log=self._log)
 
     def kill(self) -> None:
         self._worker.kill()

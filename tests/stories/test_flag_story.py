@@ -98,7 +98,7 @@ def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
     provision.create(settings.broker, settings)
-    with running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
+    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
         yield Platform(settings)
     provision.delete(settings.broker, settings)
 

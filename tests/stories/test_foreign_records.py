@@ -51,8 +51,8 @@ def test_every_stage_writes_a_letter_for_what_no_stage_wrote_and_goes_on(setting
     producer.flush()
     producer.close()
     with (
-        running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log") as worker,
-        running(settings, "streams.cli.main", "communities", log=tmp_path / "communities.log") as communities,
+        running(settings, "streams.cli", "worker", log=tmp_path / "worker.log") as worker,
+        running(settings, "streams.cli", "communities", log=tmp_path / "communities.log") as communities,
     ):
         patience = time.monotonic() + 90  # a stage that has not begun yet is not waited for by `wait_idle`
         while len(deadletters.summary(settings).letters) < 3 * len(TOPICS) and time.monotonic() < patience:

@@ -19,7 +19,7 @@ def test_every_hostile_record_is_refused_with_its_code_and_the_good_ones_count_a
     settings: Settings, tmp_path: Path
 ) -> None:
     provision.create(settings.broker, settings)
-    with running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log") as worker:
+    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log") as worker:
         published = publish(settings, HOSTILE, GOOD, seed=7)
         asyncio.run(wait_idle(settings))
         assert worker.poll() is None, "the worker ended"

@@ -64,7 +64,7 @@ def credence(settings: Settings, *arguments: str, **environment: str) -> tuple[i
     ours = {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace, **environment}
     plain = {key: value for key, value in os.environ.items() if not key.startswith("CREDENCE_")}
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", *arguments],
+        [sys.executable, "-m", "streams.cli", *arguments],
         env=plain | ours, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
@@ -89,7 +89,7 @@ def test_every_process_reads_the_partition_count_from_the_topics(settings: Setti
     wrong = {"CREDENCE_PARTITIONS": told} if told else {}
     assert credence(settings, "topics", "create", "--partitions", str(THERE))[0] == 0
     misled = settings.replace(partitions=TOLD if told else Settings().partitions)
-    with running(misled, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
+    with running(misled, "streams.cli", "worker", log=tmp_path / "worker.log"):
         post(settings, range(30), THERE, b"no event")
         (done,) = lines(credence(settings, "replay", str(data_set(tmp_path / "data")), "--json", **wrong))
         assert (done["events"], done["verdicts"]) == (2, 1)
@@ -125,8 +125,7 @@ def test_an_input_that_grows_is_read_whole_by_two_workers_one_of_which_is_killed
     provision.create(settings.broker, settings.replace(partitions=3), [topics.EVENTS])
     provision.create(settings.broker, settings)
     workers = [
-        start(settings, "streams.cli.main", "worker", "--instance-id", f"w{n}", log=tmp_path / f"{n}.log")
-        for n in range(2)
+        start(settings, "streams.cli", "worker", "--instance-id", f"w{n}", log=tmp_path / f"{n}.log") for n in range(2)
     ]
     try:
         post(settings, range(30), 3, b"no event")
@@ -135,7 +134,7 @@ def test_an_input_that_grows_is_read_whole_by_two_workers_one_of_which_is_killed
         post(settings, range(30, 90), 8, b"no event")  # before any worker knows of the new ones
         workers[0].kill()
         workers[0].wait()
-        workers[0] = start(settings, "streams.cli.main", "worker", "--instance-id", "w0", log=tmp_path / "0.log")
+        workers[0] = start(settings, "streams.cli", "worker", "--instance-id", "w0", log=tmp_path / "0.log")
         grow(settings, topics.RULINGS, 5)
         post(settings, range(90, 150), 8)
         asyncio.run(wait_idle(settings))
@@ -158,7 +157,7 @@ def test_an_internal_topic_that_grew_is_named_and_reset_rebuilds_everything_from
     settings = settings.replace(partitions=THERE, session_timeout_ms=6_000)
     provision.create(settings.broker, settings)
     name, log = topics.BY_CLAIM.name(settings), tmp_path / "worker.log"
-    worker = start(settings, "streams.cli.main", "worker", log=log)
+    worker = start(settings, "streams.cli", "worker", log=log)
     try:
         post(settings, range(30), THERE)
         asyncio.run(wait_idle(settings))
@@ -176,7 +175,7 @@ def test_an_internal_topic_that_grew_is_named_and_reset_rebuilds_everything_from
 
     status, _, said = credence(settings, "topics", "reset", "--yes", "--partitions", "3")
     assert status == 0, said
-    with running(settings, "streams.cli.main", "worker", log=log):
+    with running(settings, "streams.cli", "worker", log=log):
         asyncio.run(wait_idle(settings))
         assert asyncio.run(verify(settings)).passed
         assert sum(claim["events"] for claim in lines(credence(settings, "claims", "--json"))) == 30

@@ -58,7 +58,7 @@ def test_every_ruling_is_told_with_its_fate_and_a_conflict_has_a_letter(
         producer.send(topics.RULINGS.name(settings), orjson.dumps(said), partition=0)
     producer.flush()
     producer.close()
-    with running(settings, "streams.cli.main", "worker", log=tmp_path / "worker.log"):
+    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
         asyncio.run(wait_idle(settings))
         fates = [(r["id"], r["version"], r["verdict"], r["fate"]) for r in told("known")]
         assert fates == [

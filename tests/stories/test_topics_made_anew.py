@@ -37,7 +37,7 @@ class Installation:
         provision.create(settings.broker, settings)
 
     def start(self, name: str = "worker-1", command: str = "worker") -> subprocess.Popen[bytes]:
-        process = start(self.settings, "streams.cli.main", command, "--instance-id", name, log=self.log(name))
+        process = start(self.settings, "streams.cli", command, "--instance-id", name, log=self.log(name))
         self._running.append(process)
         return process
 

@@ -7,9 +7,9 @@ and rulings, which are few.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,21 +32,7 @@ from streams.contract.records import (
     Stance,
     Verdict,
 )
-
-
-class LogRecord(Protocol):
-    """What the codec reads of a fetched record; aiokafka's ConsumerRecord is one, and so is what that is made of."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+from streams.engine.fetched import LogRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +48,6 @@ class Limits:
     value_bytes_max: int = EVENT_BYTES_MAX
     clock_ahead_max_ms: int = CLOCK_AHEAD_MAX_MS
     raters: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A record that was refused, with the code and a sentence for a person."""
-
-    code: DeadLetterCode
-    detail: str
-    record: LogRecord
 
 
 class Refusal(ValueError):

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from streams.agents.intake.careful import Limits, LogRecord, Refusal, Reject, has_control, read
+from streams.agents.intake.careful import Limits, Refusal, has_control, read
 from streams.agents.intake.copied_text import copy_hash
+from streams.agents.publish.letters import Reject
 from streams.contract.records import (
     CLOCK_MIN_MS,
     CORRECTS_FROM,
@@ -28,6 +29,7 @@ from streams.contract.records import (
     Mend,
     Stance,
 )
+from streams.engine.fetched import LogRecord
 from streams.tables.blocks import Block
 from streams.tables.categorical import Categorical
 

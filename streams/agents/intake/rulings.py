@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from streams.agents.intake.careful import Limits, LogRecord, Refusal, Reject, read
+from streams.agents.intake.careful import Limits, Refusal, read
+from streams.agents.publish.letters import Reject
 from streams.contract.records import RULING, VERDICT_CODES, DeadLetterCode, Mend
+from streams.engine.fetched import LogRecord
 from streams.tables import blocks
 
 _canonical = msgspec.msgpack.Encoder().encode

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from streams.agents.intake.careful import Limits, LogRecord, Reject
+from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
-from streams.agents.publish.letters import of_reject
+from streams.agents.publish.letters import Reject, of_reject
 from streams.agents.publish.routing import as_letter, spread
 from streams.contract import topics
 from streams.contract.records import Mend
 from streams.contract.settings import Settings
+from streams.engine.fetched import LogRecord
 from streams.engine.journal import Outgoing, seal
 from streams.tables.blocks import Block, upstream
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
-from streams.agents.intake.careful import Reject
 from streams.contract.records import DEAD_LETTER, EVENT_BYTES_MAX, DeadLetterCode
+from streams.engine.fetched import LogRecord
 
 KEY_BYTES_MAX = 1_024
 """Where a dead letter cuts the record's key, bytes."""
@@ -26,6 +27,15 @@ def origin_of(topic: str, partition: int, offset: int, topic_id: str = "") -> st
     return f"{topic}/{partition}/{offset}" + (f"@{topic_id}" if topic_id else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that was refused, with the code and a sentence for a person."""
+
+    code: DeadLetterCode
+    detail: str
+    record: LogRecord
+
+
 def dead_letter(
     code: DeadLetterCode,
     detail: str,
@@ -39,7 +49,7 @@ def dead_letter(
     value: bytes | None = None,
     topic_id: str = "",
 ) -> dict[str, Any]:
-    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (`streams.contract.records.DEAD_LETTER`).
+    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (DEAD_LETTER in `contract.records`).
 
     (topic, topic_id, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A
     stage that no longer has the bytes leaves out the value: they are still where the origin says.

@@ -1,4 +1,4 @@
-"""A second, plain reading of the contract, against which the codec is checked: no code of `streams.agents.intake` is used.
+"""A second, plain reading of the contract, against which the codec is checked: no code of the intake is used.
 
 The published JSON Schema says which fields are right; the rest (framing, depth, clocks, naming, stance) is written
 out here as simply as it can be said.

@@ -53,7 +53,8 @@ async def test_a_child_that_is_gone_is_a_failure_to_send_and_not_a_loss(aside: A
 
 def test_the_child_ends_with_a_worker_that_is_killed() -> None:
     program = (
-        "import os, signal; from streams.agents.intake.aside import Aside; from streams.contract.settings import Settings\n"
+        "import os, signal; from streams.agents.intake.aside import Aside\n"
+        "from streams.contract.settings import Settings\n"
         "aside = Aside(Settings()); aside.start(); print(aside.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     worker = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)
