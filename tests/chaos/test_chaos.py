@@ -6,7 +6,10 @@ Real processes, a real broker of their own, the seeded world.
 from __future__ import annotations
 
 import asyncio
+import csv
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -33,7 +36,26 @@ def node() -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(make_world("small", seed=3), tmp_path_factory.mktemp("world"))
+    return have_second_thoughts(write_world(make_world("small", seed=3), tmp_path_factory.mktemp("world")))
+
+
+def have_second_thoughts(folder: Path) -> Path:
+    """Let every tenth event of a set be deleted or edited, some of them before they arrive."""
+    with open(folder / "events.csv", newline="", encoding="utf-8") as file:
+        columns, *rows = csv.reader(file)
+    at = {name: columns.index(name) for name in columns}
+    clock = list(accumulate((float(row[at["ts"]]) for row in rows), max))
+    arriving = list(enumerate(rows))
+    for n, row in enumerate(rows[5::10]):
+        second = row.copy()
+        second[at["ts"]] = f"{float(row[at['ts']]) + (n % 5 - 1) * 1800:.3f}"
+        second[at["claim_id"]] = second[at["parent_id"]] = second[at["text"]] = ""
+        second[at["kind"]], second[at["stance"]] = ("update", "deny") if n % 3 == 0 else ("delete", "")
+        arriving.append((bisect_left(clock, float(second[at["ts"]])), second))
+    rows = [row for _, row in sorted(arriving, key=lambda place: place[0])]
+    with open(folder / "events.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    return folder
 
 
 def replayed(node: Broker, world: Path, namespace: str, logs: Path, *faults: str, workers: int = 1) -> Outcome:

@@ -143,7 +143,9 @@ def test_in_any_order_and_however_often_the_claims_are_those_of_a_stream_that_wa
             assert one[name] == pytest.approx(other[name], rel=1e-9, abs=1e-9)
         assert np.abs(one["signals"] - other["signals"]).max() < 1e-9
     for claim in live:
-        cited = {e for c in line.claims.explain(claim)["contributions"] for e in c["evidence_ids"]}
+        why = line.claims.explain(claim)
+        told = [*why["contributions"], *why["score"]["reasons"], *why["risk"]["reasons"]]
+        cited = {e for reason in told for e in reason["evidence_ids"]}
         assert cited <= {e.id for e in clean}
 
 
