@@ -9,7 +9,7 @@ import typer
 
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, table_of
-from streams.contract.records import VERDICT_CODES
+from streams.contract.codes import VERDICT_CODES
 from streams.contract.settings import Settings, SettingsError
 from streams.kafka.admin import TopicsError
 from streams.ops.explanation import rulings as told

@@ -39,9 +39,9 @@ from streams.contract.words import (
 )
 
 __all__ = [
-    "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "CORRECTS_FROM", "DEAD_LETTER", "DEPTH_MAX", "EVENT",
-    "EVENT_BYTES_MAX", "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "KIND_CODES", "RECORDS", "RULING",
-    "SAFE_INTEGER_MAX", "SOURCE_SCORE", "STANCE_CODES", "VERDICT_CODES", "DeadLetterCode", "Documented", "Fate",
+    "CLAIM_SCORE", "CLOCK_AHEAD_MAX_MS", "CLOCK_MIN_MS", "DEAD_LETTER", "DEPTH_MAX", "EVENT",
+    "EVENT_BYTES_MAX", "FLAG", "ID_CHARS_MAX", "INT64_MAX", "INT64_MIN", "RECORDS", "RULING",
+    "SAFE_INTEGER_MAX", "SOURCE_SCORE", "DeadLetterCode", "Documented", "Fate",
     "Field", "FlagAction", "Kind", "Mend", "Record", "Retraction", "RulingKind", "Severity", "Stance", "Verdict",
 ]  # fmt: skip
 
@@ -391,9 +391,3 @@ DEAD_LETTER = Record(
 )
 
 RECORDS = (EVENT, RULING, CLAIM_SCORE, SOURCE_SCORE, COMMUNITY, FLAG, DEAD_LETTER)
-
-KIND_CODES: dict[str, int] = {str(kind): code for code, kind in enumerate(Kind)}
-CORRECTS_FROM = min(KIND_CODES[kind] for kind in CORRECTING)
-"""Kinds with this code or a higher one are about an earlier event of the same source."""
-STANCE_CODES: dict[str | None, int] = {None: 0} | {str(stance): code for code, stance in enumerate(Stance, 1)}
-VERDICT_CODES: dict[str, int] = {"withdrawn": 0, "true": 1, "false": 2, "mixed": 3}

@@ -1,4 +1,7 @@
-"""The closed lists of words that records use, each word with its sentence, and the limits of input."""
+"""The closed lists of words that records use, each word with its sentence, and the limits of input.
+
+The order of a list is part of the state: `streams.contract.codes` numbers the words by it. New words go to the end.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Documented(StrEnum):
 
 
 class Kind(Documented):
-    """What a source did. The position in this list is the code used in blocks."""
+    """What a source did."""
 
     POST = "post", "Says something of its own; without a claim or root it starts one."
     RESHARE = "reshare", "Passes another's post on unchanged: spread, not evidence."
@@ -58,7 +61,7 @@ CORRECTING = (Kind.DELETE, Kind.UPDATE)
 
 
 class Stance(Documented):
-    """What a source says about the claim. The code used in blocks is the position plus one; 0 is no stance."""
+    """What a source says about the claim."""
 
     SUPPORT = "support", "Asserts that the claim is true."
     DENY = "deny", "Asserts that the claim is false."
@@ -67,7 +70,7 @@ class Stance(Documented):
 
 
 class Verdict(Documented):
-    """What a rater found. The codes used in blocks are in VERDICT_CODES."""
+    """What a rater found."""
 
     TRUE = "true", "The claim is true."
     FALSE = "false", "The claim is false."
@@ -111,7 +114,7 @@ class Severity(Documented):
 
 
 class Fate(Documented):
-    """What becomes of a ruling. The position in this list is the code used in state."""
+    """What becomes of a ruling."""
 
     COUNTS = "counts", "It is its rater's word on the claim."
     HELD = "held", "It will be its rater's word on the claim, of which no event is known yet."

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.contract.words import Verdict
 from streams.datasets.csv_files import FIRST_ROW, DatasetError
 
-TRUE, FALSE, NONE = "true", "false", "none"
+TRUE, FALSE, NONE = str(Verdict.TRUE), str(Verdict.FALSE), "none"
 VERDICTS = (TRUE, FALSE, NONE)
 SPELLINGS: dict[str, tuple[str, ...]] = {
     TRUE: (

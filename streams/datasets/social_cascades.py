@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.contract.words import Kind
 from streams.datasets.social_people import (
     BOT,
     CARELESS,
@@ -29,7 +30,7 @@ KERNEL_S0_MS = 300_000.0
 KERNEL_THETA = 0.2315
 DELAY_MAX_MS = 6 * DAY_MS
 BOT_MINUTES = 20
-POST, RESHARE, REPLY = "post", "reshare", "reply"
+POST, RESHARE, REPLY = str(Kind.POST), str(Kind.RESHARE), str(Kind.REPLY)
 
 
 @dataclass(slots=True)

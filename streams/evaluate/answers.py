@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY, FALSE, REPLY, SUPPORT, TRUE
 from streams.datasets.csv_files import read_table
 from streams.evaluate.baselines import BASELINES
-from streams.evaluate.cascades import DENY, FALSE, SUPPORT, TRUE, CascadeSet, Codes, codes_of
+from streams.evaluate.cascades import CascadeSet, Codes, codes_of
 from streams.evaluate.forks import Forks
 from streams.evaluate.ours import Core
 from streams.evaluate.protocol import Batch, Scorer
@@ -30,7 +31,6 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 10
 STEP_MS = 10  # files have no times; so close together, a question is settled by all of its answers
 EPOCH_MS = 1_600_000_000_000
-REPLY = 2
 T_975 = 2.262  # Student, nine degrees of freedom
 METHODS = ("majority", "dawid_skene", "truthfinder", "crh", "catd", "accucopy", "signed_beta_nb")
 

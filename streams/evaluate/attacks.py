@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate.cascades import DENY, FALSE, HOUR_MS, POST, RESHARE, SUPPORT, TRUE, CascadeSet, Rulings
+from streams.contract.codes import DENY, FALSE, POST, REPLY, RESHARE, SUPPORT, TRUE
+from streams.evaluate.cascades import HOUR_MS, CascadeSet, Rulings
 
 Ints = npt.NDArray[np.int64]
 
-REPLY = 2
 ATTACKED_SHARE = 0.3  # of the labelled claims
 NETS, NET_SIZES = 4, (60, 81)
 BURST_MS = 20 * 60_000

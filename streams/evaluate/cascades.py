@@ -10,25 +10,21 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract.records import KIND_CODES, STANCE_CODES
+from streams.contract.codes import DENY, FALSE, POST, RESHARE, STANCE_CODES, SUPPORT, TRUE
 from streams.datasets.findings import Findings
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 Small = npt.NDArray[np.int8]
 
-KINDS = KIND_CODES
 STANCES = {stance or "": code for stance, code in STANCE_CODES.items()}
-POST, RESHARE = 0, 1
-SUPPORT, DENY = 1, 2
-TRUE, FALSE = 1, 2
 LABELS = {"true": TRUE, "false": FALSE}
 HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
 class Rulings:
-    """Releases of verdicts, in order of time: claim code, verdict (1 true, 2 false), release in ms."""
+    """Releases of verdicts, in order of time: claim code, verdict (TRUE or FALSE), release in ms."""
 
     claim: Codes
     verdict: Small
@@ -63,7 +59,7 @@ class CascadeSet:
     Attributes:
         name: what reports call it.
         t_ms: [events] event time in ms.
-        kind, stance: [events] codes of KINDS and STANCES, as given.
+        kind, stance: [events] codes of `streams.contract.codes`, as given.
         claim, user: [events] codes, indices into `claim_ids` and `user_ids`.
         parent: [events] event id of the parent, "" for a root.
         community: [events] index into `communities` (0 is "", unassigned).

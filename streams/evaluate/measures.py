@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import FALSE
 from streams.evaluate import probabilities as calibration
 from streams.evaluate import ranking
-from streams.evaluate.cascades import FALSE, HOUR_MS, CascadeSet
+from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.protocol import Forecast, Trial
 
 Floats = npt.NDArray[np.float64]

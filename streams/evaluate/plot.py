@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from streams.contract.codes import FALSE
 from streams.evaluate import ranking
-from streams.evaluate.cascades import FALSE, HOUR_MS
+from streams.evaluate.cascades import HOUR_MS
 from streams.evaluate.evaluation import Evaluation
 from streams.evaluate.measures import horizon_name
 

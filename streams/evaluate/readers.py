@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from streams.agents.intake.copied_text import copy_hash
-from streams.contract.records import CORRECTS_FROM
+from streams.contract.codes import CORRECTS_FROM, KIND_CODES
 from streams.contract.words import TEXT_CHARS_MAX
 from streams.datasets import dataset
 from streams.datasets.csv_files import find, read_table
 from streams.evaluate.cascades import (
-    KINDS,
     LABELS,
     NO_CORRECTIONS,
     STANCES,
@@ -37,7 +36,7 @@ def read_cascades(directory: Path, meant: Mapping[str, str] | None = None) -> Ca
         DatasetError: as `dataset.read`.
     """
     data = dataset.read(directory, meant)
-    kinds = np.fromiter(map(KINDS.__getitem__, data.columns["kind"]), np.int8, len(data))
+    kinds = np.fromiter(map(KIND_CODES.__getitem__, data.columns["kind"]), np.int8, len(data))
     corrects = kinds >= CORRECTS_FROM
     corrections = _corrections(data, kinds, np.flatnonzero(corrects)) if corrects.any() else NO_CORRECTIONS
     if corrects.any():

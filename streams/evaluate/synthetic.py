@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate.cascades import FALSE, HOUR_MS, TRUE, CascadeSet, Rulings
+from streams.contract.codes import FALSE, TRUE
+from streams.evaluate.cascades import HOUR_MS, CascadeSet, Rulings
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streams.contract import topics
-from streams.contract.records import KIND_CODES, STANCE_CODES, VERDICT_CODES
+from streams.contract.codes import KIND_CODES, STANCE_CODES, VERDICT_CODES
 from streams.contract.settings import Settings
 from streams.engine.replica import Applied
 from streams.ops.recount import Former

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from streams.contract.codes import KIND_CODES, STANCE_CODES, VERDICT_CODES
 from streams.contract.records import (
     EVENT,
-    KIND_CODES,
     RECORDS,
     RULING,
-    STANCE_CODES,
-    VERDICT_CODES,
     DeadLetterCode,
     Documented,
     Field,

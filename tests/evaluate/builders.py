@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.evaluate.cascades import KINDS, LABELS, STANCES, CascadeSet, codes_of
+from streams.contract.codes import KIND_CODES
+from streams.evaluate.cascades import LABELS, STANCES, CascadeSet, codes_of
 
 HOUR_MS = 3_600_000
 
@@ -25,7 +26,7 @@ def cascades(rows: Sequence[Row], labels: dict[str, str], groups: dict[str, str]
     return CascadeSet(
         name="small",
         t_ms=np.array([row[0] for row in rows], np.int64),
-        kind=np.array([KINDS[row[1]] for row in rows], np.int8),
+        kind=np.array([KIND_CODES[row[1]] for row in rows], np.int8),
         stance=np.array([STANCES[row[4]] for row in rows], np.int8),
         claim=claim,
         user=user,

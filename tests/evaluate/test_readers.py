@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from streams.contract.codes import FALSE, TRUE
 from streams.datasets.csv_files import DatasetError
 from streams.datasets.findings import in_words
 from streams.evaluate import answers
-from streams.evaluate.cascades import FALSE, TRUE, order_by_time
+from streams.evaluate.cascades import order_by_time
 from streams.evaluate.evaluation import Options, evaluate
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.report import show

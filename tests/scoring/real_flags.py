@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from streams.agents.publish.emit import flag_records
-from streams.contract.records import KIND_CODES
+from streams.contract.codes import DELETE
 from streams.contract.schemas import FOLDER
 from streams.engine.replica import Applied
 from streams.scoring.claims.claims_state import ClaimsState
@@ -98,7 +98,7 @@ def story() -> Story:
     told.tell("water poisoned", "liar", at + 9 * DAY_MS)
     told.tell("prices double", "liar", at + 9 * DAY_MS)
     ids = [(f"liar-{i}", f"prices double-liar-{i}") for i in range(CROWD)]
-    told.events([Event(source, "", id_, at + 10 * DAY_MS, 0, KIND_CODES["delete"]) for source, id_ in ids])
+    told.events([Event(source, "", id_, at + 10 * DAY_MS, 0, DELETE) for source, id_ in ids])
     told.params(1, flags_killed=1.0)
     return told
 

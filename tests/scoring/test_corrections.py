@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.contract.codes import DELETE, UPDATE
 from streams.ops.tally import Tally
 from streams.tables.blocks import Block
 from streams.tables.categorical import Categorical
@@ -26,7 +27,6 @@ from tests.scoring.builders import (
 
 HOUR_MS = 3_600_000
 T0 = 1_600_000_000_000
-DELETE, UPDATE = 6, 7
 PART_E = 3  # in PART_VALUES
 
 

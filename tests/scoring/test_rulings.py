@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contract.codes import FALSE, MIXED, TRUE
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.claims.settlement import HEARD_MAX
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, Ruling, difference, rebuilt, rulings_block
 
-TRUE, FALSE, MIXED = 1, 2, 3
 T0 = 1_600_000_000_000
 
 

@@ -14,20 +14,16 @@ from xxhash import xxh3_64_intdigest
 from streams.agents.intake.careful import Limits, Refusal, has_control, read
 from streams.agents.intake.copied_text import copy_hash
 from streams.agents.publish.letters import Reject
+from streams.contract.codes import CORRECTS_FROM, KIND_CODES, NO_STANCE, POST, RESHARE, STANCE_CODES, SUPPORT
 from streams.contract.records import (
     CLOCK_MIN_MS,
-    CORRECTS_FROM,
     DEPTH_MAX,
     EVENT,
     INT64_MAX,
     INT64_MIN,
-    KIND_CODES,
-    STANCE_CODES,
     DeadLetterCode,
     Field,
-    Kind,
     Mend,
-    Stance,
 )
 from streams.engine.fetched import LogRecord
 from streams.tables.blocks import Block
@@ -167,7 +163,7 @@ def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
     occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, n)
     appended = np.fromiter([record.timestamp for record in kept], np.int64, n)
     root = np.zeros(n, np.int8)
-    for i in np.flatnonzero(kind == KIND_CODES[Kind.POST]).tolist():
+    for i in np.flatnonzero(kind == POST).tolist():
         root[i] = _starts(rows[i])
     claims = [row.claim_id or row.root_id or row.id for row in rows]
     for i in np.flatnonzero(kind >= CORRECTS_FROM).tolist():
@@ -196,8 +192,8 @@ def _copy_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
 
 def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     """The stance as given; a post or reshare that gives none supports what it spreads."""
-    spreads = (kind == KIND_CODES[Kind.POST]) | (kind == KIND_CODES[Kind.RESHARE])
-    return np.where(spreads & (stance == 0), np.int8(STANCE_CODES[Stance.SUPPORT]), stance)
+    spreads = (kind == POST) | (kind == RESHARE)
+    return np.where(spreads & (stance == NO_STANCE), np.int8(SUPPORT), stance)
 
 
 def _starts(row: Any) -> bool:

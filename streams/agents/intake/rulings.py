@@ -10,7 +10,8 @@ from xxhash import xxh3_64_intdigest
 
 from streams.agents.intake.careful import Limits, Refusal, read
 from streams.agents.publish.letters import Reject
-from streams.contract.records import RULING, VERDICT_CODES, DeadLetterCode, Mend
+from streams.contract.codes import VERDICT_CODES
+from streams.contract.records import RULING, DeadLetterCode, Mend
 from streams.engine.fetched import LogRecord
 from streams.tables import blocks
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import FALSE, TRUE
 from streams.evaluate.baselines.stances import Floats, Ledger, Signs
-from streams.evaluate.cascades import FALSE, TRUE, CascadeSet, Codes, Small
+from streams.evaluate.cascades import CascadeSet, Codes, Small
 from streams.evaluate.protocol import Batch, Predictor
 
 

@@ -6,8 +6,9 @@ from itertools import islice
 
 import numpy as np
 
+from streams.contract.codes import FALSE
 from streams.evaluate.baselines.stances import Ledger, logit
-from streams.evaluate.cascades import FALSE, CascadeSet
+from streams.evaluate.cascades import CascadeSet
 
 
 class Majority(Ledger):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.evaluate.cascades import DENY, CascadeSet, Codes, Ints, Small
+from streams.contract.codes import DENY
+from streams.evaluate.cascades import CascadeSet, Codes, Ints, Small
 from streams.evaluate.protocol import Batch, Flag, Predictor
 
 Floats = npt.NDArray[np.float64]

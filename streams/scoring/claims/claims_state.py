@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract.records import CORRECTS_FROM
+from streams.contract.codes import CORRECTS_FROM, DENY, FALSE, POST, TRUE
 from streams.scoring.claims import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
-from streams.scoring.claims.corroboration import DENY
-from streams.scoring.claims.edits import POST, Edits
+from streams.scoring.claims.edits import Edits
 from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flags import FlagContext, Flags
 from streams.scoring.claims.ledger import Ledger
 from streams.scoring.claims.lessons import Lessons
 from streams.scoring.claims.reading import VERDICTS, Reading, evidence_level, read, records, score_log_odds
-from streams.scoring.claims.settlement import FALSE, TRUE, Rulings
+from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, sigmoid
@@ -111,7 +110,7 @@ class ClaimsState(PartitionState):
         """q: P(own stance is right) from the state before this block, rulings apart."""
         known, weight = (from_fixed(self.data.claims[name][claim_rows]) for name in ("L", "A"))
         true: Floats = sigmoid(score_log_odds(known, weight, self.params))
-        return np.where(stance == 2, 1.0 - true, true)
+        return np.where(stance == DENY, 1.0 - true, true)
 
     def _known(self, block: Block) -> tuple[Block, Ints, Ints]:
         """The rows of a block about participants that are known, and rows of these and of their claims."""

@@ -29,14 +29,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY, RESHARE, SUPPORT
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, mix_keys, to_fixed
 from streams.scoring.sources.credibility import public_weight
 
 RESHARES = 1  # the cluster of a claim's reshares
-SUPPORT, DENY, PASSED_ON = 1, 2, 3  # the last one in credits: a support that is a reshare
-RESHARE_KIND = 1
 
 
 def design_effect(total: Floats, squares: Floats, rho: Any) -> Floats:
@@ -74,7 +73,7 @@ def contributions(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Con
     rows = rows[heard]
     own, named = parts["com"][rows], parts["m"][rows]
     cluster = np.where(parts["cl"][rows] > 0, parts["cl"][rows], parts["g"][rows])
-    cluster = np.where(parts["kind"][rows] == RESHARE_KIND, np.uint64(RESHARES), cluster)
+    cluster = np.where(parts["kind"][rows] == RESHARE, np.uint64(RESHARES), cluster)
     return Contributions(
         heard,
         parts["c"][rows].astype(np.int64),

@@ -21,16 +21,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DELETE, DENY, POST, RESHARE, SUPPORT, UPDATE
 from streams.scoring.chains import along
 from streams.scoring.claims import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
-from streams.scoring.claims.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.claims.ledger import ROOT_POST, SAID, Ledger, said_as, tier
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, first_seen, mix_keys
-from streams.scoring.sources.corrections import BROUGHT, DELETE, UPDATE
+from streams.scoring.sources.corrections import BROUGHT
 from streams.tables.blocks import Block
 
-POST = 0
 IN_FORCE = -1  # where an event stands: in its participant's row, else in a row of `more`
 READ = ("t", "e", "kind", "x", "g", "q")
 NOTHING = (*(0 for _ in SAID), "")
@@ -184,7 +183,7 @@ class Edits:
     def _rewrite(self, part: int, place: int, now: Reading, event_id: str) -> None:
         table, row = (self.tables.parts, part) if place == IN_FORCE else (self.tables.more, place)
         table["x"][row], table["g"][row], table["q"][row] = now.x, now.g, now.q
-        if now.x and now.kind != RESHARE_KIND:
+        if now.x and now.kind != RESHARE:
             table.texts("i")[row] = event_id
         table.touch(np.array([row]))
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
 from streams.scoring.claims import corroboration
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.reading import read, score_log_odds
@@ -32,7 +33,6 @@ from streams.scoring.signals.registry import IDEA_OF, IDEAS
 from streams.tables.table import Table
 
 VOICES = 20  # participants that an explanation names
-QUERY = 3
 NO_PUSH = 1e-9  # nats: what adds less is no reason
 ROOT_IDEAS = ("root", "slow", "infectious")
 VOTES = ("vote", "vote_unknown", "nets", "query")
@@ -139,11 +139,11 @@ def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table
     parts = tables.parts
     return {
         "source_id": tables.names.key(int(parts["s"][row])),
-        "stance": "deny" if parts["x"][row] == corroboration.DENY else "support",
+        "stance": "deny" if parts["x"][row] == DENY else "support",
         "nats": nats,
         "community": communities.key(int(parts["com"][row] or parts["m"][row])),
         "copied": bool(parts["cl"][row] or parts["g"][row]),
-        "reshare": bool(parts["kind"][row] == corroboration.RESHARE_KIND),
+        "reshare": bool(parts["kind"][row] == RESHARE),
         "evidence_ids": [e for e in (parts.texts("i")[row],) if e],
     }
 
@@ -222,10 +222,10 @@ def evidence(tables: ClaimTables, claim: int, rows: Ints, idea: str, false: bool
         return [i for i in (texts[root - 1],) if i] if root else []
     x, sign = parts["x"][rows], 1.0 if false else -1.0
     if idea in VOTES:
-        rows = rows[(x == corroboration.DENY) | (x == QUERY) if false else x == corroboration.SUPPORT]
+        rows = rows[(x == DENY) | (x == QUERY) if false else x == SUPPORT]
         strength = -parts["t"][rows].astype(np.float64)
     elif idea == "evidence":
-        strength = sign * np.where(x == corroboration.DENY, parts["v"][rows], -parts["w"][rows].astype(np.float64))
+        strength = sign * np.where(x == DENY, parts["v"][rows], -parts["w"][rows].astype(np.float64))
     else:
         strength = sign * parts["h0"][rows].astype(np.float64)
     order = rows[np.argsort(-strength, kind="stable")]

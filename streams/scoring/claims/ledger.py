@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY, PASSED_ON, RESHARE, SUPPORT
 from streams.scoring.chains import along
 from streams.scoring.claims import corroboration
 from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables, brings_record
-from streams.scoring.claims.corroboration import DENY, PASSED_ON, RESHARE_KIND, SUPPORT
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, add_at, begins_of, distinct, first_seen, mix_keys, order_of, to_fixed
 from streams.tables.blocks import Block
@@ -35,7 +35,7 @@ ROOT_POST = -1
 
 def said_as(stance: Any, kind: Any) -> Any:
     """A stance as credits name it: supports that pass on another's words are apart from those people wrote."""
-    return np.where((stance == SUPPORT) & (kind == RESHARE_KIND), PASSED_ON, stance)
+    return np.where((stance == SUPPORT) & (kind == RESHARE), PASSED_ON, stance)
 
 
 def tier(x: npt.NDArray[np.int8]) -> Ints:
@@ -141,7 +141,7 @@ class Ledger:
         """
         parts, claims = self.tables.parts, self.tables.claims
         owner, x = parts["c"][rows].astype(np.int64), parts["x"][rows]
-        reshares = parts["kind"][rows] == RESHARE_KIND
+        reshares = parts["kind"][rows] == RESHARE
         if stances:
             present = np.bincount(x, minlength=5)
             for code in (1, 2, 3, 4):
@@ -192,7 +192,7 @@ class Ledger:
         parts, claims = self.tables.parts, self.tables.claims
         for row in claim_rows[(claims["pc"][claim_rows] + claims["dc"][claim_rows]) > 0].tolist():
             rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["e"][: parts.size] > 0))
-            written = (parts["kind"][rows] != RESHARE_KIND) & (parts["x"][rows] > 0) & (parts["x"][rows] <= DENY)
+            written = (parts["kind"][rows] != RESHARE) & (parts["x"][rows] > 0) & (parts["x"][rows] <= DENY)
             rows = rows[written & (parts["cl"][rows] > 0)]
             for name in RUSH_FIELDS:
                 claims[name][row] = 0
@@ -215,7 +215,7 @@ class Ledger:
         parts["m"][rows] = named if everyone else named[at]
         parts["q"][rows] = q if everyone else q[at]
         ids, texts = block["i"], parts.texts("i")
-        for i in (plain & (block["x"] > 0) & (block["kind"] != RESHARE_KIND)).nonzero()[0].tolist():
+        for i in (plain & (block["x"] > 0) & (block["kind"] != RESHARE)).nonzero()[0].tolist():
             texts[part_rows[i]] = ids[i]
         if not everyone:
             self._take(part_rows, (~plain).nonzero()[0], block, named, q)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import FALSE, TRUE
 from streams.scoring.claims.claim_tables import SNAPSHOT_SIGNALS, ClaimTables
 from streams.scoring.claims.risk import risk_parts
-from streams.scoring.claims.settlement import FALSE, TRUE
 from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed, grouped
 from streams.scoring.parameters.params import Params
@@ -120,7 +120,7 @@ class Lessons:
         return Block("lessons", "", 0, {
             "c": claims.categorical(rows),
             "h": np.zeros(len(rows), np.int8),
-            "f": np.where(verdict == 2, 1, np.where(verdict == 1, -1, 0)).astype(np.int8),
+            "f": np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8),
             "t": claims["ruled"][rows],
             "n": (claims["parts"][rows] - claims["netted"][rows]).astype(np.int64),
             "L": np.zeros(len(rows)),

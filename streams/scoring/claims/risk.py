@@ -36,9 +36,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.contract.codes import DENY, RESHARE, SUPPORT
 from streams.scoring.claims import cascade
 from streams.scoring.claims.claim_tables import ClaimTables, brings_record
-from streams.scoring.claims.corroboration import DENY, RESHARE_KIND, SUPPORT
 from streams.scoring.claims.settlement import ruling_evidence
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, from_fixed
@@ -100,7 +100,7 @@ def history_signals(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> d
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
         own = parts["h0"][root].astype(np.float64)
         columns["root"][rooted] = own
-        wrote = brings_record(parts, root) & (parts["kind"][root] != RESHARE_KIND)
+        wrote = brings_record(parts, root) & (parts["kind"][root] != RESHARE)
         repliers[rooted] -= wrote
         answers[rooted] -= np.where(wrote, np.where(parts["x"][root] == DENY, -own, own), 0.0)
     columns["history_repliers"] = pooled(answers, repliers, d)
@@ -116,7 +116,7 @@ def stance_signals(tables: ClaimTables, rows: Ints) -> dict[str, Floats]:
         root = claims["root"][rows[rooted]].astype(np.int64) - 1
         # Whoever shared the own post since stands among the reshares, not among those who wrote.
         alone = parts["cl"][root] == 0
-        begins[rooted] = alone & (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE_KIND)
+        begins[rooted] = alone & (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE)
         fresh[rooted] = begins[rooted] * (parts["band"][root] == 0)
     supports = claims["n1"][rows] - claims["spread"][rows] - claims["pc"][rows] - begins
     denials, queries = claims["n2"][rows].astype(np.int64) - claims["dc"][rows], claims["n3"][rows]

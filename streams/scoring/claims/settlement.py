@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import FALSE, FATE_CODES, MIXED, NO_VERDICT, TRUE
 from streams.contract.words import Fate
 from streams.scoring.claims.claim_tables import SAID_TEXTS, ClaimTables
 from streams.scoring.config import ScoringConfig
@@ -26,12 +27,10 @@ from streams.scoring.numeric import Floats, Ints
 from streams.tables.blocks import Block
 from streams.tables.table import Table
 
-NONE, TRUE, FALSE, MIXED = 0, 1, 2, 3
 HEARD_MAX = 32
 """Rulings on a claim that are kept for reading alone: superseded, late or refused ones."""
 _ROW_BITS = 24  # of a number that tells rulings apart: a block has fewer rows
 _FATES = tuple(Fate)
-_CODES = {fate: code for code, fate in enumerate(Fate)}
 _CONFLICT = (
     "ruling {id} is version {version} of rater {rater} on the claim, which came before with other content and stands;"
     " a revision needs a higher version"
@@ -103,7 +102,7 @@ class Rulings:
             return int(self.rulings["h"][row])
         heard = self.heard
         for other in self._others(claim).tolist():
-            stands = heard["ver"][other] == version and heard["fate"][other] != _CODES[Fate.REFUSED]
+            stands = heard["ver"][other] == version and heard["fate"][other] != FATE_CODES[Fate.REFUSED]
             if stands and heard.texts("rater")[other] == rater:
                 return int(heard["h"][other])
         return None
@@ -115,7 +114,7 @@ class Rulings:
             heard.free(others[np.argsort(heard.keys_of(others))[: len(others) - HEARD_MAX + 1]])
         rows, _ = heard.ensure(np.array([number]))
         row = int(rows[0])
-        heard["c"][row], heard["fate"][row], heard.texts("rater")[row] = claim, _CODES[fate], rater
+        heard["c"][row], heard["fate"][row], heard.texts("rater")[row] = claim, FATE_CODES[fate], rater
         _write(heard, row, said)
         heard.touch(rows)
 
@@ -176,7 +175,7 @@ class Rulings:
     def of_claim(self, claim: int) -> Ints:
         """Rows of the claim's rulings that are in force."""
         table = self.rulings
-        live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > NONE)
+        live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > NO_VERDICT)
         return np.flatnonzero(live)
 
     def _settlement_changed(self, claim: int, seq: int) -> bool:
@@ -185,7 +184,7 @@ class Rulings:
         rows = self.of_claim(claim)
         verdicts = table["verdict"][rows]
         balance = int((verdicts == TRUE).sum()) - int((verdicts == FALSE).sum())
-        verdict = NONE if not rows.size else TRUE if balance > 0 else FALSE if balance < 0 else MIXED
+        verdict = NO_VERDICT if not rows.size else TRUE if balance > 0 else FALSE if balance < 0 else MIXED
         ruled = int(table["first"][rows].min()) if rows.size else 0
         same = int(claims["verdict"][claim]) == verdict and int(claims["ruled"][claim]) == ruled
         claims["verdict"][claim], claims["ruled"][claim], claims["rulings"][claim] = verdict, ruled, balance

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY, SUPPORT
 from streams.scoring.communities import health
 from streams.scoring.communities.bridging import bridging_scores
 from streams.scoring.communities.coordination import Participations, meetings
@@ -22,7 +23,6 @@ from streams.scoring.numeric import Floats, Ints
 MEMBERS_MIN, SETTLED_MIN = 20, 10
 RESAMPLES = 200
 TIE_RING = 8
-SUPPORT, DENY = 1, 2
 RATED_MIN = 5  # stances that a claim needs to be asked for agreement across viewpoints
 
 

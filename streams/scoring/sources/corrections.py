@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from streams.contract.records import KIND_CODES, Kind
+from streams.contract.codes import DELETE, UPDATE
 from streams.scoring.chains import along
 from streams.scoring.numeric import Ints, mix_keys
 from streams.scoring.sources.open_claims import OpenClaims
 from streams.tables.blocks import Block, make
 from streams.tables.table import Table
 
-DELETE, UPDATE = KIND_CODES[Kind.DELETE], KIND_CODES[Kind.UPDATE]
 CORRECTED_FIELDS = {
     "gone": "i8",  # time of the earliest delete, ms; 0: none
     "updates": "i4",  # newest update: row + 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.contract.records import CORRECTS_FROM
+from streams.contract.codes import CORRECTS_FROM, DENY, RESHARE, SUPPORT
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, grouped, mix_keys
@@ -52,7 +52,6 @@ SOURCE_FIELDS = {
     "told": "i8",  # events at the last published record
 }
 _LATEST_S = (1 << 32) - 1  # that its column holds
-SUPPORT, DENY = 1, 2
 PAIR_FIELDS = {
     "e": "u8",  # first event: hash of its id and of its content
     "h": "u8",
@@ -210,7 +209,7 @@ class SourcesState(PartitionState):
         columns: dict[str, Column] = {
             "s": kept["s"],
             "c": kept["c"],
-            "i": ["" if kind == 1 else i for i, kind in zip(kept["i"], kept["kind"].tolist(), strict=True)],
+            "i": ["" if kind == RESHARE else i for i, kind in zip(kept["i"], kept["kind"].tolist(), strict=True)],
         }
         for name in ("e", "kind", "x", "t", "m", "g", "r"):
             columns[name] = kept[name]
