@@ -26,8 +26,8 @@ class ScoringConfig:
 
     # Corroboration.
     rho_cluster: float = 0.9  # correlation inside a copy-cluster
-    rho_community: float = 0.15  # between clusters of an assigned community
-    rho_unassigned: float = 0.15  # between clusters of nobody's community
+    rho_community: float = 0.15  # between clusters of a community that events name
+    rho_unassigned: float = 0.15  # between clusters of no community
     community_cap: float = 2.0  # B: nats by which one community can move a claim
     prior_variance: float = 1.5  # of a claim's log-odds before any evidence
     evidence_variance: float = 0.35  # squared coefficient of variation of one independent piece of evidence

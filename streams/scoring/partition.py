@@ -1,21 +1,18 @@
-"""What both stages' partitions have in common: a clock that only the log moves, learned parameters, rare names."""
+"""What partitions of the stages have in common: a clock that only the log moves, learned parameters, rare names."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.scoring.config import CORE_VERSION, ScoringConfig
-from streams.scoring.numeric import Ints
 from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
 from streams.tables.blocks import Block
 from streams.tables.table import Table
 
 
 class PartitionState:
-    """Clock, parameters and interned community names of one partition.
+    """Clock and parameters of one partition.
 
     The clock is the log's own: `now_ms` is the latest append time seen, `seq` the number of log records applied. A
     score's version is `seq`, so that it rises even when a key was forgotten and came back.
@@ -30,9 +27,7 @@ class PartitionState:
             integers=True,
         )
         self.params_values = params_table()
-        self.communities = Table("communities", {})
         self.clock.ensure([0])
-        self.communities.ensure([""])
         self._params: Params | None = None
 
     @property
@@ -87,6 +82,9 @@ class PartitionState:
         """Everything that had expired is gone."""
         self.clock["swept_ms"][0] = self.now_ms
 
-    def intern_communities(self, names: Sequence[str]) -> Ints:
-        """Row of each community name; 0 for the empty one."""
-        return self.communities.ensure(names)[0]
+
+def communities_table() -> Table:
+    """Names of communities; row 0 is that of none, ""."""
+    table = Table("communities", {})
+    table.ensure([""])
+    return table

@@ -36,7 +36,6 @@ _STAMP = {
     "v": "f8",  # the same of its denial
     "z": "i8",  # stamp sequence of the source: the highest wins
     "cl": "u8",  # copy-cluster of the source, 0 = none
-    "com": WORD,  # community of the source, "" = unassigned
     "band": "i1",  # history band: 0 none, 1 few, 2 many settled claims
     "hist0": "f8",  # history of the source, log-odds of taking part in falsehoods, nats: undecayed,
     "hist30": "f8",  # with a half-life of 30 days,
@@ -126,7 +125,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "joined": {"s": WORD, "c": WORD, "t": "i8", "x": "i1", "m": WORD},
     "settled": {"c": WORD, "f": "i1", "t": "i8"},  # f: +1 false, −1 true, 0 no finding any more
     # From the communities stage to the source's partition: what it found about a source, as a version of the whole.
-    "assign": {"s": WORD, "cl": "u8", "com": WORD},
+    "assign": {"s": WORD, "cl": "u8"},
     "tick": {},  # carries "t" in `meta`
     "params": {},  # carries the parameter version in `meta`
 }

@@ -18,7 +18,7 @@ from streams.scoring.sources.sources_state import SourcesState
 COMMUNITIES = "communities"  # the stage off the hot path, with processes of its own
 
 
-STATE_VERSION = 13  # of the tables of both cores: raise it when their columns or their meaning change
+STATE_VERSION = 14  # of the tables of both cores: raise it when their columns or their meaning change
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:

@@ -182,9 +182,9 @@ def test_what_a_net_says_in_the_first_hour_is_counted_apart_whatever_the_order(m
     line = Pipeline()
     for event in events[: len(events) // 2]:
         line.events([event])
-    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * len(names), "com": [""] * len(names)}))
+    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * len(names)}))
     line.events(events[len(events) // 2 :])
-    line.feed(make("assign", "g/0", 2, {"s": names, "cl": [99] * len(names), "com": [""] * len(names)}))
+    line.feed(make("assign", "g/0", 2, {"s": names, "cl": [99] * len(names)}))
     claims = line.claims.data.claims
     row = claims.find_one("c")
     assert claims["pr"][row] == sum(e.stance == 1 for e in soon)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from streams.contract.codes import DELETE, UPDATE
 from streams.ops.tally import Tally
 from streams.tables.blocks import Block
-from streams.tables.categorical import Categorical
 from tests.scoring.builders import (
     DAY_MS,
     Event,
@@ -47,7 +46,6 @@ def hold(block: Block) -> None:
     block.columns |= {
         "w": weight, "v": np.round(weight * 0.7, 3), "z": np.ones(len(block), np.int64),
         "cl": np.where(number % 4 == 3, 99, 0).astype(np.uint64),
-        "com": Categorical.of(["" if n % 3 else "left" for n in number.tolist()]),
         "band": (number % 3).astype(np.int8), "known": (number % 3).astype(np.int8),
         "hist0": np.round(weight - 1, 3), "hist30": np.round(weight - 1.1, 3), "hist60": np.round(weight - 1.2, 3),
     }  # fmt: skip

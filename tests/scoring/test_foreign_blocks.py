@@ -46,7 +46,7 @@ def blocks() -> list[Block]:
         make("lessons", "c/0", 5, lesson, signals=list(SIGNALS)),
         make("joined", "s/0", 5, {"s": ["a", "b"], "c": ["c", "d"], "t": [1, 2], "x": [1, 1], "m": ["", ""]}),
         make("settled", "c/0", 5, {"c": ["c"], "f": [1], "t": [1]}),
-        make("assign", "g/0", 5, {"s": ["s1"], "cl": [7], "com": ["m01"]}),
+        make("assign", "g/0", 5, {"s": ["s1"], "cl": [7]}),
     ]
 
 

@@ -75,7 +75,7 @@ def control_blocks(draw: Any) -> list[Block]:
         elif kind == "assign":
             named = draw(st.lists(st.sampled_from(SOURCES), min_size=1, unique=True))
             clusters = [draw(st.sampled_from([0, 5, 9])) for _ in named]
-            out.append(make("assign", "g/0", version, {"s": named, "cl": clusters, "com": ["left"] * len(named)}))
+            out.append(make("assign", "g/0", version, {"s": named, "cl": clusters}))
         else:
             out.append(Block("tick", "k/0", version, {}, {"t": version, "flush": draw(st.booleans())}))
     return out

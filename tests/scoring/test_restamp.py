@@ -31,7 +31,7 @@ def test_accounts_found_to_be_one_net_corroborate_nothing() -> None:
     line.events([Event(f"bot{i}", "open", f"o{i}", t=5) for i in range(12)])
     before = line.claims.read(["open"])["evidence"][0]
     names = [f"bot{i}" for i in range(12)]
-    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * 12, "com": [""] * 12}))
+    line.feed(make("assign", "g/0", 1, {"s": names, "cl": [99] * 12}))
     after = line.claims.read(["open"])
     assert before > 1
     assert after["evidence"][0] == 0
@@ -47,7 +47,7 @@ def test_what_nets_do_says_nothing_of_newcomers_or_veterans() -> None:
     line = Pipeline()
     bots = [f"bot{i}" for i in range(5)]
     line.events([Event(s, "before", f"{s}/before", t=1) for s in bots])
-    line.feed(make("assign", "g/0", 1, {"s": bots, "cl": [99] * 5, "com": [""] * 5}))
+    line.feed(make("assign", "g/0", 1, {"s": bots, "cl": [99] * 5}))
     line.events([Event(s, "told", f"{s}/told", t=5) for s in [*bots, "ann", "ben"]])
     line.rule(Ruling("told", 1, 100))
     tallies = [

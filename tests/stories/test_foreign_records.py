@@ -28,7 +28,7 @@ TOPICS = {
 # Of a kind that each of the stages reads from somewhere, and that none reads where it is sent here.
 STRANGERS = {
     topics.BY_SOURCE: make("joined", "x/0", 1, {"s": ["a"], "c": ["c"], "t": [1], "x": [1], "m": [""]}),
-    topics.BY_CLAIM: make("assign", "x/0", 1, {"s": ["a"], "cl": [1], "com": [""]}),
+    topics.BY_CLAIM: make("assign", "x/0", 1, {"s": ["a"], "cl": [1]}),
     topics.LESSONS: make("settled", "x/0", 1, {"c": ["c"], "f": [1], "t": [1]}),
     topics.PARTICIPATION: make("params", "x/0", 1, {}, version=9, values={"risk_slow": 1.0}),
 }

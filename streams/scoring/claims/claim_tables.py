@@ -76,7 +76,6 @@ PART_FIELDS = {
     "w": "f4",
     "v": "f4",
     "cl": "u8",
-    "com": "i4",
     "known": "i1",  # record: 0 none, 1 some, 2 veteran
     "band": "i1",
     "h0": "f4",

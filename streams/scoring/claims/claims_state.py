@@ -21,7 +21,7 @@ from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, sigmoid
-from streams.scoring.partition import PartitionState
+from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
 
 _NEVER = np.iinfo(np.int64).max
@@ -35,6 +35,7 @@ class ClaimsState(PartitionState):
 
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
+        self.communities = communities_table()
         self.data = ClaimTables()
         self.ledger = Ledger(self.data, config)
         self.edits = Edits(self.data, self.ledger)
@@ -92,10 +93,8 @@ class ClaimsState(PartitionState):
         if bare.size:
             claims["bare"][claim_rows[block["kind"] == POST]] = 0
         q = self._own_stance(claim_rows, block["x"])
-        changed = self.ledger.fold(
-            block, claim_rows, part_rows, made,
-            self.intern_communities(block["m"]), self.intern_communities(block["com"]), q,
-        )  # fmt: skip
+        named, _ = self.communities.ensure(block["m"])
+        changed = self.ledger.fold(block, claim_rows, part_rows, made, named, q)
         self._decide(touched, effects)
         self._credit_late(changed, effects)
 
@@ -126,7 +125,7 @@ class ClaimsState(PartitionState):
         block, part_rows, claim_rows = self._known(block)
         if not part_rows.size:
             return
-        self.ledger.restamp(block, part_rows, self.intern_communities(block["com"]))
+        self.ledger.restamp(block, part_rows)
         touched = distinct(claim_rows)
         self.data.claims.touch(touched)
         self._decide(touched, effects)

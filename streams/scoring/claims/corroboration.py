@@ -71,13 +71,12 @@ def contributions(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Con
         return None
     weight = public_weight(signed[heard].astype(np.float64), config)
     rows = rows[heard]
-    own, named = parts["com"][rows], parts["m"][rows]
     cluster = np.where(parts["cl"][rows] > 0, parts["cl"][rows], parts["g"][rows])
     cluster = np.where(parts["kind"][rows] == RESHARE, np.uint64(RESHARES), cluster)
     return Contributions(
         heard,
         parts["c"][rows].astype(np.int64),
-        np.where(own > 0, own, named).astype(np.int64),
+        parts["m"][rows].astype(np.int64),
         cluster,
         x[heard] == DENY,
         to_fixed(weight),

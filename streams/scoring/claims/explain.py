@@ -141,7 +141,7 @@ def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table
         "source_id": tables.names.key(int(parts["s"][row])),
         "stance": "deny" if parts["x"][row] == DENY else "support",
         "nats": nats,
-        "community": communities.key(int(parts["com"][row] or parts["m"][row])),
+        "community": communities.key(int(parts["m"][row])),
         "copied": bool(parts["cl"][row] or parts["g"][row]),
         "reshare": bool(parts["kind"][row] == RESHARE),
         "evidence_ids": [e for e in (parts.texts("i")[row],) if e],

@@ -54,14 +54,12 @@ class Ledger:
         self.tables = tables
         self.config = config
 
-    def fold(
-        self, block: Block, claim_rows: Ints, part_rows: Ints, made: Ints, named: Ints, own: Ints, q: Floats
-    ) -> Ints:
+    def fold(self, block: Block, claim_rows: Ints, part_rows: Ints, made: Ints, named: Ints, q: Floats) -> Ints:
         """Take in stamped rows.
 
         Args:
             claim_rows, part_rows: rows of each event's claim and participant; `made` are the participants that are new.
-            named, own: community named by the event and assigned to the source (rows of `communities`).
+            named: community named by the event (row of `communities`).
             q: P(own stance is right) just before the block, for each row.
 
         Returns:
@@ -77,16 +75,16 @@ class Ledger:
             self.root(claim_rows[roots], part_rows[roots], block["t"][roots], block["e"][roots])
 
         def write() -> None:
-            self._stamp(block, part_rows, own, repeated)
+            self._stamp(block, part_rows, repeated)
             self._assert(block, part_rows, named, q, repeated)
 
         self.change(touched, write)
         return touched
 
-    def restamp(self, block: Block, part_rows: Ints, own: Ints) -> None:
+    def restamp(self, block: Block, part_rows: Ints) -> None:
         """Take in new stamps of known participants."""
         touched = distinct(part_rows)
-        self.change(touched, lambda: self._stamp(block, part_rows, own, len(touched) < len(part_rows)), stances=False)
+        self.change(touched, lambda: self._stamp(block, part_rows, len(touched) < len(part_rows)), stances=False)
 
     def change(self, touched: Ints, write: Callable[[], None], stances: bool = True) -> None:
         """Let participants be written to, and bring everything that is summed over them to what they are then.
@@ -122,7 +120,7 @@ class Ledger:
         for field, column in (("root", part_rows + 1), ("root_t", t_ms), ("root_e", events)):
             claims[field][claim_rows[at]] = column[at]
 
-    def _stamp(self, block: Block, part_rows: Ints, own: Ints, repeated: bool) -> None:
+    def _stamp(self, block: Block, part_rows: Ints, repeated: bool) -> None:
         parts, z = self.tables.parts, block["z"]
         newer = (z > parts["z"][part_rows]).nonzero()[0]
         if repeated:  # the highest of the block is written last
@@ -130,7 +128,6 @@ class Ledger:
         every = len(newer) == len(part_rows) and not repeated
         rows = part_rows if every else part_rows[newer]
         parts["z"][rows] = z if every else z[newer]
-        parts["com"][rows] = own if every else own[newer]
         for field, name in STAMP_COLUMNS:
             parts[field][rows] = block[name] if every else block[name][newer]
 

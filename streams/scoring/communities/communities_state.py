@@ -23,9 +23,8 @@ from streams.scoring.communities.vitals import View, vitals
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, distinct
-from streams.scoring.partition import PartitionState
+from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block
-from streams.tables.categorical import Categorical
 from streams.tables.table import Table
 
 _FIRST = np.zeros(1, np.int64)
@@ -57,6 +56,7 @@ class GroupsState(PartitionState):
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()
+        self.communities = communities_table()
         self.looks = Table("looks", {"taken": "i8", "looked": "i8", "looks": "i8"}, integers=True)
         self.members = Table("members", {"n": "i4", "cl": "u8", "found": "i1", "named": "i4"})
         self.claims = Table("joined_claims", {"n": "i4", "f": "i1", "t": "i8"})
@@ -95,7 +95,7 @@ class GroupsState(PartitionState):
         rows, _ = window.ensure(slots)
         for name, values in (("s", source_rows), ("c", claim_rows), ("t", block["t"]), ("x", block["x"])):
             window[name][rows] = values
-        named = self.intern_communities(block["m"])
+        named, _ = self.communities.ensure(block["m"])
         members["named"][source_rows] = np.where(named > 0, named, members["named"][source_rows])
         np.add.at(members["n"], source_rows, 1)
         np.add.at(claims["n"], claim_rows, 1)
@@ -178,12 +178,7 @@ class GroupsState(PartitionState):
             return
         self.members["cl"][rows] = clusters
         self.members.touch(rows)
-        columns = {
-            "s": self.members.categorical(rows),
-            "cl": self.members["cl"][rows],
-            # In shadow: communities that move weights cost more than they gained (docs/scoring.md).
-            "com": Categorical.constant("", len(rows)),
-        }
+        columns = {"s": self.members.categorical(rows), "cl": self.members["cl"][rows]}
         effects.blocks.append(Block("assign", "", 0, columns, {"version": self.seq}))
 
     def _find_communities(self, took_part: Participations, effects: Effects) -> None:
@@ -196,7 +191,7 @@ class GroupsState(PartitionState):
         found = keep_names(before, found, k) if before.any() else found
         members["found"][:n] = found
         members.touch(members.rows())
-        names = self.intern_communities([f"m{i:02d}" for i in range(1, k + 1)])
+        names, _ = self.communities.ensure([f"m{i:02d}" for i in range(1, k + 1)])
         named = members["named"][:n].astype(np.int64)
         community = np.where(named > 0, named, np.where(found > 0, names[np.maximum(found, 1) - 1], 0))
         view = View(took_part, community, viewpoint, self.claims["f"], self.claims["t"])

@@ -1,7 +1,7 @@
 """State of one partition of stage "sources": who a source is, what it has joined, what verdicts said about it.
 
-Events come in, are checked for repeats, folded, and leave with the source's current stamp (weight, history, community,
-copy-cluster). Credits come back from the claims stage and are the only thing that teaches.
+Events come in, are checked for repeats, folded, and leave with the source's current stamp (weight, history, copy-
+cluster). Credits come back from the claims stage and are the only thing that teaches.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ SOURCE_FIELDS = {
     "gain": "i8",  # insight, fixed point
     "loss": "i8",
     "cl": "u8",
-    "com": "i4",
     "head": "i4",  # newest open claim: row of the pair + 1
     "seen": "u4",  # append time, s
     "told": "i8",  # events at the last published record
@@ -86,7 +85,7 @@ class SourcesState(PartitionState):
         self.corrections = Corrections(self.sources, self.pairs, self.extras, self.claims, self.open_claims)
         self.stamps = Stamps(self.sources, self.pairs, self.open_claims, config)
         self.tables = (
-            self.clock, self.params_values, self.communities, self.sources, self.claims, self.pairs, self.extras,
+            self.clock, self.params_values, self.sources, self.claims, self.pairs, self.extras,
             self.stamps.generations, self.corrections.corrected, self.corrections.updates,
         )  # fmt: skip
 
@@ -219,12 +218,11 @@ class SourcesState(PartitionState):
         return Block("stamped", "", 0, columns)
 
     def _stamp_columns(self, source_rows: Ints, pair_rows: Ints, generation: Any) -> dict[str, Column]:
-        """Stamps of the given sources for their claims, with their sequence, cluster and community."""
+        """Stamps of the given sources for their claims, with their sequence and cluster."""
         return {
             **self.stamps.of(source_rows, pair_rows, generation, self.params),
             "z": np.full(len(source_rows), self.seq, np.int64),
             "cl": self.sources["cl"][source_rows],
-            "com": self.communities.categorical(self.sources["com"][source_rows]),
         }
 
     # --- what comes back -----------------------------------------------------------------------------------------
@@ -252,10 +250,9 @@ class SourcesState(PartitionState):
         rows = self.sources.find(block["s"])
         known = np.flatnonzero(rows >= 0)
         rows = rows[known]
-        communities = self.intern_communities(block["com"])[known]
         clusters = block["cl"][known]
-        moved = (self.sources["com"][rows] != communities) | (self.sources["cl"][rows] != clusters)
-        self.sources["com"][rows], self.sources["cl"][rows] = communities, clusters
+        moved = self.sources["cl"][rows] != clusters
+        self.sources["cl"][rows] = clusters
         self.sources.touch(rows)
         self._restamp(distinct(rows[moved]), effects, self.config.recluster_claims)
 
