@@ -10,7 +10,6 @@ not made this time stays as it was, so that a run that is ended keeps what it ha
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from load_tests.checkout import commit
 from streams.evaluate import ablation, answers
 from streams.evaluate.attacks import ATTACKS
 from streams.evaluate.cascades import HOUR_MS
@@ -322,12 +322,6 @@ def write(name: str, lines: Iterable[str], origin: str) -> None:
     tables = kept(PAGE.read_text("utf-8")) if PAGE.exists() else {}
     tables[name] = f"*{origin}*\n\n" + "\n".join(lines) + "\n"
     PAGE.write_text(whole({name: tables[name] for name in TABLES if name in tables}), "utf-8")
-
-
-def commit() -> str:
-    """The checkout's commit, with a + if something differs from it."""
-    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=PAGE.parent, capture_output=True, text=True)
-    return told.stdout.strip() or "unknown"
 
 
 def main() -> None:

@@ -37,9 +37,21 @@ class Rates:
     ceiling: list[float] = field(default_factory=list)
     idiomatic: list[float] = field(default_factory=list)
 
+    def each(self) -> dict[str, list[float]]:
+        """The figures of every round, in order."""
+        return {
+            "path": [round(rate) for rate in self.path],
+            "ceiling": [round(rate) for rate in self.ceiling],
+            "ratio": [round(ratio, 3) for ratio in self._ratios()],
+            "idiomatic": [round(rate) for rate in self.idiomatic],
+        }
+
+    def _ratios(self) -> list[float]:
+        return [p / c for p, c in zip(self.path, self.ceiling, strict=True)]
+
     def ratio(self) -> float:
         """Median over the rounds of path against ceiling."""
-        return statistics.median(p / c for p, c in zip(self.path, self.ceiling, strict=True))
+        return statistics.median(self._ratios())
 
     def speed_up(self) -> float:
         """Median over the rounds of path against idiomatic Faust."""

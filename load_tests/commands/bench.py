@@ -6,11 +6,14 @@ import asyncio
 import statistics
 import tempfile
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from load_tests.bench import page
+from load_tests.checkout import commit
 from streams.broker import embedded
 from streams.broker.embedded import BrokerError
 from streams.cli.console import foreseen, out, print_json, say
@@ -23,6 +26,9 @@ def bench(
     idiomatic: Annotated[int, typer.Option(help="Events for textbook Faust in each round; 0 leaves it out.")] = 4_000,
     rate: Annotated[int, typer.Option(help="Events/s while latency is measured; 0 leaves it out.")] = 2_000,
     recovery: Annotated[int, typer.Option(help="Sources with five open claims each to recover; 0 leaves it out.")] = 0,
+    write: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Put the figures onto this page, such as docs/performance.md.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure one worker on a private Apache Kafka, everything in one run.
@@ -39,6 +45,9 @@ def bench(
     ):
         settings = Settings.from_env(broker=node.bootstrap)
         result = asyncio.run(_measure(settings, events, rounds, idiomatic, rate, recovery, Path(folder) / "worker.log"))
+    if write is not None:
+        asked = f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rate {rate} --recovery {recovery}"
+        page.write(write, result, f"{commit()}, {datetime.now(UTC):%Y-%m-%d}", f"credence bench {asked}")
     if as_json:
         print_json(result)
     else:
@@ -59,6 +68,7 @@ async def _measure(
         "events_per_s": round(statistics.median(rates.path)),
         "ceiling_events_per_s": round(statistics.median(rates.ceiling)),
         "ratio": round(rates.ratio(), 3),
+        "rounds": rates.each(),
     }
     if idiomatic:
         result["idiomatic_faust_events_per_s"] = round(statistics.median(rates.idiomatic))
@@ -66,6 +76,7 @@ async def _measure(
     if rate:
         say(f"latency at {rate:,} events/s")
         here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        result["latency_rate"] = rate
         result["latency_ms"] = latency.percentiles(await latency.latencies_ms(here, rate, 15.0, 40, log))
     say("memory")
     found = await asyncio.to_thread(state.bytes_per_row, 50_000)

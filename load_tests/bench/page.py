@@ -1,0 +1,113 @@
+"""docs/performance.md, made of what `credence bench` measured.
+
+Each row names the run that it comes from, and all runs are listed below, the latest first. A run that leaves something
+out, such as the recovery, leaves its row as it was.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+HEAD = """# How fast it is
+
+Written by `credence bench --write docs/performance.md`; do not edit. One worker on a machine that it shares with the
+broker and whatever else runs. Machines are noisy: run it on yours, and believe the ratios. Figures of rounds are the
+median, with the lowest and the highest.
+
+Targets: a ratio of .3, the next one .5; 30 times textbook Faust, the next one 100; a million sources recovered in 10 s.
+
+| what | figure | run |
+| --- | --- | --- |
+"""
+RUNS = "\n## Runs\n\n"
+
+
+class Row(NamedTuple):
+    """A row of the table: what was measured, the figure, and the run it comes from."""
+
+    what: str
+    figure: str
+    run: str
+
+
+def _rounds(result: Mapping[str, Any], median: str, each: str, unit: str, digits: int = 0) -> str | None:
+    if median not in result:
+        return None
+    low, high = min(result["rounds"][each]), max(result["rounds"][each])
+    return f"{result[median]:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def _latency(result: Mapping[str, Any]) -> str | None:
+    found = result.get("latency_ms")
+    if found is None:
+        return None
+    return f"p50 {found['p50']:,.0f} ms, p99 {found['p99']:,.0f} ms at {result['latency_rate']:,} events/s"
+
+
+def _recovery(result: Mapping[str, Any]) -> str | None:
+    found = result.get("recovery")
+    return (
+        found and f"{found['seconds']:.1f} s for {found['sources']:,.0f}, {found['bytes_per_source']:,.0f} bytes each"
+    )
+
+
+def _memory(result: Mapping[str, Any]) -> str:
+    sizes = [f"{result[f'bytes_per_{name}']:,} bytes a {name}" for name in ("source", "claim", "participant")]
+    return ", ".join(sizes)
+
+
+FIGURES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "whole path with verdicts, until the last score is acknowledged": lambda r: _rounds(
+        r, "events_per_s", "path", " events/s"
+    ),
+    "ceiling: fetch and parse the same events, nothing else": lambda r: _rounds(
+        r, "ceiling_events_per_s", "ceiling", " events/s"
+    ),
+    "ratio of the two": lambda r: _rounds(r, "ratio", "ratio", "", 3),
+    "textbook Faust: one Table update and one output an event": lambda r: _rounds(
+        r, "idiomatic_faust_events_per_s", "idiomatic", " events/s"
+    ),
+    "the whole path against textbook Faust": lambda r: (
+        f"{r['times_idiomatic_faust']:.0f} times" if "times_idiomatic_faust" in r else None
+    ),
+    "latency, event to published score": _latency,
+    "recovery of sources with five open claims each": _recovery,
+    "memory (a source with five open claims)": _memory,
+}
+
+
+def rows_of(page: str) -> dict[str, Row]:
+    """The rows that a page holds, by what was measured."""
+    found = [Row(*cells) for cells in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", page, re.M)]
+    return {row.what: row for row in found if row.what in FIGURES}
+
+
+def whole(rows: Iterable[Row], runs: Sequence[str]) -> str:
+    """The page with these rows and lines about runs."""
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + RUNS + "\n".join(runs) + "\n"
+
+
+def replaced(page: str, result: Mapping[str, Any], name: str, command: str) -> str:
+    """A page ("" where there is none) with the figures of a run of that name."""
+    rows, runs = rows_of(page), re.findall(r"^- .+$", page, re.M)
+    told = {what: figure(result) for what, figure in FIGURES.items()}
+    rows |= {what: Row(what, figure, name) for what, figure in told.items() if figure is not None}
+    run = f"- {name}: `{command}`, {machine()}; ratio {told['ratio of the two']}"
+    return whole((rows[what] for what in FIGURES if what in rows), [run, *runs])
+
+
+def machine() -> str:
+    """The machine, in a few words."""
+    gib = psutil.virtual_memory().total / 2**30
+    return f"{psutil.cpu_count()} cores, {gib:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
+
+
+def write(path: Path, result: Mapping[str, Any], name: str, command: str) -> None:
+    """Put the figures of a run onto the page."""
+    path.write_text(replaced(path.read_text("utf-8") if path.exists() else "", result, name, command), "utf-8")

@@ -1,0 +1,54 @@
+"""docs/performance.md is what `credence bench --write` makes of a run and of the page that was there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from load_tests.bench.page import FIGURES, replaced, rows_of, whole
+from load_tests.bench.throughput import Rates
+from tests.house.rooms import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def result(**more: Any) -> dict[str, Any]:
+    rates = Rates(path=[60_000.0, 70_000.0, 72_000.0], ceiling=[200_000.0] * 3, idiomatic=[1_000.0] * 3)
+    return {
+        "events_per_s": 70_000,
+        "ceiling_events_per_s": 200_000,
+        "ratio": rates.ratio(),
+        "rounds": rates.each(),
+        "bytes_per_source": 1_000,
+        "bytes_per_claim": 600,
+        "bytes_per_participant": 400,
+        **more,
+    }
+
+
+def test_a_run_puts_its_figures_with_their_spread_onto_the_page() -> None:
+    page = replaced("", result(), "abc, 2026-01-01", "credence bench")
+    rows = rows_of(page)
+    assert rows["ratio of the two"].figure == "0.350 (0.300 to 0.360)"
+    assert rows["whole path with verdicts, until the last score is acknowledged"].figure == (
+        "70,000 events/s (60,000 to 72,000)"
+    )
+    assert "- abc, 2026-01-01: `credence bench`" in page
+
+
+def test_what_a_run_left_out_stays_with_its_own_run() -> None:
+    recovery = {"seconds": 3.7, "sources": 1_000_000, "bytes_per_source": 842}
+    latency = {"latency_rate": 1_000, "latency_ms": {"p50": 378.0, "p99": 614.0}}
+    full = result(recovery=recovery, **latency, idiomatic_faust_events_per_s=1_000, times_idiomatic_faust=70.0)
+    first = replaced("", full, "first", "credence bench --recovery 1000000")
+    assert list(rows_of(first)) == list(FIGURES)
+    rows = rows_of(replaced(first, result(), "second", "credence bench"))
+    assert rows["recovery of sources with five open claims each"].run == "first"
+    assert rows["latency, event to published score"].figure == "p50 378 ms, p99 614 ms at 1,000 events/s"
+    assert rows["ratio of the two"].run == "second"
+
+
+def test_the_page_holds_nothing_but_what_is_generated() -> None:
+    page = PAGE.read_text("utf-8")
+    runs = [line for line in page.splitlines() if line.startswith("- ")]
+    assert page == whole(rows_of(page).values(), runs)
+    assert list(rows_of(page)) == list(FIGURES)
