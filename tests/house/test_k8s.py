@@ -1,6 +1,6 @@
 """The manifests say what the program does: its commands, settings, ports and paths, and labels that find each other.
 
-Their form was checked against Kubernetes' own schemas (DECISIONS.md); here it is that they agree with this code.
+Their form was checked against Kubernetes' own schemas (docs/decisions/); here it is that they agree with this code.
 """
 
 from __future__ import annotations
