@@ -32,6 +32,14 @@ def test_files_and_folders_that_a_page_names_exist(page: Path) -> None:
 
 
 @each_page
+def test_names_that_a_page_says_are_in_a_file_are_there(page: Path) -> None:
+    said = re.findall(
+        r"`([\w.]+)`\s+(?:in|of)\s+`((?:streams|load_tests|tests)/[\w./-]+\.py)`", page.read_text("utf-8")
+    )
+    assert not [pair for pair in said if pair[0].split(".")[-1] not in (ROOT / pair[1]).read_text("utf-8")]
+
+
+@each_page
 def test_modules_that_a_page_runs_exist(page: Path) -> None:
     for module in re.findall(r"python -m ((?:streams|load_tests|tests)[\w.]*\w)", page.read_text("utf-8")):
         path = ROOT / module.replace(".", "/")
