@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import time
-from collections import deque
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from streams.evaluate.evaluation import load
 from streams.evaluate.ours import _Names
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
+from streams.scoring.dispatch import follow
 from streams.scoring.sources.sources_state import SourcesState
 from streams.tables.blocks import Block
 
@@ -56,15 +56,9 @@ def cpu_seconds(blocks: list[Block]) -> float:
     sources, claims = SourcesState(ScoringConfig(), 0), ClaimsState(ScoringConfig(), 0)
     start, now_ms = time.process_time(), 1
     for first in blocks:
-        waiting, now_ms = deque([first]), now_ms + 100
-        while waiting:
-            block = waiting.popleft()
-            stage = sources if block.kind in ("events", "credits") else claims
-            cursor: int | None = 0
-            while cursor is not None:
-                effects = stage.apply(block, now_ms, cursor)
-                waiting.extend(effects.blocks)
-                cursor = effects.next_cursor
+        now_ms += 100
+        for _ in follow(first, now_ms, lambda kind: [core for core in (sources, claims) if kind in core.KINDS]):
+            pass
     return time.process_time() - start
 
 

@@ -7,7 +7,6 @@ interleave, late events arrive late, and stamps are as old as their hop.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.datasets.dataset import Dataset
 from streams.engine.audit import recovered
 from streams.kafka.log_reader import LogReader
+from streams.scoring.dispatch import follow
 from streams.tables.blocks import Block
 from streams.worker.stages import stage_specs
 
@@ -68,18 +68,8 @@ class Ordered:
         return [Logged(first + i, self._now_ms, value) for i, value in enumerate(records)]
 
     def _send(self, block: Block) -> None:
-        waiting = deque([block])
-        while waiting:
-            block = waiting.popleft()
-            for stage in self._readers(block.kind):
-                cursor: int | None = 0
-                while cursor is not None:
-                    effects = stage.apply(block, self._now_ms, cursor)
-                    waiting.extend(effects.blocks)
-                    if stage is not self._parameters:
-                        waiting.extend(effects.lessons)
-                        waiting.extend(effects.participation)
-                    cursor = effects.next_cursor
+        for _ in follow(block, self._now_ms, self._readers):
+            pass
 
     def _readers(self, kind: str) -> tuple[Any, ...]:
         if kind == "params":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from streams.scoring.claims.reading import Reading
 from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.communities.coordination import Participations
 from streams.scoring.config import ScoringConfig
+from streams.scoring.dispatch import BlockCore, follow
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints
 from streams.scoring.parameters.parameters_state import Learner
@@ -28,7 +28,6 @@ from streams.tables.blocks import Block, concat
 from streams.tables.categorical import Categorical
 
 Floats = npt.NDArray[np.float64]
-Stage = SourcesState | ClaimsState | Learner | GroupsState
 
 BLOCK_ROWS = 4096
 GROUPS = GroupsConfig(communities=0)
@@ -68,7 +67,7 @@ class Core:
         self._now_ms = 0
         if without:
             off = Block("params", "", 0, {}, {"values": {f"risk_{without}": 0.0}})
-            for version in self._apply(self.learner, off):
+            for version in self.learner.apply(off, self._now_ms).blocks:
                 self._send(version)
 
     def feed(self, batch: Batch) -> None:
@@ -127,15 +126,15 @@ class Core:
 
     def _send(self, block: Block) -> None:
         """Apply a block, and everything that follows from it, in the order in which it was sent."""
-        waiting = deque([block])
-        while waiting:
-            block = waiting.popleft()
-            for stage in self._stages(block.kind):
-                waiting.extend(self._apply(stage, block))
-                for table in stage.tables:
-                    table.disregard()
+        for core, effects in follow(block, self._now_ms, self._readers):
+            for flag in effects.flags:
+                if flag["action"] == "raise":
+                    code = self._code[flag["subject"]["id"]]
+                    self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time_ms"])))
+            for table in core.tables:
+                table.disregard()
 
-    def _stages(self, kind: str) -> tuple[Stage, ...]:
+    def _readers(self, kind: str) -> tuple[BlockCore, ...]:
         if kind == "params":
             return self.sources, self.claims
         if kind == "lessons":
@@ -145,23 +144,6 @@ class Core:
         if kind == "settled":
             return ()  # verdicts say how communities fare, and those move no score
         return (self.sources,) if kind in ("events", "credits", "assign") else (self.claims,)
-
-    def _apply(self, stage: Stage, block: Block) -> list[Block]:
-        """Apply a block to a stage, in as many steps as it takes; what the stage sends to others."""
-        sent: list[Block] = []
-        cursor: int | None = 0
-        while cursor is not None:
-            effects = stage.apply(block, self._now_ms, cursor)
-            sent += effects.blocks
-            if stage is not self.learner:
-                sent += effects.lessons
-                sent += effects.participation
-            for flag in effects.flags:
-                if flag["action"] == "raise":
-                    code = self._code[flag["subject"]["id"]]
-                    self._flags.setdefault(flag["subject"]["id"], Flag(code, int(flag["event_time_ms"])))
-            cursor = effects.next_cursor
-        return sent
 
 
 def corrections_block(corrections: Corrections, lo: int, hi: int) -> Block:

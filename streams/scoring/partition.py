@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.scoring.config import CORE_VERSION, ScoringConfig
+from streams.scoring.dispatch import BlockCore
 from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
 from streams.tables.blocks import Block
 from streams.tables.table import Table
 
 
-class PartitionState:
+class PartitionState(BlockCore):
     """Clock and parameters of one partition.
 
     The clock is the log's own: `now_ms` is the latest append time seen, `seq` the number of log records applied. A

@@ -110,10 +110,7 @@ class Pipeline:
 
     def _apply(self, state: SourcesState | ClaimsState, block: Block) -> list[Block]:
         out: list[Block] = []
-        cursor: int | None = 0
-        while cursor is not None:
-            effects = state.apply(block, self.now_ms, cursor)
-            cursor = effects.next_cursor
+        for effects in state.steps(block, self.now_ms):
             out.extend(effects.blocks)
             self.scores.update(effects.scores)
             self.flags.extend(effects.flags)

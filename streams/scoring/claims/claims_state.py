@@ -19,6 +19,7 @@ from streams.scoring.claims.lessons import Lessons
 from streams.scoring.claims.reading import VERDICTS, Reading, evidence_level, read, records, score_log_odds
 from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
+from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, sigmoid
 from streams.scoring.partition import PartitionState, communities_table
@@ -31,8 +32,6 @@ FEW = 8  # claims whose participants are sooner looked for one after the other
 class ClaimsState(PartitionState):
     """Folds stamped events, new stamps, rulings and parameters of the claims of one partition."""
 
-    KINDS = frozenset(("stamped", "corrections", "restamp", "rulings", "params", "tick"))
-
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.communities = communities_table()
@@ -44,29 +43,15 @@ class ClaimsState(PartitionState):
         self.flags = Flags(self.data, self.clock)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
 
-    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
-        """Fold one log record; a function of state, record and append time alone."""
-        self.begin(append_ms)
-        effects = Effects()
-        if block.kind == "stamped":
-            self._fold_events(block, effects)
-        elif block.kind == "corrections":
-            self._correct(block, effects)
-        elif block.kind == "restamp":
-            self._restamp(block, effects)
-        elif block.kind == "rulings":
-            self._rule(block, cursor, effects)
-        elif block.kind == "params":
-            self._take_version(block, cursor, effects)
-        elif block.kind == "tick":
-            self._publish_late(bool(block.meta.get("flush")), effects)
+    def end(self, effects: Effects) -> None:
+        """Forget what has expired."""
         if self.sweep_due():
             self._sweep(effects)
-        return effects
 
     # --- rows of other stages ------------------------------------------------------------------------------------
 
-    def _fold_events(self, block: Block, effects: Effects) -> None:
+    @reads("stamped")
+    def _fold_events(self, block: Block, cursor: int, effects: Effects) -> None:
         if not len(block):
             return
         claims, parts, t_ms = self.data.claims, self.data.parts, block["t"]
@@ -121,7 +106,8 @@ class ClaimsState(PartitionState):
             block, part_rows, claim_rows = block.take(known), part_rows[known], claim_rows[known]
         return block, part_rows, claim_rows
 
-    def _restamp(self, block: Block, effects: Effects) -> None:
+    @reads("restamp")
+    def _restamp(self, block: Block, cursor: int, effects: Effects) -> None:
         block, part_rows, claim_rows = self._known(block)
         if not part_rows.size:
             return
@@ -130,7 +116,8 @@ class ClaimsState(PartitionState):
         self.data.claims.touch(touched)
         self._decide(touched, effects)
 
-    def _correct(self, block: Block, effects: Effects) -> None:
+    @reads("corrections")
+    def _correct(self, block: Block, cursor: int, effects: Effects) -> None:
         block, part_rows, claim_rows = self._known(block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM)))
         if not part_rows.size:
             return
@@ -140,6 +127,7 @@ class ClaimsState(PartitionState):
         self._decide(touched, effects)
         self._credit_late(changed, effects)
 
+    @reads("params")
     def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
         """A parameter version arrives; one that kills flags retracts all that stand, in steps."""
         if cursor == 0:
@@ -153,6 +141,7 @@ class ClaimsState(PartitionState):
 
     # --- rulings and credits -------------------------------------------------------------------------------------
 
+    @reads("rulings")
     def _rule(self, block: Block, cursor: int, effects: Effects) -> None:
         claims = self.data.claims
         if cursor == 0 and len(block):
@@ -291,8 +280,10 @@ class ClaimsState(PartitionState):
     def _common(self) -> dict[str, Any]:
         return {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
 
-    def _publish_late(self, everything: bool, effects: Effects) -> None:
+    @reads("tick")
+    def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
         """Expired flags are retracted and counts that moved immaterially go out on a tick."""
+        everything = bool(block.meta.get("flush"))
         claims, config = self.data.claims, self.config
         expired = np.asarray(self.flags.expired(self._context()), np.int64)
         if expired.size:

@@ -21,6 +21,7 @@ from streams.scoring.communities.assignment import keep_names, map_sources
 from streams.scoring.communities.coordination import CoordinationConfig, Participations, find_clusters
 from streams.scoring.communities.vitals import View, vitals
 from streams.scoring.config import ScoringConfig
+from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, distinct
 from streams.scoring.partition import PartitionState, communities_table
@@ -51,8 +52,6 @@ class GroupsConfig:
 class GroupsState(PartitionState):
     """Folds "joined" and "settled" blocks; answers with "assign" blocks and health records by community."""
 
-    KINDS = frozenset(("joined", "settled", "tick"))
-
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()
@@ -64,23 +63,25 @@ class GroupsState(PartitionState):
         self.looks.ensure([0])
         self.tables = (self.clock, self.communities, self.looks, self.members, self.claims, self.window)
 
-    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
-        """Fold one log record; a function of state, record and append time alone."""
-        self.begin(append_ms)
-        effects = Effects()
-        if block.kind == "joined" and len(block):
-            self._join(block, effects)
-        elif block.kind == "settled":
-            self._settle(block)
-        fresh = int(self.looks["taken"][0] - self.looks["looked"][0])
-        due = max(self.groups.every, len(self.window) // 16)
-        if fresh >= due or (fresh and block.kind == "tick" and block.meta.get("flush")):
+    def end(self, effects: Effects) -> None:
+        """Look afresh, once enough has come."""
+        if self._fresh() >= max(self.groups.every, len(self.window) // 16):
             self._look(effects)
-        return effects
+
+    def _fresh(self) -> int:
+        """Participations that no look has seen."""
+        return int(self.looks["taken"][0] - self.looks["looked"][0])
+
+    @reads("tick")
+    def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
+        """When nothing more comes for now, look at what has come."""
+        if block.meta.get("flush") and self._fresh():
+            self._look(effects)
 
     # --- the window ----------------------------------------------------------------------------------------------
 
-    def _join(self, block: Block, effects: Effects) -> None:
+    @reads("joined")
+    def _join(self, block: Block, cursor: int, effects: Effects) -> None:
         for lo in range(0, len(block), self.groups.window):
             self._take(block.take(np.arange(lo, min(len(block), lo + self.groups.window))), effects)
 
@@ -122,7 +123,8 @@ class GroupsState(PartitionState):
         claims.free(over[claims["n"][over] == 0])
         window.free(rows)
 
-    def _settle(self, block: Block) -> None:
+    @reads("settled")
+    def _settle(self, block: Block, cursor: int, effects: Effects) -> None:
         rows = self.claims.find(block["c"])
         known = np.flatnonzero(rows >= 0)
         self.claims["f"][rows[known]], self.claims["t"][rows[known]] = block["f"][known], block["t"][known]

@@ -27,6 +27,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from streams.scoring.dispatch import BlockCore, reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, logit, sigmoid
 from streams.scoring.parameters.alarm import Threshold
@@ -82,14 +83,11 @@ def unfit(block: Block, i: int) -> str:
     return ", ".join(f"{name} is {value}" for name, value in figures.items() if not sane(value))
 
 
-class Learner:
+class Learner(BlockCore):
     """State and transitions of the parameters stage; one partition.
 
-    A deterministic function of the log: `apply` takes "lessons" blocks, and "params" blocks with an operator's
-    switches, which it passes on under the next version.
+    A deterministic function of the log. A new version leaves as a "params" block when enough has been learned.
     """
-
-    KINDS = frozenset(("lessons", "params", "tick"))
 
     def __init__(self) -> None:
         self.state = Table("learner", {"v": "f8"})
@@ -98,26 +96,26 @@ class Learner:
         # Rows of a value, or of a vector by its first element. None is ever freed, so that they hold for good.
         self._rows: dict[str, Ints] = {}
 
-    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
-        """Learn from a block; a new version leaves as a "params" block when enough has been learned."""
-        effects = Effects()
-        if block.kind == "lessons":
-            refused = [(i, why) for i in range(len(block)) if (why := unfit(block, i))]
-            if refused:
-                row, why = refused[0]
-                told = f"{len(refused)} of {len(block)} lessons are not learned from; the first, of claim"
-                effects.dead.append((row, "out_of_range", f"{told} {block['c'][row]!r}: {why}"))
-            for i in sorted(set(range(len(block))) - {i for i, _ in refused}):
-                self._learn(block, i)
-            if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
-                effects.blocks.append(self._version({}))
-        elif block.kind == "params":
-            given = dict(block.meta.get("values", {}))
-            wrong = sorted(name for name, value in given.items() if not sane(value))
-            if wrong:
-                effects.dead.append((0, "out_of_range", f"parameters that are no number: {', '.join(wrong)}"))
-            effects.blocks.append(self._version({k: v for k, v in given.items() if k not in wrong}))
-        return effects
+    @reads("lessons")
+    def _take_lessons(self, block: Block, cursor: int, effects: Effects) -> None:
+        refused = [(i, why) for i in range(len(block)) if (why := unfit(block, i))]
+        if refused:
+            row, why = refused[0]
+            told = f"{len(refused)} of {len(block)} lessons are not learned from; the first, of claim"
+            effects.dead.append((row, "out_of_range", f"{told} {block['c'][row]!r}: {why}"))
+        for i in sorted(set(range(len(block))) - {i for i, _ in refused}):
+            self._learn(block, i)
+        if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
+            effects.blocks.append(self._version({}))
+
+    @reads("params")
+    def _take_switches(self, block: Block, cursor: int, effects: Effects) -> None:
+        """An operator's switches, which are passed on under the next version."""
+        given = dict(block.meta.get("values", {}))
+        wrong = sorted(name for name, value in given.items() if not sane(value))
+        if wrong:
+            effects.dead.append((0, "out_of_range", f"parameters that are no number: {', '.join(wrong)}"))
+        effects.blocks.append(self._version({k: v for k, v in given.items() if k not in wrong}))
 
     # --- learning ------------------------------------------------------------------------------------------------
 

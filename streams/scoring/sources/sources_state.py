@@ -12,6 +12,7 @@ import numpy as np
 
 from streams.contract.codes import CORRECTS_FROM, DENY, RESHARE, SUPPORT
 from streams.scoring.config import ScoringConfig
+from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, grouped, mix_keys
 from streams.scoring.partition import PartitionState
@@ -73,8 +74,6 @@ PAIR_FIELDS = {
 class SourcesState(PartitionState):
     """Folds events, credits, assignments and parameters of the sources of one partition."""
 
-    KINDS = frozenset(("events", "credits", "assign", "params", "tick"))
-
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
         self.sources = Table("sources", SOURCE_FIELDS)
@@ -89,27 +88,15 @@ class SourcesState(PartitionState):
             self.stamps.generations, self.corrections.corrected, self.corrections.updates,
         )  # fmt: skip
 
-    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Effects:
-        """Fold one log record; a function of state, record and append time alone."""
-        self.begin(append_ms)
-        effects = Effects()
-        if block.kind == "events":
-            self._take_events(block, effects)
-        elif block.kind == "credits":
-            self._settle(block, effects)
-        elif block.kind == "assign":
-            self._assign(block, effects)
-        elif block.kind == "params":
-            self._relearn(block, cursor, effects)
-        elif block.kind == "tick":
-            self._publish_late(bool(block.meta.get("flush")), effects)
+    def end(self, effects: Effects) -> None:
+        """Forget what has expired."""
         if self.sweep_due():
             self._sweep()
-        return effects
 
     # --- events ------------------------------------------------------------------------------------------------
 
-    def _take_events(self, block: Block, effects: Effects) -> None:
+    @reads("events")
+    def _take_events(self, block: Block, cursor: int, effects: Effects) -> None:
         """Fold the events of a block, then what its deletes and updates say of them and of earlier ones."""
         corrects = block["kind"] >= CORRECTS_FROM
         if not corrects.any():
@@ -227,7 +214,8 @@ class SourcesState(PartitionState):
 
     # --- what comes back -----------------------------------------------------------------------------------------
 
-    def _settle(self, block: Block, effects: Effects) -> None:
+    @reads("credits")
+    def _settle(self, block: Block, cursor: int, effects: Effects) -> None:
         if not len(block):
             return
         source_rows, _ = self.sources.ensure(block["s"])
@@ -246,7 +234,8 @@ class SourcesState(PartitionState):
         self._restamp(changed, effects, self.config.restamp_claims, credited=distinct(pair_rows))
         self._publish(changed, effects)
 
-    def _assign(self, block: Block, effects: Effects) -> None:
+    @reads("assign")
+    def _assign(self, block: Block, cursor: int, effects: Effects) -> None:
         rows = self.sources.find(block["s"])
         known = np.flatnonzero(rows >= 0)
         rows = rows[known]
@@ -256,6 +245,7 @@ class SourcesState(PartitionState):
         self.sources.touch(rows)
         self._restamp(distinct(rows[moved]), effects, self.config.recluster_claims)
 
+    @reads("params")
     def _relearn(self, block: Block, cursor: int, effects: Effects) -> None:
         """A parameter version: if it moves weights materially, sources active of late get new stamps, in steps."""
         if cursor == 0:
@@ -313,8 +303,10 @@ class SourcesState(PartitionState):
         self.sources.touch(rows)
         effects.scores.update(self.records(rows))
 
-    def _publish_late(self, everything: bool, effects: Effects) -> None:
+    @reads("tick")
+    def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
         """Counts that moved without a verdict go out on a tick, once the source has been quiet for a while."""
+        everything = bool(block.meta.get("flush"))
         sources, step = self.sources, self.config.publish_step
         size = sources.size
         stale = sources["events"][:size] != sources["told"][:size]
