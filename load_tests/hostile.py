@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streams.contract.records import DeadLetterCode as Code
-from streams.contract.records import Mend
+from streams.contract.words import DeadLetterCode as Code
+from streams.contract.words import Mend
 
 HOUR_MS = 3_600_000
 

@@ -10,12 +10,12 @@ from streams.api.asked import BATCH_MAX, PAGE_MAX
 from streams.api.problems import MEANINGS
 from streams.api.store import CURSOR_PATTERN
 from streams.contract import schemas
-from streams.contract.records import CLAIM_SCORE, COMMUNITY, FLAG, SOURCE_SCORE
+from streams.contract.records import ClaimScore, Community, Flag, SourceScore
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
 EXAMPLES = {"claims": "bridge-closed", "sources": "bo", "communities": "harbour-board"}
-_RECORDS = {"Claim": CLAIM_SCORE, "Source": SOURCE_SCORE, "Community": COMMUNITY}
+_RECORDS = {"Claim": ClaimScore, "Source": SourceScore, "Community": Community}
 _WORDS = {
     "enough_evidence": {"type": "boolean", "description": "Whether people should be shown the figure at all."},
     "assessment": {"type": "string", "description": "The record in a few words; never a figure on little evidence."},
@@ -154,7 +154,7 @@ def _components() -> dict[str, Any]:
     path = {"instance": _TEXT | {"description": "The path that was asked for, where a request was understood."}}
     found = {name: {"allOf": [_plain(record), _object(_WORDS)]} for name, record in _RECORDS.items()}
     return found | {
-        "Flag": _plain(FLAG),
+        "Flag": _plain(Flag),
         "Explanation": _object({"claim_id": _TEXT, "score": sum_, "risk": sum_}),
         "Problem": _object(problem) | {"properties": problem | path},
     }

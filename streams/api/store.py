@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from streams.api.published import Entry
-from streams.contract.records import FlagAction
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
+from streams.contract.words import FlagAction
 
 # No index on rank and values beside the keys, not among them: 110,000 records a CPU-second instead of 48,000, and whole
 # lists are only asked for by commands.

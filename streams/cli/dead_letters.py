@@ -17,8 +17,8 @@ from rich.table import Table
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, out, print_json, table_of
 from streams.cli.printable import printable
-from streams.contract.records import DeadLetterCode
 from streams.contract.settings import Settings, SettingsError, parse_duration_ms
+from streams.contract.words import DeadLetterCode
 from streams.kafka.admin import TopicsError
 from streams.ops import dead_letters as deadletters
 from streams.ops.dead_letters import Filter, Letter

@@ -13,10 +13,10 @@ from streams.api.published import Entry, Reader
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, say
 from streams.contract import topics
-from streams.contract.records import FlagAction
 from streams.contract.settings import Settings, SettingsError, client_kwargs
 from streams.contract.topics import FLAGS
 from streams.contract.wording import why_flagged, why_retracted
+from streams.contract.words import FlagAction
 from streams.engine.progress import ProgressBoard
 from streams.kafka import provision
 from streams.kafka.admin import TopicsError

@@ -15,8 +15,8 @@ from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, foreseen, print_json
 from streams.cli.printable import printable
 from streams.contract import topics
-from streams.contract.records import Kind, Stance
 from streams.contract.settings import Settings, SettingsError
+from streams.contract.words import Kind, Stance
 from streams.kafka.admin import TopicsError
 from streams.kafka.follower import tail
 from streams.tables import blocks

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import prometheus_client as prometheus
 
-from streams.contract.records import DeadLetterCode, Fate, FlagAction, Mend, Severity
 from streams.contract.topics import EVENTS, RULINGS
+from streams.contract.words import DeadLetterCode, Fate, FlagAction, Mend, Severity
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = prometheus.CollectorRegistry()

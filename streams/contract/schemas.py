@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
-from streams.contract.records import RECORDS, Field, Record
+from streams.contract.record_fields import CUT_AT, Record
+from streams.contract.records import RECORDS
+from streams.contract.words import Documented
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -19,59 +22,55 @@ FROZEN = ("flag.v1.schema.json",)
 """Schemas of versions that nothing writes any more: they stand as they were published."""
 
 
-def file_name(record: Record) -> str:
+# In this order they stand in the files; what else msgspec writes is left out.
+_KEYWORDS = (
+    "type", "enum", "description", "required", "properties", "items", "minLength", "maxLength", "pattern", "minimum",
+    "maximum",
+)  # fmt: skip
+_WORDS = {words.__name__: words for words in Documented.__subclasses__()}
+
+
+def file_name(record: type[Record]) -> str:
     """Name of the record's schema file, such as `event.v1.schema.json`."""
-    return f"{record.name}.v{record.version}.schema.json"
+    return f"{record.NAME}.v{record.VERSION}.schema.json"
 
 
-def schema_of(record: Record) -> dict[str, Any]:
+def schema_of(record: type[Record]) -> dict[str, Any]:
     """The record as a JSON Schema (draft 2020-12), open to fields that it does not list."""
-    head = {"$schema": DIALECT, "$id": f"urn:credence:{record.name}:v{record.version}", "title": record.name}
-    return head | {"description": record.doc} | _object(record.fields) | _any_of(record)
+    _, found = msgspec.json.schema_components([record], ref_template="{name}")
+    schema = _plain(found[record.__name__], found)
+    head = {"$schema": DIALECT, "$id": f"urn:credence:{record.NAME}:v{record.VERSION}", "title": record.NAME}
+    return head | {"description": " ".join(schema.pop("description").split())} | schema | _any_of(record)
 
 
-def _any_of(record: Record) -> dict[str, Any]:
-    if not record.any_of:
+def _any_of(record: type[Record]) -> dict[str, Any]:
+    if not record.ANY_OF:
         return {}
-    exempt = {"properties": {"kind": {"enum": [str(kind) for kind in record.unless_kind]}}}
-    present = [{"required": [name], "properties": {name: {"type": "string"}}} for name in record.any_of]
+    exempt = {"properties": {"kind": {"enum": [str(kind) for kind in record.UNLESS_KIND]}}}
+    present = [{"required": [name], "properties": {name: {"type": "string"}}} for name in record.ANY_OF]
     return {"if": exempt, "else": {"anyOf": present}}
 
 
-def _object(fields: tuple[Field, ...]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": [field.name for field in fields if field.required],
-        "properties": {field.name: _property(field) for field in fields},
-    }
-
-
-def _property(field: Field) -> dict[str, Any]:
-    if field.json_type == "any":
-        return {"description": field.doc}
-    # Many serialisers write an absent value as null, so an optional field may be null.
-    schema: dict[str, Any] = {"type": field.json_type if field.required else [field.json_type, "null"]}
-    sentence = field.doc
-    if field.words is not None:
-        schema["enum"] = [str(word) for word in field.words] + ([] if field.required else [None])
-        sentence += " " + " ".join(f"`{word}`: {word.doc}" for word in field.words)
-    if field.tells:
-        sentence += f" Cut at {field.max_length:,} characters; anything but a string counts as absent."
-    schema["description"] = sentence
-    if field.fields and field.json_type == "array":
-        schema["items"] = _object(field.fields)
-    elif field.fields:
-        schema |= _object(field.fields)
-    if field.items is not None:
-        schema["items"] = {"type": field.items}
-    limits = {
-        "minLength": field.min_length or None,
-        "maxLength": None if field.tells else field.max_length,
-        "pattern": r"^[^\u0000-\u001f]*$" if field.identifier else None,
-        "minimum": field.minimum,
-        "maximum": field.maximum,
-    }
-    return schema | {keyword: limit for keyword, limit in limits.items() if limit is not None}
+def _plain(schema: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The schema in one piece: without references, with one type or null, and with each word's sentence."""
+    if "anyOf" in schema:
+        # Many serialisers write an absent value as null, so an optional field may be null.
+        value = _plain(schema["anyOf"][0], found)
+        null = {"type": [value["type"], "null"]} | ({"enum": [*value["enum"], None]} if "enum" in value else {})
+        return value | null
+    if words := _WORDS.get(schema.get("$ref", "")):
+        sentences = (f"`{word}`: {word.doc}" for word in words)
+        schema = {"type": "string", "enum": list(map(str, words))} | schema
+        schema["description"] = " ".join((schema["description"], *sentences))
+    elif "$ref" in schema:
+        schema = found[schema["$ref"]] | schema
+    if CUT_AT in schema:
+        schema = schema | {"maxLength": None}
+    if "properties" in schema:
+        schema = schema | {"properties": {name: _plain(of, found) for name, of in schema["properties"].items()}}
+    if "items" in schema:
+        schema = schema | {"items": _plain(schema["items"], found)}
+    return {keyword: schema[keyword] for keyword in _KEYWORDS if schema.get(keyword) is not None}
 
 
 def files() -> dict[str, bytes]:

@@ -23,8 +23,8 @@ import orjson
 from streams.agents.intake.careful import Limits
 from streams.agents.intake.doubts import doubtful
 from streams.agents.intake.events import decode_events
-from streams.contract.records import EVENT, RULING, DeadLetterCode, Kind, Mend
-from streams.contract.words import CORRECTING
+from streams.contract.records import Event, Ruling
+from streams.contract.words import CORRECTING, DeadLetterCode, Kind, Mend
 from streams.datasets.csv_files import FIRST_ROW, DatasetError, find, read_table, words
 from streams.datasets.findings import Findings, refusals
 from streams.datasets.labels import FALSE, TRUE, read_labels
@@ -54,7 +54,7 @@ class Release:
         """The ruling record; the same release gives the same bytes."""
         return orjson.dumps(
             {
-                "v": RULING.version,
+                "v": Ruling.VERSION,
                 "id": f"verdict-{self.claim_id}"[:256],
                 "claim_id": self.claim_id,
                 "version": 1,
@@ -124,7 +124,7 @@ class Dataset:
         names = list(self.columns)
         parts = [self.columns[name][start:end] for name in names]
         source = names.index("source_id")
-        version, dumps = EVENT.version, orjson.dumps
+        version, dumps = Event.VERSION, orjson.dumps
         for t, *row in zip(self.t_ms[start:end].tolist(), *parts, strict=True):
             event = {name: value for name, value in zip(names, row, strict=True) if value}
             event["v"], event["occurred_at_ms"] = version, t

@@ -28,7 +28,7 @@ SEND_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter (`streams.contract.records.DEAD_LETTER` says what each field means).
+    """A dead letter (`streams.contract.dead_letter_record` says what each field means).
 
     Attributes:
         key, raw: bytes as far as the letter holds them, None where the record had none or the stage had them no more.

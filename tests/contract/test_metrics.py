@@ -11,8 +11,8 @@ from streams.agents.intake.translation import ROUTES
 from streams.agents.publish import monitor
 from streams.contract import metrics
 from streams.contract.metrics import Band
-from streams.contract.records import DeadLetterCode, Mend
 from streams.contract.settings import Settings
+from streams.contract.words import DeadLetterCode, Mend
 from streams.engine.stage import BatchReport
 from streams.worker.stages import intake_stage, stage_specs
 

@@ -38,14 +38,14 @@ def test_the_schema_files_are_what_the_definition_gives() -> None:
     assert schemas.stale() == [], "run: python -m streams.contract.schemas"
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.NAME)
 def test_every_schema_is_a_valid_schema(record: Any) -> None:
     jsonschema_rs.meta.validate(schemas.schema_of(record))
 
 
 def test_every_record_has_golden_records_valid_and_invalid() -> None:
     held = {path.name: json.loads(path.read_text()) for path in GOLDEN}
-    of_today = {f"{record.name}.v{record.version}.json" for record in RECORDS}
+    of_today = {f"{record.NAME}.v{record.VERSION}.json" for record in RECORDS}
     assert set(held) == of_today | {name.replace(".schema", "") for name in schemas.FROZEN}
     assert all(golden["valid"] and golden["invalid"] for golden in held.values())
 

@@ -15,7 +15,7 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.doubts import doubtful
 from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
-from streams.contract.records import CLOCK_MIN_MS, Kind, Stance
+from streams.contract.words import CLOCK_MIN_MS, Kind, Stance
 from streams.datasets.csv_files import DatasetError
 from streams.datasets.dataset import Dataset, read
 from streams.datasets.findings import in_words

@@ -15,8 +15,8 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.publish.letters import dead_letter, of_reject
 from streams.contract import topics
-from streams.contract.records import DeadLetterCode as Code
 from streams.contract.settings import Settings, client_kwargs
+from streams.contract.words import DeadLetterCode as Code
 from streams.kafka import provision
 from streams.kafka.admin import TopicsError
 from streams.kafka.follower import tail

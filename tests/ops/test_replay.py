@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from streams.broker.server import free_port
 from streams.cli.main import app
 from streams.contract import topics
-from streams.contract.records import Kind
 from streams.contract.settings import Settings
+from streams.contract.words import Kind
 from streams.datasets import dataset
 from streams.datasets.dataset import Dataset
 from streams.datasets.social_world import make_world, write_world

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.contract.records import FLAG, FlagAction, Retraction
+from streams.contract.records import Flag
+from streams.contract.words import FlagAction, Retraction
 from streams.scoring.claims.explain import IDEA_WORDS, START
 from streams.scoring.config import ScoringConfig
 from streams.scoring.signals.registry import IDEAS
@@ -91,7 +92,7 @@ def lapses(flag: dict[str, Any], made: Moved) -> bool:
 SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
     "flag_id": lambda flag, made: flag["flag_id"].startswith("risk-cascade/" + flag["subject"]["id"]),
     "revision": lambda flag, made: flag["revision"] >= 1,
-    "schema_version": lambda flag, made: flag["schema_version"] == FLAG.version,
+    "schema_version": lambda flag, made: flag["schema_version"] == Flag.VERSION,
     "action": action,
     "retracted_because": retracted,
     "subject": lambda flag, made: (
@@ -119,7 +120,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [f.name for f in FLAG.fields])
+@pytest.mark.parametrize("name", Flag.__struct_fields__)
 def test_what_the_schema_says_of_a_field_is_the_case_in_every_flag_record(told: Story, name: str) -> None:
     for made in told.moved:
         assert SENTENCES[name](made.flag, made), (name, made.flag)

@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import orjson
+from msgspec.inspect import AnyType, IntType
 
 from streams.agents.intake.mending import characters, damaged
-from streams.contract.records import (
+from streams.contract.record_fields import Field, Record, fields_of
+from streams.contract.words import (
     CLOCK_AHEAD_MAX_MS,
     CLOCK_MIN_MS,
     DEPTH_MAX,
@@ -24,10 +26,8 @@ from streams.contract.records import (
     INT64_MAX,
     INT64_MIN,
     DeadLetterCode,
-    Field,
     Kind,
     Mend,
-    Record,
     RulingKind,
     Stance,
     Verdict,
@@ -86,7 +86,7 @@ def depth_of(value: bytes) -> int:
     return int(np.cumsum(_STEP[outside]).max(initial=0))
 
 
-def read(record: LogRecord, definition: Record, limits: Limits) -> tuple[dict[str, Any], set[Mend]]:
+def read(record: LogRecord, definition: type[Record], limits: Limits) -> tuple[dict[str, Any], set[Mend]]:
     """The known fields of a record that are present, checked, and what of it was mended.
 
     Fields of type "any" are left out. Raises Refusal with the first fault, in the order of DeadLetterCode for the
@@ -94,25 +94,26 @@ def read(record: LogRecord, definition: Record, limits: Limits) -> tuple[dict[st
     """
     value = _framed(record, limits)
     members, mends = _parsed(value)
-    if mends and (name := damaged(value, [spec.name for spec in definition.fields if _names(spec)])):
+    specs = fields_of(definition)
+    if mends and (name := damaged(value, [spec.name for spec in specs if _names(spec)])):
         raise Refusal(DeadLetterCode.NOT_UTF8, f"field {name} holds half a character, or a byte that is none")
     _check_version(members, definition)
     fields: dict[str, Any] = {}
-    for spec in definition.fields:
+    for spec in specs:
         raw = members.get(spec.name)
         if raw is None or bytes(raw) == b"null":
             if spec.required:
                 raise Refusal(DeadLetterCode.MISSING_FIELD, f"field {spec.name} is missing")
         elif spec.tells:
             fields[spec.name] = _told(spec, raw, mends)
-        elif spec.json_type != "any":
+        elif not isinstance(spec.shape, AnyType):
             fields[spec.name] = _checked(spec, raw, record.timestamp + limits.clock_ahead_max_ms)
     return fields, mends
 
 
 def _names(spec: Field) -> bool:
     """Whether records are told apart by the field."""
-    return not spec.tells and spec.json_type != "any"
+    return not (spec.tells or isinstance(spec.shape, AnyType))
 
 
 def _no_utf8(value: bytes) -> str:
@@ -164,16 +165,16 @@ def _parsed(value: bytes) -> tuple[Mapping[str, msgspec.Raw], set[Mend]]:
         raise Refusal(DeadLetterCode.NOT_JSON, str(error)) from None
 
 
-def _check_version(members: Mapping[str, msgspec.Raw], definition: Record) -> None:
+def _check_version(members: Mapping[str, msgspec.Raw], definition: type[Record]) -> None:
     """First of all fields, because another version may have other fields."""
     raw = members.get("v")
     if raw is None or bytes(raw) == b"null":
         raise Refusal(DeadLetterCode.MISSING_FIELD, "field v is missing")
     version = _integer("v", _plain("v", raw))
-    if version != definition.version:
+    if version != definition.VERSION:
         raise Refusal(
             DeadLetterCode.UNSUPPORTED_VERSION,
-            f"version {version} of {definition.name}; this release reads version {definition.version}",
+            f"version {version} of {definition.NAME}; this release reads version {definition.VERSION}",
         )
 
 
@@ -190,15 +191,15 @@ def _plain(name: str, raw: msgspec.Raw) -> Any:
 
 def _checked(spec: Field, raw: msgspec.Raw, clock_max_ms: int) -> Any:
     found = _plain(spec.name, raw)
-    if spec.json_type == "integer":
-        return _in_range(spec, _integer(spec.name, found), clock_max_ms)
+    if isinstance(spec.shape, IntType):
+        return _in_range(spec, spec.shape, _integer(spec.name, found), clock_max_ms)
     if not isinstance(found, str):
         raise Refusal(DeadLetterCode.WRONG_TYPE, f"field {spec.name} is {_kind_of(found)}, not a string")
     if spec.words is not None:
         if found not in spec.words._value2member_map_:
             raise Refusal(_CODE_OF_WORDS[spec.words], f"{spec.name} {found[:40]!r} is none of: {', '.join(spec.words)}")
         return found
-    if len(found) < spec.min_length:
+    if spec.identifier and not found:
         raise Refusal(DeadLetterCode.EMPTY_ID, f"field {spec.name} is empty; leave it out instead")
     if spec.max_length is not None and len(found) > spec.max_length:
         raise Refusal(
@@ -218,8 +219,8 @@ def _integer(name: str, found: object) -> int:
     return found
 
 
-def _in_range(spec: Field, number: int, clock_max_ms: int) -> int:
-    low, high = (INT64_MIN, INT64_MAX) if spec.clock else (spec.minimum, spec.maximum)
+def _in_range(spec: Field, limits: IntType, number: int, clock_max_ms: int) -> int:
+    low, high = (INT64_MIN, INT64_MAX) if spec.clock else (limits.ge, limits.le)
     if (low is not None and number < low) or (high is not None and number > high):
         raise Refusal(DeadLetterCode.OUT_OF_RANGE, f"field {spec.name} is {number}, outside {low} to {high}")
     if spec.clock and number < CLOCK_MIN_MS:

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.inspect import EnumType, StrType
 
 from streams.agents.intake.careful import Limits
-from streams.contract.records import CLOCK_MIN_MS, EVENT, Field
+from streams.contract.record_fields import Field, fields_of
+from streams.contract.records import Event
+from streams.contract.words import CLOCK_MIN_MS
 
 ESCAPED_BYTES_MAX = 6
 """Most bytes that one character takes in JSON: \\u0000."""
+_TEXTS = [spec for spec in fields_of(Event) if isinstance(spec.shape, StrType | EnumType)]
 FRAME_BYTES = 512
 """More than the names, quotes and numbers of an event take."""
 
@@ -33,9 +37,7 @@ def doubtful(
     rows = len(occurred_at_ms)
     doubt = (occurred_at_ms < CLOCK_MIN_MS) | (occurred_at_ms > append_ms + limits.clock_ahead_max_ms)
     longest = 0
-    for spec in EVENT.fields:
-        if spec.json_type != "string":
-            continue
+    for spec in _TEXTS:
         column = columns.get(spec.name) or [""] * rows
         longest += (most := max(map(len, column), default=0))
         if spec.words is None and _all_plain(column, most, spec):

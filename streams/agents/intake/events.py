@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,45 +15,15 @@ from streams.agents.intake.careful import Limits, Refusal, has_control, read
 from streams.agents.intake.copied_text import copy_hash
 from streams.agents.publish.letters import Reject
 from streams.contract.codes import CORRECTS_FROM, KIND_CODES, NO_STANCE, POST, RESHARE, STANCE_CODES, SUPPORT
-from streams.contract.records import (
-    CLOCK_MIN_MS,
-    DEPTH_MAX,
-    EVENT,
-    INT64_MAX,
-    INT64_MIN,
-    DeadLetterCode,
-    Field,
-    Mend,
-)
+from streams.contract.records import Event
+from streams.contract.words import DEPTH_MAX, DeadLetterCode, Mend
 from streams.engine.fetched import LogRecord
 from streams.tables.blocks import Block
 from streams.tables.categorical import Categorical
 
-
-def _short_type(field: Field) -> Any:
-    """The type by which msgspec checks a field; looser than the definition in what `_suspect` looks at instead."""
-    checked: Any
-    if field.words is not None:
-        checked = Literal[tuple(str(word) for word in field.words)]
-    elif field.name == "v":
-        checked = Literal[EVENT.version]
-    elif field.json_type == "integer":
-        checked = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
-    else:
-        checked = Annotated[str, msgspec.Meta(min_length=field.min_length, max_length=field.max_length)]
-    return checked if field.required else checked | None
-
-
-# The members of a row come from the definition, in its order; `gc=False` since rows cannot form cycles.
-_Row: Any = msgspec.defstruct(
-    "_Row",
-    [(f.name, _short_type(f)) if f.required else (f.name, _short_type(f), None) for f in EVENT.fields],
-    gc=False,
-    omit_defaults=True,
-)
-_row = msgspec.json.Decoder(_Row).decode
+_row = msgspec.json.Decoder(Event).decode
 _canonical = msgspec.msgpack.Encoder().encode
-_MAY_START = frozenset(str(kind) for kind in EVENT.unless_kind)
+_MAY_START = frozenset(str(kind) for kind in Event.UNLESS_KIND)
 _named = attrgetter("claim_id")
 CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
@@ -76,7 +46,7 @@ def decode_events(
         Clocks are clamped to the record's append time; a stance is the effective one: as given, and support for a
         post or reshare that gives none.
     """
-    rows: list[Any] = []
+    rows: list[Event] = []
     kept: list[LogRecord] = []
     rejects: list[Reject] = []
     for start in range(0, len(records), CHUNK):
@@ -89,12 +59,12 @@ def decode_events(
     return _block(rows, kept, partition), rejects
 
 
-def _claim_of(row: Any) -> str | None:
+def _claim_of(row: Event) -> str | None:
     """The claim that an event is about, by the row alone."""
     return row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
 
 
-def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None:
+def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Event] | None:
     """The rows of records, if all of them are valid; None if any is to be looked at by itself.
 
     Checks what the typed decoder does not look at, for all values in one piece: each ends in a brace, so that what
@@ -110,7 +80,7 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None
         return None
     occurred = np.fromiter([row.occurred_at_ms for row in rows], np.int64, len(rows))
     latest = np.fromiter([record.timestamp for record in records], np.int64, len(rows)) + limits.clock_ahead_max_ms
-    if occurred.min() < CLOCK_MIN_MS or (occurred > latest).any() or max(map(len, values)) > limits.value_bytes_max:
+    if (occurred > latest).any() or max(map(len, values)) > limits.value_bytes_max:
         return None
     if not all(map(_named, rows)) and None in map(_claim_of, rows):
         return None
@@ -121,9 +91,9 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Any] | None
 
 def _one_by_one(
     records: Sequence[LogRecord], limits: Limits, rejects: list[Reject], mended: list[Mend]
-) -> tuple[list[Any], list[LogRecord]]:
+) -> tuple[list[Event], list[LogRecord]]:
     """The rows of the valid ones among records, and their records; the others go to `rejects`."""
-    rows: list[Any] = []
+    rows: list[Event] = []
     kept: list[LogRecord] = []
     for record in records:
         try:
@@ -135,7 +105,7 @@ def _one_by_one(
     return rows, kept
 
 
-def _harmless(value: bytes, row: Any) -> bool:
+def _harmless(value: bytes, row: Event) -> bool:
     """Whether a value is shallow, and its ids printable."""
     if (value.rfind(b"{") or 91 in value) and value.count(b"[") + value.count(b"{") > DEPTH_MAX:
         return False
@@ -145,17 +115,17 @@ def _harmless(value: bytes, row: Any) -> bool:
     return ids.isprintable() or not has_control(ids)
 
 
-def _examined(record: LogRecord, limits: Limits, mended: list[Mend]) -> Any:
+def _examined(record: LogRecord, limits: Limits, mended: list[Mend]) -> Event:
     """The row by the careful path; Refusal if there is none."""
-    fields, mends = read(record, EVENT, limits)
-    row = _Row(**fields)
+    fields, mends = read(record, Event, limits)
+    row = Event(**fields)
     if _claim_of(row) is None:
         raise Refusal(DeadLetterCode.ORPHAN, f"a {row.kind} must name its claim_id or root_id")
     mended += mends
     return row
 
 
-def _block(rows: list[Any], kept: list[LogRecord], partition: int) -> Block:
+def _block(rows: list[Event], kept: list[LogRecord], partition: int) -> Block:
     n = len(rows)
     ids = [row.id for row in rows]
     kind = np.fromiter([KIND_CODES[row.kind] for row in rows], np.int8, n)
@@ -196,6 +166,6 @@ def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.
     return np.where(spreads & (stance == NO_STANCE), np.int8(SUPPORT), stance)
 
 
-def _starts(row: Any) -> bool:
+def _starts(row: Event) -> bool:
     """Whether the event, if it is a post, stands at the root of its cascade."""
     return row.parent_id is None and (row.root_id is None or row.root_id == row.id)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from streams.contract.records import Mend
+from streams.contract.words import Mend
 
 _HALF = b"\\ufffd"
 # An escaped pair, an escaped half, or any other escape: in that order, so that what is left alone is not looked into.

@@ -11,7 +11,8 @@ from xxhash import xxh3_64_intdigest
 from streams.agents.intake.careful import Limits, Refusal, read
 from streams.agents.publish.letters import Reject
 from streams.contract.codes import VERDICT_CODES
-from streams.contract.records import RULING, DeadLetterCode, Mend
+from streams.contract.records import Ruling
+from streams.contract.words import DeadLetterCode, Mend
 from streams.engine.fetched import LogRecord
 from streams.tables import blocks
 
@@ -29,7 +30,7 @@ def decode_rulings(
     rejects: list[Reject] = []
     for record in records:
         try:
-            fields, mends = read(record, RULING, limits)
+            fields, mends = read(record, Ruling, limits)
             if limits.raters and fields["rater_id"] not in limits.raters:
                 raise Refusal(
                     DeadLetterCode.UNKNOWN_RATER, f"rater {fields['rater_id']!r} is not on the list of raters"
@@ -39,7 +40,7 @@ def decode_rulings(
             continue
         if mended is not None:
             mended += mends
-        fields["h"] = xxh3_64_intdigest(_canonical([fields.get(spec.name) for spec in RULING.fields]))
+        fields["h"] = xxh3_64_intdigest(_canonical([fields.get(name) for name in Ruling.__struct_fields__]))
         fields["ruled_at_ms"] = min(fields["ruled_at_ms"], record.timestamp)
         rows.append((record.offset, fields))
     return _block(rows, partition), rejects

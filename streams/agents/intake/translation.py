@@ -11,8 +11,8 @@ from streams.agents.intake.rulings import decode_rulings
 from streams.agents.publish.letters import Reject, of_reject
 from streams.agents.publish.routing import as_letter, spread
 from streams.contract import topics
-from streams.contract.records import Mend
 from streams.contract.settings import Settings
+from streams.contract.words import Mend
 from streams.engine.fetched import LogRecord
 from streams.engine.journal import Outgoing, seal
 from streams.tables.blocks import Block, upstream

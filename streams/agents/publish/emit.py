@@ -13,8 +13,8 @@ from streams.agents.publish import monitor
 from streams.agents.publish.letters import dead_letter
 from streams.agents.publish.routing import as_json, as_letter, everyone, spread_all
 from streams.contract import topics
-from streams.contract.records import DeadLetterCode
 from streams.contract.settings import Settings
+from streams.contract.words import DeadLetterCode
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
 from streams.tables.blocks import concat, parse_upstream

@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from streams.contract.records import DEAD_LETTER, EVENT_BYTES_MAX, DeadLetterCode
+from streams.contract.records import DeadLetter
+from streams.contract.words import EVENT_BYTES_MAX, DeadLetterCode
 from streams.engine.fetched import LogRecord
 
 KEY_BYTES_MAX = 1_024
@@ -49,13 +50,13 @@ def dead_letter(
     value: bytes | None = None,
     topic_id: str = "",
 ) -> dict[str, Any]:
-    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (DEAD_LETTER in `contract.records`).
+    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (`contract.dead_letter_record`).
 
     (topic, topic_id, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A
     stage that no longer has the bytes leaves out the value: they are still where the origin says.
     """
     letter: dict[str, Any] = {
-        "v": DEAD_LETTER.version,
+        "v": DeadLetter.VERSION,
         "code": str(code),
         "detail": detail[:DETAIL_CHARS_MAX],
         "topic": topic,

@@ -33,9 +33,10 @@ from load_tests.hostile import (
 )
 from streams.agents.intake.translation import translate
 from streams.contract import topics
-from streams.contract.records import EVENT as EVENT_RECORD
-from streams.contract.records import DeadLetterCode
+from streams.contract.record_fields import fields_of
+from streams.contract.records import Event
 from streams.contract.settings import Settings
+from streams.contract.words import DeadLetterCode
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.sources.sources_state import SourcesState
@@ -75,7 +76,7 @@ plain_values = st.one_of(
 values = st.recursive(
     plain_values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
 )
-fields = st.sampled_from([f.name for f in EVENT_RECORD.fields] + ["?"])
+fields = st.sampled_from([f.name for f in fields_of(Event)] + ["?"])
 events = st.builds(
     lambda seed, changes: good_event(random.Random(seed), NOW_MS) | changes,
     st.integers(0, 10**6),

@@ -12,9 +12,10 @@ import pytest
 from load_tests.hostile import EVENT_FAULTS, EVENT_MENDS, hostile_events
 from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
-from streams.contract.records import EVENT as EVENT_RECORD
-from streams.contract.records import DeadLetterCode as Code
-from streams.contract.records import Mend
+from streams.contract.record_fields import fields_of
+from streams.contract.records import Event
+from streams.contract.words import DeadLetterCode as Code
+from streams.contract.words import Mend
 from streams.tables import blocks
 from streams.tables.categorical import Categorical
 from tests.agents.intake.fetched import EVENT, NOW_MS, fetched
@@ -216,7 +217,7 @@ def test_the_content_hash_depends_on_the_fields_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [f.name for f in EVENT_RECORD.fields if f.name not in ("v", "kind", "stance", "occurred_at_ms")]
+    "name", [f.name for f in fields_of(Event) if f.name not in ("v", "kind", "stance", "occurred_at_ms")]
 )
 def test_the_content_hash_tells_any_field_apart(name: str) -> None:
     assert one(EVENT | {name: "x"})["h"] != one(EVENT | {name: "y"})["h"] != one(EVENT)["h"]
@@ -226,7 +227,7 @@ def test_the_content_hash_tells_fields_of_the_same_text_apart() -> None:
     assert one(EVENT | {"parent_id": "x"})["h"] != one(EVENT | {"root_id": "x"})["h"]
 
 
-@pytest.mark.parametrize("name", [f.name for f in EVENT_RECORD.fields if f.identifier])
+@pytest.mark.parametrize("name", [f.name for f in fields_of(Event) if f.identifier])
 def test_control_characters_are_refused_in_every_identifier_and_taken_in_text(name: str) -> None:
     for control in ("\x00", "\n", "\x1f"):
         assert code(EVENT | {name: f"a{control}"}) == Code.CONTROL_CHARACTER

@@ -10,8 +10,8 @@ import pytest
 from load_tests.hostile import RULING_FAULTS
 from streams.agents.intake.careful import Limits
 from streams.agents.intake.rulings import decode_rulings
-from streams.contract.records import DeadLetterCode as Code
-from streams.contract.records import Mend
+from streams.contract.words import DeadLetterCode as Code
+from streams.contract.words import Mend
 from streams.tables import blocks
 from tests.agents.intake.fetched import NOW_MS, RULING, fetched
 

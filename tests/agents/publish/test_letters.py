@@ -12,7 +12,7 @@ import jsonschema_rs
 from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.publish.letters import dead_letter, of_reject
-from streams.contract.records import DeadLetterCode as Code
+from streams.contract.words import DeadLetterCode as Code
 from tests.agents.intake.fetched import EVENT, NOW_MS, fetched
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "dead-letter.v1.schema.json").read_text())

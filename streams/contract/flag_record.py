@@ -1,0 +1,95 @@
+"""The flag: what asks a person to look at a claim, or takes that back."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Struct
+
+from streams.contract.record_fields import (
+    Id,
+    Ms,
+    Ordinal,
+    Priority,
+    Record,
+    Share,
+    chars,
+    doc,
+    form,
+)
+from streams.contract.words import (
+    ID_CHARS_MAX,
+    TRACE_CHARS_MAX,
+    URI_CHARS_MAX,
+    FlagAction,
+    Retraction,
+    Severity,
+)
+
+
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the things that add up to a figure."""
+
+    code: Annotated[str, chars(ID_CHARS_MAX, "What kind of reason it is, such as `history` or `vote`.")]
+    text: Annotated[str, chars(ID_CHARS_MAX * 2, "The same in a person's words.")] | None = None
+    weight: Annotated[float, doc("What it adds to the figure's log-odds (nats); below 0 it speaks against.")]
+    evidence_ids: Annotated[list[str], doc("Events or rulings to read.")] | None = None
+
+
+class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a flag is about."""
+
+    type: Annotated[str, chars(64, "Kind of subject, such as `claim`.")]
+    id: Annotated[Id, doc("Identifier of the subject.")]
+    uri: Annotated[str, chars(URI_CHARS_MAX, "Where the subject can be read in the API.")] | None = None
+
+
+class Flag(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Asks a person to look at a claim, or takes the request back; never names who reported."""
+
+    NAME: ClassVar = "flag"
+    VERSION: ClassVar = 2
+
+    flag_id: Annotated[str, chars(ID_CHARS_MAX + 64, "Identifier of the flag, the same from raise to retraction.")]
+    revision: Annotated[Ordinal, doc("Counts the records of this flag; (flag_id, revision) identifies a record.")]
+    schema_version: Annotated[int, form(2)]
+    action: Annotated[FlagAction, doc("What this record does to the flag.")]
+    retracted_because: Annotated[Retraction, doc("Why it was taken back; in a retraction only.")] | None = None
+    subject: Annotated[Subject, doc("What the flag is about; its id is the record's key.")]
+    label: Annotated[str, chars(64, "Label to show and to index by, in the letters a-z and hyphens.")]
+    policy_id: Annotated[str, chars(64, "The policy under which it was raised.")]
+    rule_id: Annotated[str, chars(64, "The rule that raised it, a slash, and the rule's version.")]
+    severity: Annotated[Severity, doc("How much is at stake.")]
+    priority: Annotated[
+        Priority, doc("Place in the queue, 100 first; 0 in a retraction, which nobody needs to look at.")
+    ]
+    risk: Annotated[Share, doc("Probability that the claim is false by every signal, at this moment; for triage only.")]
+    score: Annotated[Share, doc("Public corroboration of the claim at this moment: probability that it is true.")]
+    claim_version: Annotated[
+        Ordinal, doc("`version` of the claim's score with this risk and score; a newer may replace it.")
+    ]
+    confidence: Annotated[
+        Share, doc("Probability that the risk is over the threshold, by the error of the risk's calibration.")
+    ]
+    threshold: Annotated[Share, doc("Risk from which this claim was flagged when the record was made.")]
+    score_version: Annotated[str, chars(64, "Version of the scoring rules and parameters behind the figures.")]
+    reasons: Annotated[
+        list[Reason],
+        doc("What adds up to the log-odds of `risk`: `start`, the strongest reasons, and `others`, the rest in one."),
+    ]
+    source: Annotated[str, chars(16, "`automated`, or `user` where a person raised it.")]
+    event_time_ms: Annotated[Ms, doc("Time of the claim's latest event at this moment, milliseconds since 1970.")]
+    detected_at_ms: Annotated[
+        Ms, doc("Broker's time when the flag moved, by which flags lapse, milliseconds since 1970.")
+    ]
+    expires_at_ms: (
+        Annotated[
+            Ms,
+            doc(
+                "Broker's time from which it is retracted unless an update renews it, milliseconds since 1970; "
+                "absent in a retraction."
+            ),
+        ]
+        | None
+    ) = None
+    trace_id: Annotated[str, chars(TRACE_CHARS_MAX, "The log record that moved it: topic/partition/offset.")]
