@@ -13,6 +13,7 @@ import pytest
 from streams.api.openapi import EXAMPLES
 from streams.api.service import ROUTES, methods
 from streams.contract import schemas
+from streams.contract.records import ClaimScore, Community, Flag, Record, SourceScore
 from streams.contract.settings import Settings
 from streams.kafka import provision
 from tests.api.serving import Api
@@ -22,9 +23,11 @@ EXAMPLES_EACH = 25
 FLAGS = 150  # more than a page
 
 
-def golden(record: str) -> dict[str, Any]:
+def golden(record: type[Record]) -> dict[str, Any]:
     """A record as the stages write it."""
-    found: dict[str, Any] = json.loads((schemas.FOLDER / "golden" / f"{record}.v1.json").read_text())
+    found: dict[str, Any] = json.loads(
+        (schemas.FOLDER / "golden" / f"{record.NAME}.v{record.VERSION}.json").read_text()
+    )
     first: dict[str, Any] = found["valid"][0]["record"]
     return first
 
@@ -34,13 +37,13 @@ def report(broker: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     """What schemathesis says of a service that holds every id of the document's examples."""
     settings = Settings(broker=broker, namespace=f"contract{uuid.uuid4().hex[:8]}.", partitions=1)
     provision.create(broker, settings)
-    flag = golden("flag")
+    flag = golden(Flag)
     publish(
         settings,
         [
-            golden("claim-score") | {"claim_id": EXAMPLES["claims"]},
-            golden("source-score") | {"source_id": EXAMPLES["sources"]},
-            golden("community") | {"community_id": EXAMPLES["communities"]},
+            golden(ClaimScore) | {"claim_id": EXAMPLES["claims"]},
+            golden(SourceScore) | {"source_id": EXAMPLES["sources"]},
+            golden(Community) | {"community_id": EXAMPLES["communities"]},
             *(flag | {"flag_id": f"rule/{n}", "priority": n % 101} for n in range(FLAGS)),
         ],
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from types import ModuleType
+from typing import Annotated
 
 import orjson
 import pytest
@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 
 from streams.api.reference import markdown
 from streams.cli import main
-from streams.contract import metrics, records, schemas
+from streams.contract import metrics, schemas
+from streams.contract.record_fields import Count, doc
+from streams.contract.records import ClaimScore
+from streams.contract.words import SAFE_INTEGER_MAX
 from tests.house.rooms import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -65,10 +68,15 @@ def test_a_command_is_a_file_and_a_line_and_its_help_follows(monkeypatch: pytest
 
 
 def test_a_field_is_one_line_and_its_schema_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    field = records.Field(name="toys", json_type="integer", doc="How many toys.", required=False, minimum=0)
-    record = replace(records.CLAIM_SCORE, fields=(*records.CLAIM_SCORE.fields, field))
-    monkeypatch.setattr(schemas, "RECORDS", (record,))
+    class Toys(ClaimScore, kw_only=True):
+        """A claim's score that also counts toys."""
+
+        toys: Annotated[Count, doc("How many toys.")] | None = None
+
+    monkeypatch.setattr(schemas, "RECORDS", (Toys,))
     (written,) = schemas.files().values()
     schema = orjson.loads(written)
-    assert schema["properties"]["toys"] == {"type": ["integer", "null"], "description": "How many toys.", "minimum": 0}
+    assert schema["properties"]["toys"] == {
+        "type": ["integer", "null"], "description": "How many toys.", "minimum": 0, "maximum": SAFE_INTEGER_MAX,
+    }  # fmt: skip
     assert "toys" not in schema["required"]
