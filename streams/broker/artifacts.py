@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.broker.errors import BrokerError
-from streams.contract.settings import SettingsError, folder_of
+from streams.contract.settings import Settings, SettingsError, folder_of
 
 Say = Callable[[str], None]
 """Where progress is told: one sentence at a time."""
@@ -51,7 +51,7 @@ def home() -> Path:
     Raises BrokerError for a user without a home, as in a container, when neither is named.
     """
     try:
-        if given := os.environ.get("CREDENCE_HOME"):
+        if given := Settings.from_env().home:
             return Path(given).expanduser()
         base = os.environ.get("XDG_CACHE_HOME")
         return (Path(base).expanduser() if base else Path.home() / ".cache") / "credence"

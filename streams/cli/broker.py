@@ -11,6 +11,7 @@ import typer
 from streams.broker import embedded as broker
 from streams.broker.embedded import BrokerError, Status
 from streams.cli.console import foreseen, out, print_json, say
+from streams.contract.settings import SettingsError
 
 app = typer.Typer(
     help="The embedded Apache Kafka: one node on this machine, data kept between starts.",
@@ -36,14 +37,14 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start it and wait until it answers. The first start ever downloads 45 MB."""
-    with foreseen(BrokerError):
+    with foreseen(BrokerError, SettingsError):
         _show(broker.start(name, data_dir=data_dir, port=port, heap_mb=heap_mb, say=say), as_json)
 
 
 @app.command(epilog="Example: credence broker stop")
 def stop(name: Name = "default", data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Stop it. Its data stays; stopping what does not run is not an error."""
-    with foreseen(BrokerError):
+    with foreseen(BrokerError, SettingsError):
         stopped = broker.stop(name, data_dir=data_dir)
     if as_json:
         print_json({"stopped": stopped})
@@ -59,7 +60,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say whether it runs, where it listens, and where its data and log are. Exit status 3 when it does not run."""
-    with foreseen(BrokerError):
+    with foreseen(BrokerError, SettingsError):
         found = broker.status(name, data_dir=data_dir)
     if bootstrap and found.running:
         typer.echo(found.bootstrap)

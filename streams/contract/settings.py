@@ -71,6 +71,9 @@ class Settings:
     )
     max_stage_lag: int = setting(64, "Intake waits while a later stage is this many records behind.", least=1)
     raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
+    home: str = setting(
+        "", "Folder of what the embedded Kafka keeps between runs; empty: `credence` in the user's cache folder."
+    )
     data_dir: str = setting(
         "", "Folder that a worker may keep files in, made where it is missing; empty: none, for nothing needs it."
     )
@@ -104,7 +107,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
         """Read CREDENCE_* variables over the defaults, and `overrides` (those not None) over both.
 
-        Raises SettingsError on a value that does not fit, and on a CREDENCE_ variable that is a near miss of a setting.
+        Raises SettingsError on a value that does not fit, with the variable's name and what would.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
