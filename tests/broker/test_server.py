@@ -126,7 +126,7 @@ def test_a_private_broker_is_gone_after_its_block_with_its_folder() -> None:
 
 def test_a_private_broker_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from streams import broker\n"
+        "import sys, time; from streams.broker import embedded as broker\n"
         "with broker.private(sys.argv[1]) as b: print(b.status().pid, flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
