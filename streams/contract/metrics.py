@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import prometheus_client as prometheus
 
-from streams.contract.topics import EVENTS, RULINGS
+from streams.contract.topics import BETWEEN, EVENTS, RULINGS
 from streams.contract.words import DeadLetterCode, Fate, FlagAction, Mend, Severity
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -26,7 +26,7 @@ prometheus.PlatformCollector(registry=REGISTRY)
 # The one label without a list: numbers below the partition count, which is fixed for an installation.
 PARTITION = ("0…",)
 OTHER = "other"
-STAGES = ("intake", "sources", "claims", "parameters", "communities")
+STAGES = ("intake", *(topic.reader for topic in BETWEEN))
 # Intake reads two topics, each with a lag of its own.
 INPUTS = (f"intake-{EVENTS.base}", f"intake-{RULINGS.base}", *STAGES[1:])
 VITAL_SIGNS = ("echo_index", "accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")

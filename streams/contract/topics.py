@@ -205,6 +205,9 @@ INPUTS = (EVENTS, RULINGS)
 """Written by others, with any number of partitions, which may grow; all other topics have one number, for good."""
 """How long a process may take to see that an input has more partitions."""
 
+BETWEEN = (BY_SOURCE, BY_CLAIM, LESSONS, PARTICIPATION)
+"""What the stages write for each other, in the order of the path; `reader` is the one stage that reads it."""
+
 GROUP = "credence"
 """Consumer group of the workers, behind the namespace."""
 COMMUNITIES_GROUP = "credence-communities"

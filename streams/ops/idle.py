@@ -22,10 +22,7 @@ from streams.kafka.identity import TopicIds
 INPUTS: dict[str, topics.Topic] = {f"intake-{topic.base}": topic for topic in (topics.EVENTS, topics.RULINGS)}
 STAGES: dict[str, topics.Topic] = {
     **INPUTS,
-    "sources": topics.BY_SOURCE,
-    "claims": topics.BY_CLAIM,
-    "parameters": topics.LESSONS,
-    "communities": topics.PARTICIPATION,
+    **{topic.reader: topic for topic in topics.BETWEEN},
 }
 # Scores go on without it: it is waited for only where one has been seen.
 OPTIONAL = "communities"

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.tables.blocks import COLUMNS, Block
 from streams.tables.table import Table
@@ -26,6 +27,10 @@ def reads(kind: str) -> Callable[[Handler], Handler]:
 class BlockCore:
     """What every core has: each kind of block that it reads has one method, marked `reads`, that takes it in.
 
+    Args:
+        config: constants of scoring; the defaults unless given.
+        partition: whose state it is.
+
     Attributes:
         KINDS: the kinds of blocks that this core reads.
         tables: its whole state, in storage order.
@@ -34,6 +39,10 @@ class BlockCore:
     KINDS: ClassVar[frozenset[str]] = frozenset()
     _handlers: ClassVar[dict[str, str]] = {}  # kind → name of the method
     tables: Sequence[Table]
+
+    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
+        self.config = config or ScoringConfig()
+        self.partition = partition
 
     def __init_subclass__(cls) -> None:
         methods = [each for base in reversed(cls.__mro__) for each in vars(base).items()]

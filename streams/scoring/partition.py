@@ -19,9 +19,8 @@ class PartitionState(BlockCore):
     score's version is `seq`, so that it rises even when a key was forgotten and came back.
     """
 
-    def __init__(self, config: ScoringConfig, partition: int) -> None:
-        self.config = config
-        self.partition = partition
+    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
+        super().__init__(config, partition)
         self.clock = Table(
             "clock",
             {"seq": "i8", "now_ms": "i8", "swept_ms": "i8", "latest_ms": "i8", "flag_day": "i8", "flags": "i8"},

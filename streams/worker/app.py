@@ -31,7 +31,7 @@ from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.kafka import provision
 from streams.kafka.identity import Identity
-from streams.worker.stages import COMMUNITIES, intake_stage, stage_specs
+from streams.worker.stages import COMMUNITIES, STAGES, intake_stage, stage_specs
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ FETCH_BYTES = 4 << 20
 # of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
 AGENTS = (
-    (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"), (topics.BY_SOURCE, "sources"), (topics.BY_CLAIM, "claims"),
-    (topics.LESSONS, "parameters"),
+    (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"),
+    *((stage.reads, stage.name) for stage in STAGES if stage.name != COMMUNITIES),
 )  # fmt: skip
 
 

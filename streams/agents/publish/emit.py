@@ -1,16 +1,17 @@
-"""What the stages send out: effects of the pure core as records on topics."""
+"""What a stage sends out: effects of its pure core as records on topics. One emitter for all stages."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from aiokafka import ConsumerRecord
 
 from streams.agents.publish import monitor
-from streams.agents.publish.letters import dead_letter
+from streams.agents.publish.letters import Reject, dead_letter, of_reject
 from streams.agents.publish.routing import as_json, as_letter, everyone, spread_all
 from streams.contract import topics
 from streams.contract.settings import Settings
@@ -25,68 +26,51 @@ log = logging.getLogger(__name__)
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
 
 
-def foreign(
-    letters: str, topic: str, stage: str, partition: int, rejected: Sequence[tuple[ConsumerRecord, str]]
-) -> list[Outgoing]:
-    """Letters about records on a stage's topic that no stage of ours wrote; nothing else comes of them."""
-    monitor.count_refused([DeadLetterCode.FOREIGN_RECORD] * len(rejected))
-    found = []
-    for record, why in rejected:
-        letter = dead_letter(
-            DeadLetterCode.FOREIGN_RECORD,
-            why,
-            topic=topic,
-            partition=partition,
-            offset=record.offset,
-            append_ms=record.timestamp,
-            stage=stage,
-            key=record.key,
-            value=record.value,
-        )
-        found.append(as_letter(letters, partition, letter))
-    return found
-
-
 def flag_records(step: Applied, topic: str, partition: int) -> list[dict[str, Any]]:
     """Flag records of a step, complete with the log record that moved the flag."""
     trace = {"trace_id": f"{topic}/{partition}/{step.offset}"}
     return [flag | trace for flag in step.effects.flags]
 
 
-class StageEmitter:
+class Emitter:
     """Emitter of a stage (see `streams.engine.stage.Emitter`).
 
     Args:
         settings: partitions and namespace.
-        stage: name of the stage, for dead letters.
-        input_topic: full name of the topic that it reads.
+        stage: its name, for dead letters and metrics.
+        reads: the topic that it reads.
         up: prefix of its blocks' upstream name.
-        target, column: topic for its rows, and the column that routes them.
-        scores: topic of its score records.
+        targets: where its blocks go.
+        column: the key column by which the rows of a block are routed to the partitions of its one target; "" if every
+            partition of every target gets the whole of each block.
+        scores: topic of its score records, if it makes any.
     """
 
     def __init__(
         self,
         settings: Settings,
         stage: str,
-        input_topic: str,
+        reads: topics.Topic,
         up: str,
-        target: topics.Topic,
+        targets: Sequence[topics.Topic],
         column: str,
-        scores: topics.Topic,
+        scores: topics.Topic | None,
     ) -> None:
         self._settings = settings
         self._stage = stage
-        self._subject = stage.rstrip("s")  # "sources" score a source, "claims" a claim
-        self._input = input_topic
+        self._input = reads.name(settings)
         self._up = up
-        self._target = target.name(settings)
-        self._column = column
-        self._scores = scores.name(settings)
+        self._scores = scores
         self._flags = topics.FLAGS.name(settings)
-        self._lessons = topics.LESSONS.name(settings)
-        self._participation = topics.PARTICIPATION.name(settings)
+        self._lessons = [(topics.LESSONS.name(settings), 0)]
+        self._participation = [(topics.PARTICIPATION.name(settings), 0)]
         self._letters = topics.DEAD_LETTERS.name(settings)
+        names, n = [target.name(settings) for target in targets], settings.partitions
+        if column:
+            (name,) = names
+            self._send = partial(spread_all, column=column, topic=name, partitions=n)
+        else:
+            self._send = partial(everyone, targets=[(name, p) for name in names for p in range(n)])
 
     def __call__(
         self,
@@ -96,29 +80,38 @@ class StageEmitter:
         sequence: Callable[[], int],
     ) -> list[Outgoing]:
         """Records for everything that the steps did. Of several scores of one key the last is sent."""
-        blocks = [block for step in applied for block in step.effects.blocks]
         up = f"{self._up}/{partition}"
-        outgoing = spread_all(blocks, self._column, self._target, self._settings.partitions, up, sequence)
+        blocks = [block for step in applied for block in step.effects.blocks]
+        monitor.sent(blocks)
+        outgoing = self._send(blocks, up=up, sequence=sequence)
         lessons = [block for step in applied for block in step.effects.lessons]
-        outgoing += everyone(lessons, [(self._lessons, 0)], up, sequence)
+        outgoing += everyone(lessons, self._lessons, up, sequence)
         for kind in ("joined", "settled"):
             told = [b for step in applied for b in step.effects.participation if b.kind == kind]
-            outgoing += everyone([concat(told)] if told else [], [(self._participation, 0)], up, sequence)
-        scores = {key: score for step in applied for key, score in step.effects.scores.items()}
-        monitor.scored(self._subject, scores.values())
-        outgoing += [as_json(self._scores, partition, key, score) for key, score in scores.items()]
+            outgoing += everyone([concat(told)] if told else [], self._participation, up, sequence)
+        if self._scores is not None:
+            outgoing += self._score_records(self._scores, partition, applied)
         for step in applied:
-            effects = step.effects
-            monitor.flagged(effects.flags, effects.scores)
-            monitor.count_refused([code for _, code, _ in effects.dead])
-            monitor.repeated(self._stage, effects.repeats)
-            flags = flag_records(step, self._input, partition)
-            outgoing += [as_json(self._flags, partition, flag["subject"]["id"], flag) for flag in flags]
-            monitor.ruled(effects.rulings)
-            monitor.count_refused([code for _, _, code, _ in effects.outlived])
-            outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
-            outgoing += [self._letter(partition, step, *outlived) for outlived in effects.outlived]
-        return outgoing + foreign(self._letters, self._input, self._stage, partition, rejected)
+            outgoing += self._flags_and_letters(partition, step)
+        return outgoing + self._foreign(partition, rejected)
+
+    def _score_records(self, topic: topics.Topic, partition: int, applied: Sequence[Applied]) -> list[Outgoing]:
+        scores = {key: score for step in applied for key, score in step.effects.scores.items()}
+        monitor.scored(topic.key, scores.values())
+        name = topic.name(self._settings)
+        return [as_json(name, partition, key, score) for key, score in scores.items()]
+
+    def _flags_and_letters(self, partition: int, step: Applied) -> list[Outgoing]:
+        effects = step.effects
+        monitor.flagged(effects.flags, effects.scores)
+        monitor.count_refused([code for _, code, _ in effects.dead])
+        monitor.repeated(self._stage, effects.repeats)
+        flags = flag_records(step, self._input, partition)
+        outgoing = [as_json(self._flags, partition, flag["subject"]["id"], flag) for flag in flags]
+        monitor.ruled(effects.rulings)
+        monitor.count_refused([code for _, _, code, _ in effects.outlived])
+        outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
+        return outgoing + [self._letter(partition, step, *outlived) for outlived in effects.outlived]
 
     def _refused(self, partition: int, step: Applied, row: int, code: str, detail: str) -> Outgoing:
         """A row that was a valid event, but cannot be: its bytes are still where its origin says."""
@@ -133,6 +126,7 @@ class StageEmitter:
             topic, offset = ORIGIN_TOPICS[kind].name(self._settings), origin
         else:
             topic, source, offset, topic_id = self._input, partition, step.offset, ""
+            log.warning("%s: %s", self._stage, detail)  # of our own making: nobody's input is at fault
         letter = dead_letter(
             DeadLetterCode(code),
             detail,
@@ -145,73 +139,11 @@ class StageEmitter:
         )
         return as_letter(self._letters, partition, letter)
 
-
-class ParametersEmitter:
-    """Emitter of the parameters stage: a version of the parameters goes to every partition that uses them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._input = topics.LESSONS.name(settings)
-        self._letters = topics.DEAD_LETTERS.name(settings)
-        self._users = [
-            (topic.name(settings), partition)
-            for topic in (topics.BY_SOURCE, topics.BY_CLAIM)
-            for partition in range(settings.partitions)
-        ]
-
-    def __call__(
-        self,
-        partition: int,
-        applied: Sequence[Applied],
-        rejected: Sequence[tuple[ConsumerRecord, str]],
-        sequence: Callable[[], int],
-    ) -> list[Outgoing]:
-        """Records for the versions that the steps made."""
-        blocks = [block for step in applied for block in step.effects.blocks]
-        outgoing = everyone(blocks, self._users, f"p/{partition}", sequence)
-        for step in applied:
-            monitor.count_refused([code for _, code, _ in step.effects.dead])
-            outgoing += [self._refused(partition, step, code, detail) for _, code, detail in step.effects.dead]
-        return outgoing + foreign(self._letters, self._input, "parameters", partition, rejected)
-
-    def _refused(self, partition: int, step: Applied, code: str, detail: str) -> Outgoing:
-        """A lesson that cannot be learned from: the record that held it is still where it was."""
-        log.warning("parameters: %s", detail)
-        letter = dead_letter(
-            DeadLetterCode(code),
-            detail,
-            topic=self._input,
-            partition=partition,
-            offset=step.offset,
-            append_ms=step.append_ms,
-            stage="parameters",
-        )
-        return as_letter(self._letters, partition, letter)
-
-
-class CommunitiesEmitter:
-    """Emitter of the communities stage: clusters go to their sources' partitions, vital signs to whoever asks."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._partitions = settings.partitions
-        self._sources = topics.BY_SOURCE.name(settings)
-        self._vitals = topics.COMMUNITIES.name(settings)
-        self._input = topics.PARTICIPATION.name(settings)
-        self._letters = topics.DEAD_LETTERS.name(settings)
-
-    def __call__(
-        self,
-        partition: int,
-        applied: Sequence[Applied],
-        rejected: Sequence[tuple[ConsumerRecord, str]],
-        sequence: Callable[[], int],
-    ) -> list[Outgoing]:
-        """Records for what the steps found."""
-        blocks = [block for step in applied for block in step.effects.blocks]
-        for block in blocks:
-            monitor.assigned(block["cl"].tolist())
-        outgoing = spread_all(blocks, "s", self._sources, self._partitions, f"g/{partition}", sequence)
-        records = {key: record for step in applied for key, record in step.effects.scores.items()}
-        if records:
-            monitor.vitals(records.values())
-        outgoing += [as_json(self._vitals, partition, key, record) for key, record in records.items()]
-        return outgoing + foreign(self._letters, self._input, "communities", partition, rejected)
+    def _foreign(self, partition: int, rejected: Sequence[tuple[ConsumerRecord, str]]) -> list[Outgoing]:
+        """Letters about records on the stage's topic that no stage of ours wrote; nothing else comes of them."""
+        monitor.count_refused([DeadLetterCode.FOREIGN_RECORD] * len(rejected))
+        found = []
+        for record, why in rejected:
+            reject = Reject(DeadLetterCode.FOREIGN_RECORD, why, record)
+            found.append(as_letter(self._letters, partition, of_reject(reject, self._input, partition, self._stage)))
+        return found

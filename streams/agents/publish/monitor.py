@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from streams.contract import metrics
+from streams.contract import metrics, topics
 from streams.contract.wording import enough_evidence, headline
 from streams.engine.stage import BatchReport
+from streams.tables.blocks import Block
 
 INTAKE = "intake"
 
@@ -35,7 +36,10 @@ def applied(stage: str, report: BatchReport) -> None:
 
 
 def scored(subject: str, records: Collection[Mapping[str, Any]]) -> None:
-    """A stage sends these score records (`subject`: claim or source)."""
+    """A stage sends these score records (`subject`: claim, source or community)."""
+    if subject == topics.COMMUNITIES.key:
+        _vitals(records)
+        return
     figure = headline(subject)
     known = np.array([record[figure] for record in records if enough_evidence(subject, record)])
     metrics.count_scores(subject, known, len(records) - len(known))
@@ -61,13 +65,14 @@ def ruled(fates: Mapping[str, int]) -> None:
         metrics.RULINGS_HEARD.at(fate).inc(count)
 
 
-def assigned(clusters: Iterable[int]) -> None:
-    """Sources are told their new clusters, 0 for none."""
-    for cluster in clusters:
-        metrics.CLUSTERED.at("joined" if cluster else "left").inc()
+def sent(blocks: Iterable[Block]) -> None:
+    """A stage sends these blocks; those of kind "assign" tell sources their new clusters, 0 for none."""
+    for block in blocks:
+        for cluster in block["cl"].tolist() if block.kind == "assign" else ():
+            metrics.CLUSTERED.at("joined" if cluster else "left").inc()
 
 
-def vitals(records: Iterable[Mapping[str, Any]]) -> None:
+def _vitals(records: Iterable[Mapping[str, Any]]) -> None:
     """Vital signs of communities are published, all that one look found."""
     found = [record for record in records if record["enough_evidence"]]
     for sign in metrics.VITAL_SIGNS:

@@ -32,14 +32,14 @@ FEW = 8  # claims whose participants are sooner looked for one after the other
 class ClaimsState(PartitionState):
     """Folds stamped events, new stamps, rulings and parameters of the claims of one partition."""
 
-    def __init__(self, config: ScoringConfig, partition: int) -> None:
+    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
         self.communities = communities_table()
         self.data = ClaimTables()
-        self.ledger = Ledger(self.data, config)
+        self.ledger = Ledger(self.data, self.config)
         self.edits = Edits(self.data, self.ledger)
         self.rulings = Rulings(self.data)
-        self.lessons = Lessons(self.data, config)
+        self.lessons = Lessons(self.data, self.config)
         self.flags = Flags(self.data, self.clock)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
 

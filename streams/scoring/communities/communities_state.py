@@ -52,7 +52,9 @@ class GroupsConfig:
 class GroupsState(PartitionState):
     """Folds "joined" and "settled" blocks; answers with "assign" blocks and health records by community."""
 
-    def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig | None = None) -> None:
+    def __init__(
+        self, config: ScoringConfig | None = None, partition: int = 0, groups: GroupsConfig | None = None
+    ) -> None:
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()
         self.communities = communities_table()

@@ -27,6 +27,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import BlockCore, reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, logit, sigmoid
@@ -89,7 +90,8 @@ class Learner(BlockCore):
     A deterministic function of the log. A new version leaves as a "params" block when enough has been learned.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
+        super().__init__(config, partition)
         self.state = Table("learner", {"v": "f8"})
         self.tables = (self.state,)
         self._defaults = Params()

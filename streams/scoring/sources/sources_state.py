@@ -74,7 +74,7 @@ PAIR_FIELDS = {
 class SourcesState(PartitionState):
     """Folds events, credits, assignments and parameters of the sources of one partition."""
 
-    def __init__(self, config: ScoringConfig, partition: int) -> None:
+    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
         self.sources = Table("sources", SOURCE_FIELDS)
         self.claims = Table("claim_names", {"pairs": "i4"})
@@ -82,7 +82,7 @@ class SourcesState(PartitionState):
         self.extras = Table("extras", {"h": "u8", "seen": "u4"}, integers=True)
         self.open_claims = OpenClaims(self.sources, self.pairs)
         self.corrections = Corrections(self.sources, self.pairs, self.extras, self.claims, self.open_claims)
-        self.stamps = Stamps(self.sources, self.pairs, self.open_claims, config)
+        self.stamps = Stamps(self.sources, self.pairs, self.open_claims, self.config)
         self.tables = (
             self.clock, self.params_values, self.sources, self.claims, self.pairs, self.extras,
             self.stamps.generations, self.corrections.corrected, self.corrections.updates,
