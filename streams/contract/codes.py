@@ -18,7 +18,7 @@ NO_STANCE = 0
 STANCE_CODES: dict[str | None, int] = {None: NO_STANCE} | {str(stance): code for code, stance in enumerate(Stance, 1)}
 SUPPORT, DENY, QUERY = STANCE_CODES[Stance.SUPPORT], STANCE_CODES[Stance.DENY], STANCE_CODES[Stance.QUERY]
 PASSED_ON = 3
-"""In credits, which know no queries, in place of a stance: a support that is a reshare."""
+"""In credits only: support by a reshare. Elsewhere this number is a query, and credits have no queries."""
 
 VERDICT_CODES: dict[str, int] = {
     str(verdict): code for code, verdict in enumerate((Verdict.WITHDRAWN, Verdict.TRUE, Verdict.FALSE, Verdict.MIXED))

@@ -23,7 +23,7 @@ REGISTRY = prometheus.CollectorRegistry()
 prometheus.ProcessCollector(registry=REGISTRY)
 prometheus.PlatformCollector(registry=REGISTRY)
 
-# The one label without a list: numbers below the partition count, which is fixed for an installation.
+# The one label without a list of values: any number below the partition count.
 PARTITION = ("0…",)
 OTHER = "other"
 STAGES = ("intake", *(topic.reader for topic in BETWEEN))
@@ -57,9 +57,9 @@ class Metric:
     _children: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def at(self, *values: str | int) -> Any:
-        """What to count on for these label values, in their declared order.
+        """The child to count on, for label values in the order of their declaration.
 
-        A value outside the closed set counts as "other": counting never ends the process that counts.
+        A value outside the closed set counts as "other", so that counting never ends a process.
         """
         key = tuple(map(str, values))
         if (child := self._children.get(key)) is None:
@@ -81,7 +81,13 @@ ALL: list[Metric] = []
 
 
 def define(type_: str, name: str, doc: str, /, *, buckets: tuple[float, ...] = (), **labels: tuple[str, ...]) -> Metric:
-    """Declare a metric: its type is counter, gauge or histogram; each label with all the values that it can have."""
+    """Declare a metric.
+
+    Args:
+        type_: counter, gauge or histogram.
+        buckets: upper bounds of a histogram's buckets; () for those of the library.
+        labels: label → every value that it can have.
+    """
     makers = {"counter": prometheus.Counter, "gauge": prometheus.Gauge, "histogram": prometheus.Histogram}
     extra: dict[str, Any] = {"buckets": buckets} if buckets else {}
     metric = Metric(type_, name, doc, labels, makers[type_](name, doc, tuple(labels), registry=REGISTRY, **extra))
@@ -178,14 +184,19 @@ LOW_BELOW, HIGH_ABOVE = 1 / 3, 2 / 3
 
 
 def band(share: float, enough: bool) -> Band:
-    """How a score in [0, 1] reads: thirds of the scale, or not at all without enough evidence."""
+    """How a score in [0, 1] is read: by thirds of the scale; UNKNOWN without enough evidence."""
     if not enough:
         return Band.UNKNOWN
     return Band.LOW if share < LOW_BELOW else Band.HIGH if share > HIGH_ABOVE else Band.MIDDLE
 
 
 def count_scores(subject: str, shares: npt.NDArray[np.float64], unknown: int) -> None:
-    """Count published scores by band: these, and so many without enough evidence."""
+    """Count published scores by band.
+
+    Args:
+        shares: [scores] those with enough evidence, each in [0, 1].
+        unknown: how many have too little evidence.
+    """
     low, high = np.count_nonzero(shares < LOW_BELOW), np.count_nonzero(shares > HIGH_ABOVE)
     counts = {Band.LOW: low, Band.HIGH: high, Band.MIDDLE: len(shares) - low - high, Band.UNKNOWN: unknown}
     for each, count in counts.items():
@@ -195,7 +206,7 @@ def count_scores(subject: str, shares: npt.NDArray[np.float64], unknown: int) ->
 def set_lag(stage: str, partition: int, records: int, append_ms: int) -> None:
     """Note how far a stage is behind on a partition; `append_ms` is the broker's time of the last applied record."""
     LAG_RECORDS.at(stage, partition).set(records)
-    # Asked at the scrape, so that a stage that no longer reports is seen to fall behind.
+    # Computed at the scrape: the lag of a stage that no longer reports grows.
     LAG_SECONDS.at(stage, partition).set_function(
         lambda: max(0.0, time.time() - append_ms / 1000) if records > 0 else 0.0
     )
@@ -208,7 +219,7 @@ def forget_partition(stage: str, partition: int) -> None:
 
 
 def count_flag(flag: Mapping[str, Any], first_event_ms: int | None) -> None:
-    """Count a flag record; for a raise also its delay since the claim's first event (event time)."""
+    """Count a flag record. For a raise, also observe the event time since the claim's first event, if that is known."""
     FLAGS.at(flag["action"], flag["severity"]).inc()
     if flag["action"] == FlagAction.RAISE and first_event_ms is not None:
         FLAG_DELAY.at().observe(max(0, flag["event_time_ms"] - first_event_ms) / 1000)
@@ -222,7 +233,7 @@ def exposition() -> bytes:
 def serve(host: str, port: int) -> int:
     """Serve the metrics of this process over HTTP from a thread; returns the port.
 
-    A taken port is no reason to stop a worker, of which several may run on one machine: any free one is used then.
+    Several workers may run on one machine, so where the port is taken any free one is used.
     """
     try:
         server, _ = prometheus.start_http_server(port, host, REGISTRY)

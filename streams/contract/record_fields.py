@@ -16,7 +16,7 @@ from msgspec import Meta, inspect
 from streams.contract.words import CLOCK_MIN_MS, ID_CHARS_MAX, INT64_MAX, INT64_MIN, SAFE_INTEGER_MAX, Documented
 
 CUT_AT = "cut_at"
-"""In a schema while it is made: the limit of a text that is cut there and refuses no record."""
+"""Keyword of an unfinished schema: where a text is cut. It replaces `maxLength`: a longer text refuses no record."""
 
 # The decoder leaves the pattern to the intake, which looks at the ids of many records at once.
 Id = Annotated[
@@ -51,7 +51,7 @@ def chars(most: int, sentence: str) -> Meta:
 
 
 def told(most: int, sentence: str) -> Meta:
-    """The same of a text that names nothing: it is cut there, or counts as absent, and never refuses its record."""
+    """The same for a text that names nothing. It is cut if it is too long; no fault of it refuses the record."""
     sentence += f" Cut at {most:,} characters; anything but a string counts as absent."
     return Meta(max_length=most, description=sentence, extra_json_schema={CUT_AT: most}, extra={"tells": True})
 
@@ -62,7 +62,7 @@ def form(version: int) -> Meta:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Base of all records. A field that is not declared is kept out of the way, never refused.
+    """Base of all records. Fields that are not declared are ignored, never refused.
 
     Attributes:
         NAME, VERSION: what it is called, and which version of it is declared.

@@ -19,10 +19,10 @@ from streams.contract.words import Documented
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).parents[2] / "schemas"
 FROZEN = ("flag.v1.schema.json",)
-"""Schemas of versions that nothing writes any more: they stand as they were published."""
+"""Schemas of versions that nothing writes any more. They stay as they were published."""
 
 
-# In this order they stand in the files; what else msgspec writes is left out.
+# Keywords in the order in which files have them. Others that msgspec writes are left out.
 _KEYWORDS = (
     "type", "enum", "description", "required", "properties", "items", "minLength", "maxLength", "pattern", "minimum",
     "maximum",
@@ -81,7 +81,7 @@ def files() -> dict[str, bytes]:
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
-    """Names of the schema files in the folder that are missing, differ from the definition, or have lost theirs."""
+    """Names of schema files that are missing in the folder, differ from the definition, or have no definition."""
     wanted = files()
     found = {path.name: path.read_bytes() for path in folder.glob("*.schema.json") if path.name not in FROZEN}
     return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))

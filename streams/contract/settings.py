@@ -22,7 +22,7 @@ _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class SettingsError(ValueError):
-    """A setting has a value that it cannot have. The message names the variable, the value and what is allowed."""
+    """A setting has a value that is not allowed. The message names the variable, the value and what is allowed."""
 
 
 def setting(
@@ -115,7 +115,7 @@ class Settings:
             if (text := environ.get(PREFIX + declared.name.upper())) is not None:
                 values[declared.name] = _parse(declared, text)
         values.update({name: value for name, value in overrides.items() if value is not None})
-        if overrides.get("broker") == "":  # a variable of a script that is not set: not the embedded one by mistake
+        if overrides.get("broker") == "":  # as by --broker "$UNSET": this must not mean the embedded one
             raise SettingsError(_no_server(""))
         return cls(**values)
 
@@ -131,7 +131,7 @@ class Settings:
 
 
 def servers(broker: str) -> list[str]:
-    """The addresses in a list with commas; a port that is left out is Kafka's own. Raises SettingsError.
+    """The addresses in a list with commas. Without a port, Kafka's own is meant. Raises SettingsError.
 
     >>> servers("kafka-1:9092, kafka-2, [::1]:9092")
     ['kafka-1:9092', 'kafka-2', '[::1]:9092']
@@ -195,10 +195,11 @@ def _check(declared: dataclasses.Field[Any], value: Any) -> None:
 
 
 def folder_of(named: str, folder: Path) -> Path:
-    """The folder that a setting names, made where it is missing, its parents too, and tried by a file in it.
+    """The folder that a setting names. It and its parents are made if missing; a file is written to test it.
 
     Args:
-        named: the setting, for the error.
+        named: name of the setting, for the error.
+        folder: what it is set to.
 
     Raises SettingsError when it cannot be made or written in.
     """

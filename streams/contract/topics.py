@@ -14,7 +14,7 @@ from streams.contract.settings import Settings
 MIB = 1024 * 1024
 COMPACT = "compact"
 DELETE = "delete"
-# Only on a closed segment does compaction work: smaller segments keep recovery short.
+# Compaction works on closed segments only, so small segments keep recovery short.
 COMPACTED_SEGMENT_BYTES = 128 * MIB
 
 
@@ -30,7 +30,7 @@ class Topic:
     reader: str
     doc: str
     retention: str = ""
-    """The setting that says how long records are kept; "" where compaction decides."""
+    """Name of the setting that says how long records are kept; "" for compacted topics."""
 
     def name(self, settings: Settings) -> str:
         """The topic's name in this installation."""
@@ -52,7 +52,7 @@ class Topic:
         return config
 
 
-# Larger than any event may be: an oversized one must reach intake, which says so in the dead letters.
+# The limit is above that of an event: an event that is too long must reach intake, to become a dead letter.
 EVENTS = Topic(
     "social.events.v1",
     "any",
@@ -202,8 +202,7 @@ ALL = (
 
 
 INPUTS = (EVENTS, RULINGS)
-"""Written by others, with any number of partitions, which may grow; all other topics have one number, for good."""
-"""How long a process may take to see that an input has more partitions."""
+"""Topics that others write. They have any number of partitions, which may grow; the others all have the same number."""
 
 BETWEEN = (BY_SOURCE, BY_CLAIM, LESSONS, PARTICIPATION)
 """What the stages write for each other, in the order of the path; `reader` is the one stage that reads it."""
@@ -211,17 +210,12 @@ BETWEEN = (BY_SOURCE, BY_CLAIM, LESSONS, PARTICIPATION)
 GROUP = "credence"
 """Consumer group of the workers, behind the namespace."""
 COMMUNITIES_GROUP = "credence-communities"
-"""The same of the communities processes."""
-
-
-def name(topic: Topic, settings: Settings) -> str:
-    """The topic's name in this installation: its namespace, then its own name."""
-    return topic.name(settings)
+"""Consumer group of the communities processes, behind the namespace."""
 
 
 def partition_of(key: str, n: int) -> int:
     """The partition (0 ≤ p < n) that records of `key` go to: xxh3-64 of its UTF-8 bytes, modulo n. Never fails.
 
-    A lone surrogate, which a JSON escape can smuggle in, is hashed as its three bytes rather than refused.
+    A lone surrogate (half a character, from a JSON escape) is hashed as its three bytes.
     """
     return xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % n

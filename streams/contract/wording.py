@@ -1,4 +1,4 @@
-"""How a score is read by a person: the words for it, and whether there is enough evidence to give a number at all."""
+"""Words for scores and flags, and whether there is enough evidence to show a number at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from streams.contract.metrics import Band, band
 from streams.contract.words import Retraction
 
-# Settled claims from which a source's credibility says something about it, rather than about newcomers at large.
+# With fewer settled claims, a source's credibility is that of newcomers in general and says little about this one.
 SETTLED_ENOUGH = 3
-# Reasons of no single claim, or of no single kind: they make the sum, and say nothing to a person.
+# These reasons only complete the sum; they tell a person nothing.
 _SUMMED = ("start", "others")
-# A record of an older core does not say whether it rests on enough; an interval this wide does not.
+# Records of older cores do not say whether there is enough evidence. A wider interval than this means: no.
 WIDTH_MAX = 0.6
 
 
@@ -22,7 +22,7 @@ def headline(subject: str) -> str:
 
 
 def enough_evidence(subject: str, record: Mapping[str, Any]) -> bool:
-    """Whether people should be shown the figure. What the record says of itself counts; a verdict always is enough."""
+    """Whether people should see the figure: as the record says, else by its settled claims, verdict or interval."""
     if (said := record.get("enough_evidence")) is not None:
         return bool(said)
     if subject == "source":
@@ -31,7 +31,7 @@ def enough_evidence(subject: str, record: Mapping[str, Any]) -> bool:
 
 
 def assessment(subject: str, record: Mapping[str, Any]) -> str:
-    """The record in a few words: never a figure where there is little evidence."""
+    """The record in a few words, without a figure."""
     if subject == "claim" and record.get("verdict") in ("true", "false", "mixed"):
         return f"ruled {record['verdict']}"
     words = {
@@ -44,20 +44,20 @@ def assessment(subject: str, record: Mapping[str, Any]) -> str:
 
 
 def figure(subject: str, record: Mapping[str, Any]) -> str:
-    """The figure with its interval for a table: `0.31 (0.12–0.55)`, or words."""
+    """The figure with its interval, as `0.31 (0.12–0.55)`; words where there is too little evidence."""
     if not enough_evidence(subject, record):
         return str(Band.UNKNOWN)
     return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
 
 
 def sides(flag: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """A flag's reasons that make its claim look false, and those that speak against that, each the strongest first."""
+    """A flag's reasons in two lists, each as in the record: for the claim being false, and against."""
     told = [reason for reason in flag.get("reasons") or () if reason["code"] not in _SUMMED]
     return [r for r in told if r["weight"] > 0], [r for r in told if r["weight"] < 0]
 
 
 def why_flagged(flag: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
-    """A flag's reasons for a person: what makes the claim look false, what speaks against that, and the events to read.
+    """A flag's reasons in words: for the claim being false, against it, and ids of events to read.
 
     Each list has the strongest first.
     """

@@ -14,20 +14,20 @@ ID_CHARS_MAX = 256
 TEXT_CHARS_MAX = 10_000
 URL_CHARS_MAX = 2_048
 URI_CHARS_MAX = 64 + 12 * ID_CHARS_MAX
-"""Longest address of a subject in the API: a character of its id takes 12 at most."""
+"""Longest address of a subject in the API. One character of an id takes at most 12 there."""
 TRACE_CHARS_MAX = 300
-"""Longest topic/partition/offset: a topic's name has 249 at most."""
+"""Longest topic/partition/offset. A topic's name has at most 249 characters."""
 LANG_CHARS_MAX = 35
 """Longest language tag that RFC 5646 asks a reader to accept."""
 DEPTH_MAX = 64
-"""Deepest nesting of arrays and objects in a record, the record itself being the first level."""
+"""Deepest nesting of arrays and objects in a record. The record itself is level 1."""
 SAFE_INTEGER_MAX = 2**53 - 1
 """Largest integer that every JSON implementation keeps exact (RFC 8259, section 6)."""
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 CLOCK_MIN_MS = 946_684_800_000
 """2000-01-01T00:00:00Z: an earlier clock is a fault of the sender."""
 CLOCK_AHEAD_MAX_MS = 24 * 3_600_000
-"""How far a clock may run ahead of the broker's: up to here it is clamped, beyond it the record is refused."""
+"""How far a clock may run ahead of the broker's. Within this it is clamped; beyond it the record is refused."""
 
 
 class Documented(StrEnum):
@@ -35,7 +35,7 @@ class Documented(StrEnum):
 
     doc: str
 
-    # Looking a word up is also a call, without the sentence: hence the default.
+    # `Kind("post")` looks a word up by the same call, without a sentence: hence the default.
     def __new__(cls, word: str, doc: str = "") -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
@@ -57,7 +57,7 @@ class Kind(Documented):
 
 
 CORRECTING = (Kind.DELETE, Kind.UPDATE)
-"""Kinds that are no events of their own: they say that one no longer stands, or stands otherwise."""
+"""Kinds that take back or edit an earlier event, and are no events themselves."""
 
 
 class Stance(Documented):
@@ -126,7 +126,7 @@ class Fate(Documented):
 
 
 class Mend(Documented):
-    """What was mended in a record that counts: faults of fields that name nothing."""
+    """What was mended in a record that counts. Only fields that name nothing are mended."""
 
     CUT = "cut", "A text was longer than its limit and was cut there."
     WRONG_TYPE = "wrong_type", "A text had another JSON type and counts as absent."
@@ -135,7 +135,7 @@ class Mend(Documented):
 
 
 class DeadLetterCode(Documented):
-    """Why a record was refused: a closed list. Of several faults, the first in this order is named."""
+    """Why a record was refused. If it has several faults, the first in this order is named."""
 
     EMPTY = "empty", "The record has no value; events and rulings have no tombstones in Kafka's sense."
     OVERSIZE = "oversize", f"The value is longer than {EVENT_BYTES_MAX:,} bytes."

@@ -9,11 +9,11 @@ from faust.assignor.partition_assignor import PartitionAssignor
 
 
 class GrowingAssignor(PartitionAssignor):  # type: ignore[misc]  # Faust does not type it
-    """Forgets what members hold beyond the partitions that it knows of.
+    """Ignores held partitions that the group's leader does not know of yet.
 
-    Members keep what they hold. One that leads the group since a moment ago may know of fewer partitions than its
-    predecessor gave out: Faust counts the others against their holder's share, finds no place for the rest and fails on
-    an assertion, which ends every worker's rebalance. It learns of them within `topics.NOTICED_MS`, and gives them out.
+    A new leader may know fewer partitions than the former one gave out, while members still hold the others. Faust
+    counts these against their holders' share, finds no place for the rest, and fails on an assertion, which ends every
+    worker's rebalance. The leader learns of them within `provision.NOTICED_MS`, and then gives them out.
     """
 
     def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:

@@ -34,8 +34,8 @@ async def replayed(
     """The state after a replay of the input log from its beginning up to a fence.
 
     Args:
-        until: stop here; in the middle of a record, too, if the fence has a cursor.
-        on_step: is given every step, for what it emits.
+        until: stop here, within a record if the fence has a cursor.
+        on_step: called with every step.
     """
     replica = Replica(spec.core(partition))
     last = until.offset + (1 if until.cursor else 0)

@@ -1,7 +1,7 @@
 """What was fetched of a partition, before anybody parses it.
 
-A record costs 1.3 µs to take out of what Kafka sent, under Python's lock. The worker reads blocks of thousands of rows,
-where that is nothing; a platform's events are left as they came, for the process that decodes them.
+Taking one record out of what Kafka sent costs 1.3 µs, under Python's lock. For blocks of thousands of rows that is
+nothing. A platform's events come one a record, so they are left as they came, for the process that decodes them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 
 class LogRecord(Protocol):
-    """A fetched record; aiokafka's ConsumerRecord is one, and so is what that is made of."""
+    """A fetched record: aiokafka's ConsumerRecord, or the bare record that it is made from."""
 
     @property
     def offset(self) -> int: ...
@@ -30,14 +30,14 @@ class LogRecord(Protocol):
 
 
 class _KeptRecords(MemoryRecords):  # type: ignore[misc]
-    """aiokafka's reader, which does not hand out what it reads."""
+    """aiokafka's reader of a fetch, which keeps hold of the batches that it reads."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self.data = data
 
 
-# Every consumer of this process reads through it; nothing but `take` asks it for more than it did.
+# Every consumer of this process reads through it; only `take` uses what it adds.
 aiokafka.consumer.fetcher.MemoryRecords = _KeptRecords
 
 
@@ -46,10 +46,10 @@ class Fetch(NamedTuple):
 
     Attributes:
         data: one or more whole batches (record format 2).
-        position: the first offset that was asked for; a batch is sent whole, from before it.
+        position: the first offset that was asked for. Batches are sent whole, so the first may begin before it.
         offset: the last offset in it.
         timestamp: append time of the last batch, ms.
-        aborted: transactions with records in it that were taken back: producer id, first offset.
+        aborted: (producer id, first offset) of each aborted transaction with records in it.
     """
 
     data: bytes
@@ -59,7 +59,7 @@ class Fetch(NamedTuple):
     aborted: tuple[tuple[int, int], ...] = ()
 
     def records(self) -> list[Any]:
-        """Its records that count, bare: offset, timestamp, key, value, headers. Raises CorruptRecordException."""
+        """The bare records that count: not before `position`, not aborted. Raises CorruptRecordException."""
         batches, records = MemoryRecords(self.data), []
         takes_back = _Aborted(self.aborted) if self.aborted else None
         while batches.has_next():
@@ -78,7 +78,7 @@ class Fetch(NamedTuple):
 
 
 class _Aborted:
-    """Tells batches of aborted transactions; to be asked about every batch of a fetch, in order."""
+    """Tells which batches belong to aborted transactions. Must be asked about every batch of a fetch, in order."""
 
     def __init__(self, transactions: Iterable[tuple[int, int]]) -> None:
         self._later = sorted(transactions, key=lambda transaction: -transaction[1])
@@ -93,7 +93,7 @@ class _Aborted:
 
 
 def take(fetched: Any) -> Fetch | None:
-    """`FetchResult.getall` without its loop over records: moves the consumer's position past what was fetched."""
+    """As `FetchResult.getall`, without its loop over records. Moves the consumer's position past what was fetched."""
     if not fetched.check_assignment(fetched._topic_partition) or not fetched.has_more():
         return None
     unread = fetched._partition_records

@@ -1,4 +1,4 @@
-"""aiokafka's clients, closed on every path: one that is dropped unclosed leaks, and complains on standard error."""
+"""aiokafka's clients, closed on every path. An unclosed one leaks, and complains on standard error."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def _is_news(record: logging.LogRecord) -> bool:
     return record.funcName != "bootstrap"
 
 
-# What a client says when it finds no Kafka is in the error that it raises, and commands show that.
+# Without a Kafka a client logs what its error says too; commands show the error.
 logging.getLogger("aiokafka").addFilter(_is_news)
 
 
 @asynccontextmanager
 async def started(kind: Callable[..., Any], client: Mapping[str, Any], **options: Any) -> AsyncIterator[Any]:
-    """A consumer or producer of aiokafka, started; it is stopped in the end, and when it could not start, too.
+    """A started consumer or producer of aiokafka. It is stopped at the end, also when it could not start.
 
     Args:
         kind: its class.
         client: keyword arguments for any client: servers, security.
-        options: those of its own.
+        options: further ones of this client.
 
     Raises TopicsError when Kafka cannot be reached.
     """
-    made = kind(**client, **options)  # within the running loop, to which aiokafka binds it
+    made = kind(**client, **options)  # made here, since aiokafka binds it to the running loop
     try:
         try:
             await made.start()

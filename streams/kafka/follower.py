@@ -24,13 +24,13 @@ def tail(
     follow: bool = False,
     idle_s: float | None = None,
 ) -> Iterator[ConsumerRecord]:
-    """Records of a topic up to the end that it has now, or without end; not to be called where an event loop runs.
+    """Records of a topic, up to its present end or without end. Not to be called while an event loop runs.
 
     Args:
         settings: which Kafka.
         topic: full name.
-        partition: only this one.
-        start: begin at this offset of the partition, or at the first one that is left after it.
+        partition: read only this one; None reads all.
+        start: begin at this offset of the partition, or at the first that is left after it.
         last: begin this many offsets before the end of each partition.
         follow: go on with what comes later.
         idle_s: when following, end after so long without a record; None never ends.

@@ -1,8 +1,7 @@
-"""Which incarnation of a topic is meant: Kafka gives every topic an id, and one that is deleted and made anew another.
+"""Which incarnation of a topic is meant. Kafka gives each topic an id, and one that is made anew another.
 
-Clients read and write by name, and notice nothing: offsets of the old log then name records of the new one. So each
-process remembers the ids that it began with, origins and places in a log carry them, and a process that meets another
-id ends itself.
+Clients read and write by name and do not notice, so that offsets of the old log name records of the new one. Therefore
+origins and places in a log carry the id, and a process that meets another id than it began with ends itself.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 ID_CHARS = 8
 AWAY_S = 0.2
-"""How long to wait before a broker that did not answer, or a topic that is gone, is asked for again."""
+"""Seconds before asking again, when the broker did not answer or the topic is gone."""
 RESET = "Stop all workers and run `credence topics reset`; everything is then rebuilt from the events and rulings."
 
 
 def short(topic_id: str) -> str:
-    """The first eight characters of a topic's id: enough to tell the few incarnations of one name apart."""
+    """The first eight characters of a topic's id. They tell the few incarnations of one name apart."""
     return topic_id[:ID_CHARS]
 
 
 class TopicIds:
-    """Asks the broker for the short ids of topics, over a connection of its own that is kept; a context manager."""
+    """Asks the broker for short ids of topics, over a connection of its own. Use it as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._admin: Admin | None = None
-        # The client is not made for several threads, and the default ones may all be waiting for the intake's child.
+        # One thread, for the client is not thread-safe. Its own, for the shared ones may all wait for the intake.
         self._thread = ThreadPoolExecutor(1, "topic-ids")
 
     async def __aenter__(self) -> Self:
@@ -48,11 +47,11 @@ class TopicIds:
         self.close()
 
     async def of(self, topics: Collection[str]) -> dict[str, str]:
-        """Topic → short id, of those that exist; waits for a broker that is away."""
+        """Topic → short id, for those that exist. Waits while the broker is away."""
         return await self._answer(lambda admin: {t: short(id_) for t, id_ in admin.ids(list(topics)).items()})
 
     async def unowned(self, group: str, topics: Collection[str]) -> list[tuple[str, int]]:
-        """Partitions of these topics that no member of a consumer group was given; waits like `of`."""
+        """Partitions of these topics that no member of a consumer group was given. Waits while the broker is away."""
         return await self._answer(lambda admin: admin.unowned(group, list(topics)))
 
     async def _answer(self, ask: Callable[[Admin], T]) -> T:
@@ -107,24 +106,24 @@ class Identity:
         self._ids = await self.source.of([*self._inputs, *self._internal])
 
     def of(self, topic: str) -> str:
-        """Short id of a topic; "" where it did not exist when this process began."""
+        """Short id of a topic; "" if it did not exist when this process began."""
         return self._ids.get(topic, "")
 
     def internal(self) -> dict[str, str]:
-        """Internal topic → short id: what the state of any stage was made for."""
+        """Internal topic → short id. The states of the stages belong to these topics."""
         return {topic: self.of(topic) for topic in self._internal}
 
     async def confirm(self, topic: str) -> None:
-        """Return when the broker has said, after this call, that an input topic is still the same.
+        """Ask the broker whether an input topic is still the same; return when it says so.
 
-        What was fetched of it before the call is then of that incarnation: a former one never comes back. While the
-        topic is gone this waits. All who ask at a time share one answer.
+        All that was fetched of the topic before the call is then of that incarnation, since a former one never comes
+        back. Waits while the topic is gone. Simultaneous callers share one answer.
         """
         while topic not in await self._next_answer():
             await asyncio.sleep(AWAY_S)
 
     async def _next_answer(self) -> dict[str, str]:
-        """What the broker says when asked from now on: an answer under way may be older than the call."""
+        """An answer to a question asked from now on; one under way may be older than the call."""
         before = self._asking
         if before is not None:
             await asyncio.wait([before])
@@ -134,7 +133,7 @@ class Identity:
         return await asyncio.shield(self._asking)
 
     async def check(self) -> None:
-        """Ask for all topics; ends the process if one is not what it was."""
+        """Ask for all topics. Ends the process if one was made anew."""
         await self._checked([*self._inputs, *self._internal])
 
     async def _checked(self, topics: list[str]) -> dict[str, str]:

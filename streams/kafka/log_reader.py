@@ -1,7 +1,7 @@
-"""The one reader of logs: whatever is not the worker's group reads through it, engine, commands, api and demo alike.
+"""The one reader of logs. All but the worker's consumer group read through it: engine, commands, api and demo.
 
-It reads as the worker does, with aiokafka: every compression that Kafka knows, and of transactions only what was
-committed. An end is therefore the last stable offset: what comes after it may still be taken back.
+It reads as the worker does: every compression that Kafka knows, and committed records only. An end is therefore the
+last stable offset; records after it may still be taken back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streams.kafka.clients import started
 ISOLATION = "read_committed"
 FOLLOW_MS = 500
 AWAY_S = 40.0
-"""How long a broker may be away before whoever asks is told: as long as aiokafka asks for offsets."""
+"""Seconds that a broker may be away before that is an error: as long as aiokafka asks for offsets."""
 Offsets = Mapping[TopicPartition, int]
 
 
@@ -31,8 +31,8 @@ class LogReader:
 
     Args:
         client: keyword arguments for an aiokafka consumer.
-        wait_ms: how long a fetch waits on the broker for something to come. What is read up to an end is there
-            already, and waiting only delays the next partition; who follows says FOLLOW_MS.
+        wait_ms: how long a fetch waits on the broker for new records. Reading up to an end needs no wait; whoever
+            follows a topic passes FOLLOW_MS.
 
     Raises TopicsError on entering when Kafka cannot be reached.
     """
@@ -68,10 +68,10 @@ class LogReader:
         with self._answered():
             while True:
                 try:
-                    # All topics' metadata, and not only theirs: to ask for a topic by name may create it.
+                    # Metadata of all topics: asking for one by name may create it.
                     there = await self._consumer._client.fetch_all_metadata()
                     break
-                except KafkaError:  # offsets are asked for again while a broker is away, metadata are not
+                except KafkaError:  # aiokafka retries offsets, not metadata
                     if time.monotonic() > until:
                         raise
                     await asyncio.sleep(0.2)
@@ -101,14 +101,14 @@ class LogReader:
         return [(first[tp], end[tp]) for tp in tps]
 
     async def place(self, positions: Offsets) -> None:
-        """Read these partitions from now on, each from its offset, or from the first one that is left after it."""
+        """Read these partitions from now on, each from its offset or the first that is left after it."""
         first = await self.starts(positions)
         self._consumer.assign(list(positions))
         for tp, position in positions.items():
             self._consumer.seek(tp, max(position, first[tp]))
 
     async def fetch(self, timeout_ms: int = FOLLOW_MS, most: int | None = None) -> list[ConsumerRecord]:
-        """What has come of the partitions placed, in order within each; nothing when nothing came for so long."""
+        """New records of the placed partitions, in order within each. Empty if none came within the wait."""
         fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=most)
         return [record for records in fetched.values() for record in records]
 
@@ -120,7 +120,7 @@ class LogReader:
         return True
 
     async def upto(self, ends: Offsets, most: int | None = None) -> AsyncIterator[list[ConsumerRecord]]:
-        """What is left of the partitions placed before these offsets, in batches."""
+        """Batches of what the placed partitions still hold before these offsets."""
         while not await self.reached(ends):
             yield [
                 record

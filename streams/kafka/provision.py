@@ -1,4 +1,4 @@
-"""The topics on a broker: made as they are declared, checked against it, deleted, made anew."""
+"""The topics on a broker: created as declared, checked, deleted, made anew."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TopicState:
 def create(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> list[TopicState]:
     """Create the topics that are missing and check all of them; doing it again changes nothing.
 
-    New topics get as many partitions as the internal topics that are there have, else as many as the setting says.
+    New topics get as many partitions as the existing internal topics have; without any, as many as the setting says.
     Raises TopicsError, naming every mismatch of partition count, time stamps or clean-up policy: these cannot be
     repaired under a running installation.
     """
@@ -74,9 +74,9 @@ def check(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> li
 
 
 def installed(settings: Settings) -> Settings:
-    """The settings with the number of partitions that the internal topics have, whatever this process was told.
+    """The settings with the number of partitions that the internal topics really have.
 
-    Raises TopicsError where there are none yet, and where they do not all have the same number.
+    Raises TopicsError if there are none yet, or if their numbers differ.
     """
     with Admin(settings.broker, settings) as admin:
         there = admin.partitions([topic.name(settings) for topic in ALL])
@@ -84,9 +84,9 @@ def installed(settings: Settings) -> Settings:
 
 
 def internal_count(there: Mapping[str, int], settings: Settings) -> int:
-    """The number of partitions of the internal topics, of the counts of those topics that are there.
+    """The number of partitions of the internal topics, from the counts of those that exist.
 
-    Raises TopicsError where there are none, and where they do not all have the same number.
+    Raises TopicsError if there are none, or if their numbers differ.
     """
     if not (usual := _usual(there, settings)):
         raise TopicsError(
@@ -98,14 +98,14 @@ def internal_count(there: Mapping[str, int], settings: Settings) -> int:
 
 
 def _usual(there: Mapping[str, int], settings: Settings) -> int:
-    """The number of partitions that most internal topics have; 0 where there are none."""
+    """The number of partitions that most internal topics have; 0 without any."""
     inputs = {topic.name(settings) for topic in INPUTS}
     counts = Counter(count for each, count in there.items() if each not in inputs)
     return max(counts, key=lambda count: (counts[count], count), default=0)
 
 
 def _one_count(there: Mapping[str, int], settings: Settings) -> None:
-    """Raise TopicsError if an internal topic has not as many partitions as the others."""
+    """Raise TopicsError if the internal topics differ in their number of partitions."""
     usual, inputs = _usual(there, settings), {topic.name(settings) for topic in INPUTS}
     other = [f"{each} has {n} partitions" for each, n in there.items() if each not in inputs and n != usual]
     if other:
@@ -133,10 +133,10 @@ def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
 
 
 def reset(bootstrap: str, settings: Settings, partitions: int | None = None) -> list[str]:
-    """Delete everything but the inputs, with the group's offsets, and make the topics again, empty; their names.
+    """Delete all but the inputs, and the group's offsets; make the topics again, empty. Returns their names.
 
-    They get this number of partitions; without one, that which most of them had. Raises TopicsError while workers are
-    running: they would write on as if nothing had happened.
+    They get the given number of partitions, else the number that most of them had. Raises TopicsError while workers
+    run, since these would write on as if nothing had happened.
     """
     computed = [topic for topic in ALL if topic not in INPUTS]
     with Admin(bootstrap, settings) as admin:
