@@ -1,10 +1,10 @@
 """The changelog of a partition: deltas, a rolling snapshot, and the fence with its outbox, one atomic batch each time.
 
-A keyed record a changed row costs 3 µs to append and as much to recover. Here one record holds all rows that a
-micro-batch changed, as raw columns (0.1 µs a row), and the state is copied, segment by segment, as deltas pile up.
-A delta older than the last full turn of the snapshot gets a tombstone; compaction removes it. Applying whatever the
-cleaner has left, in log order, gives the state: a row's last value stands in the newest snapshot of its segment or
-in a delta behind that.
+One keyed record for each changed row would cost 3 µs a row to append, and as much to recover. Here one record, a delta,
+holds all rows that a micro-batch changed, as raw columns: 0.1 µs a row. As deltas pile up, the state is copied segment
+by segment: the snapshot. Deltas older than its last full turn get tombstones, and compaction removes them. Applying all
+that compaction has left, in log order, gives the state: a row's last value is in the newest snapshot of its segment,
+or in a delta after that.
 
 Keys: `f` fence and outbox; `dz/<sequence>` delta and `sz/<table>/<segment>` snapshot, compressed; `m` a new owner's
 claim.
@@ -30,7 +30,7 @@ Entry = tuple[bytes, bytes | None]
 
 
 class Outgoing(NamedTuple):
-    """A record on its way out of a stage; the value of a loose one has yet to be compressed."""
+    """A record on its way out of a stage. The value of a `loose` one is not compressed yet."""
 
     topic: str
     partition: int
@@ -40,12 +40,12 @@ class Outgoing(NamedTuple):
 
 
 def seal(outbox: Sequence[Outgoing]) -> list[Outgoing]:
-    """The records as they are sent: what is loose, compressed."""
+    """The records as they are sent: loose ones get compressed."""
     return [o._replace(value=compress(o.value or b""), loose=False) if o.loose else o for o in outbox]
 
 
 class Change(NamedTuple):
-    """A record of the changelog, before compression; without a value a tombstone."""
+    """A record of the changelog before compression. Without a value it is a tombstone."""
 
     key: bytes
     value: bytes | None
@@ -80,10 +80,10 @@ class Journal:
     # --- write ---------------------------------------------------------------------------------------------------
 
     def changes(self, at: int = 0) -> list[Change]:
-        """What carries the state from the last call to now; to be appended, sealed, in one batch with the `fence`.
+        """Records of what changed since the last call. Seal them and append them in one batch with the `fence`.
 
         Args:
-            at: an offset of the changelog at or below which the batch will not lie.
+            at: an offset of the changelog; the batch will come after it.
         """
         parts = [table.take_delta() for table in self.tables]
         if not any(parts):
@@ -94,11 +94,11 @@ class Journal:
         return [Change(b"dz/%d" % self._sequence, delta), *self._snapshot(2 * len(delta), at)]
 
     def fence(self, fence: Fence, outbox: Sequence[Outgoing]) -> Entry:
-        """The record that ends a batch: what is applied, and what is then sent (sealed)."""
+        """The record that ends a batch: how far the input is applied, and the outbox (sealed) to send afterwards."""
         return FENCE_KEY, pack([fence.encode(), _pack_outbox(outbox), b"%d" % self.base, self.meta])
 
     def _snapshot(self, budget_bytes: int, at: int) -> list[Change]:
-        """The next segments of the current turn, up to a budget; and, at its end, tombstones."""
+        """The next segments of the current turn, up to a budget; at the end of the turn, also tombstones."""
         if not self._turn and sum(self._deltas.values()) > self._slack_bytes + sum(t.nbytes() for t in self.tables):
             self._turn_at = at
             self._turn = [(i, s) for i, t in reversed(list(enumerate(self.tables))) for s in range(t.segments())[::-1]]
@@ -114,7 +114,7 @@ class Journal:
             budget_bytes -= len(payload)
         if not self._turn:
             self.base = self._turn_at
-            # Segments created since the turn began hold rows that stand in deltas since then, which stay.
+            # Segments made since the turn began need no copy: their rows are in newer deltas, which stay.
             done = [s for s in self._deltas if s < self._turn_began]
             for sequence in done:
                 del self._deltas[sequence]
@@ -124,7 +124,7 @@ class Journal:
     # --- read ----------------------------------------------------------------------------------------------------
 
     def read(self, key: bytes, value: bytes | None) -> Fence | None:
-        """Apply one changelog record, in log order; the fence when the record holds it."""
+        """Apply one changelog record; call in log order. Returns the fence if the record holds one."""
         if key == FENCE_KEY and value is not None:
             fence, outbox, base, self.meta = unpack(value)
             self.outbox, self.base = _unpack_outbox(outbox), int(base)
@@ -173,5 +173,5 @@ def _unpack_outbox(data: bytes) -> list[Outgoing]:
 
 
 def base_of(fence_value: bytes) -> int:
-    """The offset from which a recovery must read, out of the value of a fence record."""
+    """The offset from which a recovery must read, from the value of a fence record."""
     return int(unpack(fence_value)[2])

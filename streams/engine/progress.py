@@ -1,7 +1,7 @@
-"""How far each stage has come, for everyone: a small record a micro-batch on one compacted topic.
+"""How far each stage has come: one small record for each micro-batch, on one compacted topic.
 
-Backpressure at intake, a replay that waits for a verdict's credits, `verify` and operators all read it, so nobody
-has to ask a worker. It is a report, not a commit: what is durable is the fence in the changelog.
+Intake reads it to hold back, replays to wait for a verdict's credits, `verify` and operators too; nobody has to ask a
+worker. It is a report and no commit: what is durable is said by the fence in the changelog.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Progress:
         applied: offset up to which the input is applied and its effects are on their topics; −1 for none.
         lag: records of the input behind `applied`, when this was written.
         append_ms: append time of the last record applied, ms; 0 for none.
-        topic_id: short id of the input topic: of one that was made anew since, the report says nothing.
+        topic_id: short id of the input topic. The report says nothing about another incarnation.
     """
 
     stage: str
@@ -41,7 +41,7 @@ class Progress:
 
     @property
     def key(self) -> bytes:
-        """Record key: one report a partition survives compaction."""
+        """Record key: compaction keeps one report for each partition."""
         return f"{self.stage}/{self.partition}".encode()
 
 
@@ -62,7 +62,7 @@ class Cut:
 
     @property
     def key(self) -> bytes:
-        """Record key: a cut noted twice, as after a crash, is one, and compaction keeps each."""
+        """Record key: compaction keeps every cut; one that is noted twice, as after a crash, counts once."""
         return f"cut/{self.topic}/{self.topic_id}/{self.partition}/{self.first}".encode()
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ class ProgressBoard:
         self._latest: dict[tuple[str, int], Progress] = {}
         self._cuts: dict[bytes, Cut] = {}
         self.topic_ids: dict[str, str] = {}
-        """Stage → short id of its input; where it is known, reports on another incarnation do not count."""
+        """Stage → short id of its input. Where that is known, reports on other incarnations do not count."""
         self._producer: AIOKafkaProducer | None = None
         self._logs: LogReader | None = None
         self._open = AsyncExitStack()
@@ -95,7 +95,7 @@ class ProgressBoard:
         self._changed = asyncio.Event()
 
     async def start(self, publish: bool = True) -> None:
-        """Connect; when this returns, everything published before is known. Raises TopicsError without Kafka."""
+        """Connect, and read all that was published before. Raises TopicsError without Kafka."""
         try:
             await self._start(publish)
         except BaseException:
@@ -127,19 +127,19 @@ class ProgressBoard:
             self._changed.set()
 
     async def publish(self, progress: Progress) -> None:
-        """Publish without waiting for the ack: the next report replaces a lost one."""
+        """Publish without waiting for the ack. If a report is lost, the next one replaces it."""
         self._latest[progress.stage, progress.partition] = progress
         if self._producer is not None:
             await self._producer.send(self._topic, orjson.dumps(asdict(progress)), progress.key, partition=0)
 
     async def publish_cut(self, cut: Cut) -> None:
-        """Publish, and wait for the ack: it is to be known for as long as this installation lasts."""
+        """Publish and wait for the ack. A cut must be known for as long as this installation lasts."""
         self._cuts[cut.key] = cut
         if self._producer is not None:
             await self._producer.send_and_wait(self._topic, orjson.dumps(asdict(cut)), cut.key, partition=0)
 
     def cuts(self) -> list[Cut]:
-        """All input that is known to have been deleted before it was read."""
+        """All input known to have been deleted unread."""
         return [self._cuts[key] for key in sorted(self._cuts)]
 
     def latest(self, stage: str) -> dict[int, Progress]:
@@ -147,7 +147,7 @@ class ProgressBoard:
         return {p: progress for (s, p), progress in self._latest.items() if s == stage}
 
     def report(self, stage: str, partition: int) -> Progress | None:
-        """The last known report of a partition, on whatever incarnation of the topic."""
+        """The last known report of a partition, about any incarnation of the topic."""
         return self._latest.get((stage, partition))
 
     def applied(self, stage: str, partition: int) -> int:
@@ -156,7 +156,7 @@ class ProgressBoard:
         return -1 if progress is None or not self._counts(progress) else progress.applied
 
     def _counts(self, progress: Progress) -> bool:
-        """Whether a report is on the log that there is now."""
+        """Whether a report is about the present incarnation of the topic."""
         return self.topic_ids.get(progress.stage, progress.topic_id) == progress.topic_id
 
     async def wait_reported(self, stage: str, partitions: Iterable[int], timeout_s: float) -> None:
@@ -167,9 +167,9 @@ class ProgressBoard:
                 await self._changed.wait()
 
     async def changed(self, timeout_s: float) -> None:
-        """Wait until somebody reports, at most for so long."""
+        """Wait until somebody reports, at most this long."""
         if self._follower is not None and self._follower.done():
-            self._follower.result()  # it ended of an error: nothing will be heard any more
+            self._follower.result()  # following ended by an error: no report will come any more
         self._changed.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -187,20 +187,20 @@ class ProgressBoard:
             raise TimeoutError(f"{stage} did not come to {behind} (applied, wanted) in {timeout_s:.0f} s") from None
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
-        """Partition counts of those of the topics that exist, asked of the broker now."""
+        """Topic → its number of partitions, for those that exist. Asks the broker."""
         if self._logs is None:
             raise RuntimeError("the board has not been started")
         return await self._logs.partitions(topics)
 
     async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Next offset of each (topic, partition), asked of the broker now."""
+        """(Topic, partition) → its end, the next offset. Asks the broker."""
         if self._logs is None:
             raise RuntimeError("the board has not been started")
         tps = [TopicPartition(*tp) for tp in partitions]
         return {tuple(tp): end for tp, end in (await self._logs.ends(tps)).items()} if tps else {}
 
     async def begins(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """First offset that is left of each (topic, partition), asked of the broker now."""
+        """(Topic, partition) → the first offset that is left. Asks the broker."""
         if self._logs is None:
             raise RuntimeError("the board has not been started")
         tps = [TopicPartition(*tp) for tp in partitions]

@@ -1,7 +1,7 @@
-"""What the log of a partition means: a pure replay, the same one live and under `verify`.
+"""What the log of a partition means. The live stage and `verify` replay it by the same code.
 
-The state of a partition is a function of its log alone. A `Replica` applies log records in offset order, skips what
-its fence says it has seen, and yields the effects of each; it does no IO and takes no time from a clock.
+The state of a partition is a function of its log alone. A `Replica` applies log records in offset order, skips those
+that its fence has seen, and yields the effects of each. It does no IO and reads no clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.tables.table import Table
 
 
 class Effects(Protocol):
-    """What the engine must know of a core's effects: whether the log record needs another step."""
+    """All that the engine must know of a core's effects: whether the log record needs another step."""
 
     @property
     def next_cursor(self) -> int | None: ...
@@ -42,7 +42,7 @@ class Fence:
 
     Attributes:
         offset: last log offset applied in full; −1 before the first.
-        cursor: step at which the record behind `offset` continues; 0 if it has not begun.
+        cursor: step at which the record after `offset` continues; 0 if it has not begun.
         seen: upstream partition → last origin applied.
         sent: sequence of the last block sent to later stages.
     """
@@ -80,12 +80,12 @@ class Replica:
         self.fence = Fence()
 
     def step(self, offset: int, append_ms: int, block: Block | None) -> Iterator[Applied]:
-        """Apply one log record, a step at a time; the fence is moved before each step is yielded.
+        """Apply one log record, step by step. The fence is moved before each step is yielded.
 
         Args:
-            offset: offset of the record; at or below the fence it is skipped.
+            offset: offset of the record. At or below the fence, the record is skipped.
             append_ms: the broker's append time of the record, ms since the epoch.
-            block: its rows; None (a record that is not a block) only moves the fence.
+            block: its rows. None, for a record that is no block, only moves the fence.
         """
         fence = self.fence
         if offset <= fence.offset:

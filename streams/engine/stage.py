@@ -1,9 +1,9 @@
-"""A stateful stage, live: recovers partitions it is given, applies what is fetched, makes the effects durable.
+"""A stateful stage, live: it recovers its partitions, applies what is fetched, and makes the effects durable.
 
-The order is the guarantee. For each micro-batch: apply to memory; append state changes, fence and outbox to the
-changelog in one atomic batch; after its ack, send the outbox; only then is the input acknowledged. A crash between any
-two steps leaves either nothing or an outbox that recovery sends again, which later stages recognise by its origin.
-Memory runs ahead of the changelog only inside `process`: any failure there ends the worker and so drops it.
+The order of steps is the guarantee. For each micro-batch: apply it to memory; append state changes, fence and outbox to
+the changelog in one atomic batch; after the ack, send the outbox; then acknowledge the input. A crash between two steps
+leaves nothing, or an outbox that recovery sends again; later stages recognise the repeat by its origin. Memory is ahead
+of the changelog only inside `process`. Any failure there ends the worker, and its memory with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streams.tables.blocks import COLUMNS, Block, NotABlockError, decode, encode
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
-ASIDE_BYTES = 64 << 10  # less is sooner compressed than handed to a thread
+ASIDE_BYTES = 64 << 10  # compressing less takes less time than handing it to a thread
 
 
 class StageMismatchError(RuntimeError):
@@ -36,11 +36,11 @@ class StageMismatchError(RuntimeError):
 
 
 class MissingRecordsError(RuntimeError):
-    """The input does not continue where the state ends: going on would lose what lies between."""
+    """The input does not continue where the state ends. Going on would lose the records between."""
 
 
 class Emitter(Protocol):
-    """Turns what a micro-batch did into records; `sequence` hands out the next origin for a block."""
+    """Turns what a micro-batch did into records. `sequence` gives the next origin for a block."""
 
     def __call__(
         self,
@@ -52,7 +52,7 @@ class Emitter(Protocol):
 
 
 class Observer(Protocol):
-    """Is told what a stage did, for metrics and progress."""
+    """Called with what a stage did, for metrics and progress."""
 
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None: ...
 
@@ -83,7 +83,7 @@ class StageSpec:
         core: makes the empty state of a partition.
         emit: turns effects into records.
         state_version: raise it when the meaning or layout of the state changes.
-        kinds: the blocks that it reads; any other on its input is none of ours.
+        kinds: the kinds of blocks that it reads. Any other on its input is a foreign record.
         batch_rows: rows after which a micro-batch is made durable.
     """
 
@@ -117,10 +117,10 @@ class StagePartition:
         self.meta = self._journal.meta = orjson.dumps(made_for, option=orjson.OPT_SORT_KEYS)
 
     async def acquire(self) -> int:
-        """Claim the partition, then bring the state to the end of the changelog; rows of state.
+        """Claim the partition, then read the changelog to its end. Returns the rows of state that were read.
 
-        Called at every assignment: when this process owned the partition before, only what another owner may have
-        written since is read.
+        Called at every assignment. If this process owned the partition before, it reads only what another owner may
+        have written since.
         """
         await self._producer.claim()
         spec, partition = self.spec, self.partition
@@ -132,12 +132,12 @@ class StagePartition:
             self.replica.fence = fence
         self._position = claimed_at + 1
         await self._producer.send(self._journal.outbox)
-        # Sent for good: what this owner writes from now on it also sends, and an old outbox must not come again.
+        # This outbox is done with. From now on this owner sends what it writes, and must not send the old one again.
         self._journal.outbox = []
         return sum(len(t) for t in self.replica.core.tables)
 
     async def _read(self, end: int) -> Fence | None:
-        """Apply the changelog from the last position up to `end`; the last fence in it."""
+        """Apply the changelog from the last position up to `end`. Returns the last fence in it."""
         if end <= self._position:
             return None
         fence: Fence | None = None
@@ -155,7 +155,7 @@ class StagePartition:
         return fence
 
     def check_continues(self, offset: int) -> None:
-        """Raise MissingRecordsError if the input, whose next record is at this offset, lacks some behind the fence."""
+        """Raise MissingRecordsError if records are missing between the fence and this next offset of the input."""
         if self.replica.fence.offset < offset - 1:
             raise MissingRecordsError(
                 f"{self.spec.input_topic}/{self.partition} continues at {offset}, the state ends at"
@@ -163,10 +163,9 @@ class StagePartition:
             )
 
     def check_reported(self, report: Progress, topic_id: str) -> None:
-        """Raise StageMismatchError if more was reported as applied than the state knows.
+        """Raise StageMismatchError if more was reported as applied than the state holds.
 
-        A report follows the ack of the changelog, so what was reported can only be missing where a topic was made anew
-        or has lost its end.
+        Reports come after the ack of the changelog. So this happens only if a topic was made anew or lost its end.
         """
         spec, known = self.spec, self.replica.fence.offset
         if report.applied >= 0 and report.topic_id != topic_id:
@@ -238,10 +237,10 @@ class StagePartition:
         await observer.applied(self.spec.name, self.partition, fence, report)
 
     async def tick(self, now_s: float) -> None:
-        """Let time pass in the log where no event does it: a tick record on the input partition, when one is due.
+        """Write a tick record to the input partition if one is due, so that time passes without events, too.
 
-        While events flow, every TICK_S; once after they stop, asking the core to publish all that it has held back;
-        then seldom. Origins are wall-clock milliseconds, so ticks of a former owner are not taken for repeats.
+        While events flow, one is due every TICK_S; one more after they stop, which asks the core to publish all that it
+        held back; then seldom. Origins are wall-clock milliseconds, so ticks of a new owner are not taken for repeats.
         """
         idle = now_s - self.busy_at_s > QUIET_S
         flush = idle and not self._settled
@@ -255,12 +254,12 @@ class StagePartition:
         await self._producer.send([Outgoing(self.spec.input_topic, self.partition, None, encode(block))])
 
     async def release(self) -> None:
-        """Stop writing; the state is kept, in case the partition comes back."""
+        """Stop writing. The state is kept in case the partition comes back."""
         await self._producer.close()
 
 
 def _differences(then: bytes, now: bytes) -> str:
-    """What a state was made for and what it would be used for, where they differ: "name old → new, …"."""
+    """Where what a state was made for differs from what it would be used for: "name old → new, …"."""
     old, new = _flat(then), _flat(now)
     return ", ".join(f"{k} {old.get(k)} → {new.get(k)}" for k in sorted(old | new) if old.get(k) != new.get(k))
 
@@ -272,7 +271,7 @@ def _flat(meta: bytes) -> dict[str, Any]:
 
 
 async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[Outgoing], list[Entry]]:
-    """All of it compressed; much of it in a thread, since compressing does without Python's lock."""
+    """All of it compressed. Large batches go to a thread, for compressing does not hold Python's lock."""
 
     def both() -> tuple[list[Outgoing], list[Entry]]:
         return seal(outbox), [change.seal() for change in changes]
@@ -282,7 +281,7 @@ async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[O
 
 
 def block_of(spec: StageSpec, value: bytes | None) -> Block:
-    """The block in a record of the stage's input; NotABlockError, in a sentence, for what no stage wrote for it."""
+    """The block in a record of the stage's input. Raises NotABlockError, with the reason, if no stage wrote it."""
     block = decode(value)
     if block.kind not in spec.kinds:
         raise NotABlockError(f"a block of {block.kind}, which the stage {spec.name} does not read")
@@ -290,7 +289,7 @@ def block_of(spec: StageSpec, value: bytes | None) -> Block:
 
 
 async def base(logs: LogReader, topic: str, partition: int, end: int) -> int:
-    """Offset from which the changelog up to `end` must be read: what its last fence says, 0 if there is none."""
+    """Offset from which the changelog must be read to recover up to `end`: as its last fence says; 0 without one."""
     window = 8
     while True:
         start = max(0, end - window)

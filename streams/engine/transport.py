@@ -1,19 +1,20 @@
-"""Faust's Kafka transport with one change: a message is everything that was fetched of a partition at once.
+"""Faust's Kafka transport with one change: a message is all that was fetched of a partition at once.
 
-Stock Faust pays about 250 µs an event for tasks, queues, sensors and acks around each record. Around each batch they
-cost nothing that shows. What is overridden, and why, with the test that fails on stock Faust:
+Stock Faust spends about 250 µs on tasks, queues, sensors and acks around each record. Around a batch that is nothing.
+What is overridden, and why, with the test that fails on stock Faust:
 
-* `getmany` yields whole batches, and leaves out partitions whose former batches are still being worked on, so that a
-  slow stage holds back its own partitions and never the loop that feeds the others. Stateful partitions are not fetched
-  ahead: the first record that comes would be fetched, and be the whole of the next batch.
-* `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so what lies
-  below is done. The stock method believes only consecutive offsets, and batches are not.
-* `_add_gap` does nothing: gaps between batches are not work that was skipped.
-* A fetch waits 10 ms on the broker for something to come, not 1.5 s, since it holds up all other partitions' fetches.
-* `on_start` shortens a time-out that the fetcher sleeps through when it is woken while its fetch returns.
-* A worker reads committed records only, also outside Faust's own transactions, and their end is the last stable offset.
-* `_fetch_records` hands out aiokafka's records as its compiled reader makes them: a ConsumerRecord costs 2.5 µs more,
-  and says of each record what is known of the batch. Of topics that the app leaves unparsed it hands out the batches
+* `getmany` yields whole batches. It leaves out partitions whose last batch is still being worked on: a slow stage holds
+  back its own partitions, never the loop that feeds the others. Stateful partitions are not fetched ahead, or the first
+  record to come would be a batch by itself.
+* `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so all below is
+  done. The stock method wants consecutive offsets, which those of batches are not.
+* `_add_gap` does nothing: no work was skipped between the offsets of batches.
+* A fetch waits 10 ms on the broker for records, not 1.5 s, since meanwhile no other partition is fetched.
+* `on_start` shortens a time-out that the fetcher sleeps through if it is woken just as its fetch returns.
+* A worker always reads committed records only; Faust asks for that in its own transactions alone. Their end is the
+  last stable offset.
+* `_fetch_records` hands out records as aiokafka's compiled reader makes them. A ConsumerRecord costs 2.5 µs more, and
+  only repeats what is known of the batch. For topics that the app leaves unparsed it hands out the batches
   (`engine/fetched.py`). It also ends a poll early when its partitions have changed.
 * `perform_seek` places each partition where the app says, not where the group's commit says: a commit is a hint.
 """
@@ -50,23 +51,23 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # aiokafka has one fetch a broker under way, for the partitions that it held nothing of when it was sent. A
-        # partition whose batch is taken meanwhile waits for it to return: 1.5 s, with the time-out Faust gives it.
+        # aiokafka sends one fetch at a time to a broker, for the partitions of which it holds nothing then. A partition
+        # whose batch is taken meanwhile waits until that fetch returns: 1.5 s, by Faust's time-out.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        # Platforms write with transactions, and what they take back must not count. Faust asks for it in its own only.
+        # Platforms write in transactions, and aborted records must not count. Faust asks for this in its own ones only.
         consumer._isolation_level = ISOLATION
         return consumer
 
     def highwater(self, tp: TP) -> int:
-        """The end of what can be read: what comes after it belongs to a transaction that is open."""
+        """The end of what can be read: after it comes an open transaction."""
         end: int = self._ensure_consumer().last_stable_offset(tp)
         return end
 
     async def on_start(self) -> None:
         """Start the client."""
         await super().on_start()
-        # Woken at the moment when its fetch returns, aiokafka's fetcher believes that one is still under way, and sends
-        # none until this time-out: 200 ms.
+        # If aiokafka's fetcher is woken just as its fetch returns, it believes that one is still under way, and sends
+        # none until this time-out (200 ms by default).
         self._ensure_consumer()._fetcher._fetcher_timeout = FETCH_WAIT_MS / 1000
 
     async def _fetch_records(
@@ -102,12 +103,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return records
 
     def fetch_again(self, tps: Iterable[TP]) -> None:
-        """Go on with partitions of which records were taken; the poll under way returns at once. From any thread."""
+        """Fetch again for partitions whose records were taken. The poll under way returns at once. From any thread."""
         with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
             self.thread_loop.call_soon_threadsafe(self._fetch_again, list(tps))
 
     def join_again(self) -> None:
-        """Have the group's partitions given out anew, by what topics and partitions there are now. From any thread."""
+        """Have the group's partitions assigned anew, as topics and partitions are now. From any thread."""
         with suppress(RuntimeError):
             self.thread_loop.call_soon_threadsafe(lambda: self.thread_loop.create_task(self._join_again()))
 
@@ -124,7 +125,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         self._changed.set()
 
     async def _something(self, fetcher: Any, timeout: float) -> None:
-        """Wait until something was fetched, or there is more to fetch."""
+        """Wait until records were fetched, or more partitions are to be fetched."""
         changed = asyncio.ensure_future(self._changed.wait())
         waits = {changed, fetcher._create_fetch_waiter()}
         done, pending = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -139,8 +140,8 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # One batch a partition at a time: several actors of an agent may then share its partitions, and overlap their
-        # waits for acks, without ever taking two batches of one partition out of order.
+        # One batch of a partition at a time. Then several actors of an agent can share its partitions and overlap their
+        # waits for acks, and never take two batches of one partition out of order.
         self._at_hand: set[TP] = set()
         self._room = asyncio.Event()
 
@@ -148,7 +149,7 @@ class BatchConsumer(driver.Consumer):
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Yield one message a partition that has records, at most one poll's worth."""
+        """Yield one message for each partition that has records, from one poll."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         wanted = self._get_active_partitions() - self._at_hand - self.app.held_partitions()
@@ -160,7 +161,7 @@ class BatchConsumer(driver.Consumer):
         records = await self._getmany(active_partitions=wanted, timeout=POLL_S)
         for tp, batch in (records or {}).items():
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
-                # Fetched for an assignment that ended: `perform_seek` reads them again for whoever owns them now.
+                # Fetched for an assignment that has ended. `perform_seek` reads them again for the owner of now.
                 return
             if batch:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
@@ -194,7 +195,7 @@ class BatchConsumer(driver.Consumer):
         return self._at_hand
 
     def batch_done(self, tp: TP) -> None:
-        """To be called by whoever worked on a batch. (Not `ack`: Faust's compiled stream iterator goes around it.)"""
+        """Call after working on a batch. (`ack` would not do: Faust's compiled stream iterator bypasses it.)"""
         self._at_hand.discard(tp)
         self._room.set()
         self._thread.fetch_again([tp])
@@ -234,7 +235,7 @@ class BatchTransport(driver.Transport):
 
 
 class RawSchema(Schema):
-    """Hands key and value through: what does not parse is the stage's business, never a crash of its agent."""
+    """Hands key and value through. What does not parse is dealt with by the stage and never ends its agent."""
 
     def loads_key(self, app: Any, message: Message, **_: Any) -> Any:
         return message.key

@@ -1,7 +1,7 @@
 """A worker that cannot make progress ends itself, and says why.
 
-Faust can stall without an error: a broker restart may kill the thread that fetches, or leave it waiting for ever. What
-the consumer itself believes is then worth nothing, so the ends of the logs are asked for over another connection.
+Faust can stall without an error: when a broker restarts, the thread that fetches may die or wait for ever. The consumer
+itself does not notice, so the ends of the logs are asked for over another connection.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Watchdog:
     Args:
         positions: next offset to apply, of every partition that this worker should be working on now.
         ends: next offset that the broker will write, of the same partitions.
-        die: ends the process; is given the reason.
-        stall_s: how long a partition with work to do may stand still, the broker be silent, or the loop be blocked.
+        die: ends the process; called with the reason.
+        stall_s: how long a partition with work may stand still, the broker may be silent, or the loop may be blocked.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class Watchdog:
 
 
 async def end_if_stopped(session_s: float, die: Callable[[str], None], every_s: float = 0.25) -> None:
-    """Notice that this process stood still, as a whole, for longer than a session, and end it: others own its work now.
+    """End this process if all of it stood still for longer than a session: others own its work now.
 
-    A task of its own that does nothing but sleep: time that other work spends waiting for Kafka must not count.
+    It is a task of its own that only sleeps, so that waits for Kafka do not count.
     """
     while True:
         before = time.monotonic()

@@ -1,7 +1,7 @@
-"""The intake's decoding, beside the worker: it needs no state and took a third of the worker's one Python thread.
+"""The intake's decoding in a process of its own: it needs no state, and took a third of the worker's Python thread.
 
-A child process of the worker reads requests from its standard input and writes what became of them to its standard
-output, one after the other. When the worker is gone, whatever ended it, the pipe ends and so does the child.
+The process is a child of the worker. It reads requests from its standard input and writes results to its standard
+output, one after the other. When the worker ends, however that happens, the pipe ends, and then the child.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
 
 PATIENCE_S = 5.0
-PIPE_BYTES = 1 << 20  # what Linux gives to whoever asks
-YIELDS = 5  # niceness: the worker waits for more than this
+PIPE_BYTES = 1 << 20  # the most that Linux gives to any process
+YIELDS = 5  # niceness: the rest of the worker has more to do
 GC_THRESHOLD = 200_000  # decoded rows come and go by the ten thousand, without cycles
 _SIZE = struct.Struct("<Q")
 
@@ -42,7 +42,7 @@ class Aside:
     def start(self) -> None:
         """Start the child; it is ready when it first answers."""
         command = [sys.executable, "-m", "streams.agents.intake.aside"]
-        # A pipe holds 64 KiB unless told otherwise: a fetch of 4 MiB would be passed in 64 hand-overs.
+        # By default a pipe holds 64 KiB, and a fetch of 4 MiB would be passed on in 64 pieces.
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES)
         _send(self._child.stdin, self._settings)
 
@@ -52,11 +52,11 @@ class Aside:
         return None if self._child is None else self._child.pid
 
     async def translate(self, source: Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
-        """`translation.translate` of the fetch's records, in the child; ProduceFailed if that is gone."""
+        """`translation.translate` of the fetch's records, in the child. Raises ProduceFailed if that is gone."""
         return await asyncio.to_thread(self._exchange, source, topic_id, partition, fetch)
 
     def _exchange(self, source: Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
-        """Pipes are read and written without Python's lock: the worker's other stages go on meanwhile."""
+        """Send a request and read its answer, without Python's lock, so that other stages go on meanwhile."""
         with self._one_at_a_time:
             try:
                 if self._child is None:

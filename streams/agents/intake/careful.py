@@ -1,7 +1,7 @@
-"""One record, read field by field against its definition: either its fields, or the reason to refuse it.
+"""One record, read field by field: the result is its fields, or the reason to refuse it.
 
-This is the meaning of "valid". It is slow (about 20 µs a record) and only sees what the short path would not take,
-and rulings, which are few.
+This defines what is valid. It is slow (about 20 µs a record), and sees only rulings, which are few, and events that the
+short path does not take.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Limits:
 
 
 class Refusal(ValueError):
-    """Raised inside the codec to leave the reading of one record; never leaves this package."""
+    """Ends the reading of one record. Never leaves this package."""
 
     def __init__(self, code: DeadLetterCode, detail: str) -> None:
         super().__init__(detail)
@@ -65,7 +65,7 @@ _CODE_OF_WORDS = {
     Stance: DeadLetterCode.UNKNOWN_STANCE,
     Verdict: DeadLetterCode.UNKNOWN_VERDICT,
 }
-# Members stay undecoded, so that a field which nobody reads is checked for syntax and never evaluated.
+# Members stay undecoded. So the syntax of unknown fields is checked, and their values are never built.
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _control = re.compile("[\x00-\x1f]").search
 _strings = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -76,21 +76,21 @@ _STEP[list(b"]}")] = -1
 
 
 def has_control(text: str) -> bool:
-    """Whether the text holds U+0000 to U+001F: the characters that JSON itself never lets stand unescaped."""
+    """Whether the text holds U+0000 to U+001F, which JSON allows as escapes only."""
     return _control(text) is not None
 
 
 def depth_of(value: bytes) -> int:
-    """Deepest nesting of arrays and objects in a JSON text, also in one that is cut or otherwise broken."""
+    """Deepest nesting of arrays and objects in a JSON text, which may be cut or broken."""
     outside = np.frombuffer(_strings.sub(b"", value), np.uint8)
     return int(np.cumsum(_STEP[outside]).max(initial=0))
 
 
 def read(record: LogRecord, definition: type[Record], limits: Limits) -> tuple[dict[str, Any], set[Mend]]:
-    """The known fields of a record that are present, checked, and what of it was mended.
+    """The declared fields that the record has, checked, and what was mended.
 
-    Fields of type "any" are left out. Raises Refusal with the first fault, in the order of DeadLetterCode for the
-    record as a whole and in the order of the definition for its fields.
+    Fields of any type are left out. Raises Refusal with the first fault: faults of the whole record first, in the order
+    of DeadLetterCode, then those of fields, in the order of the definition.
     """
     value = _framed(record, limits)
     members, mends = _parsed(value)
@@ -112,7 +112,7 @@ def read(record: LogRecord, definition: type[Record], limits: Limits) -> tuple[d
 
 
 def _names(spec: Field) -> bool:
-    """Whether records are told apart by the field."""
+    """Whether the field names something, by which records are told apart."""
     return not (spec.tells or isinstance(spec.shape, AnyType))
 
 
@@ -125,7 +125,7 @@ def _no_utf8(value: bytes) -> str:
 
 
 def _told(spec: Field, raw: msgspec.Raw, mends: set[Mend]) -> str | None:
-    """A text that names nothing: cut where it is too long, and absent where it is none."""
+    """A text that names nothing: cut if it is too long, None if it is no string."""
     if not bytes(raw).startswith(b'"'):
         mends.add(Mend.WRONG_TYPE)
         return None
@@ -136,7 +136,7 @@ def _told(spec: Field, raw: msgspec.Raw, mends: set[Mend]) -> str | None:
 
 
 def _framed(record: LogRecord, limits: Limits) -> bytes:
-    """The value, if it is there and not too long, and the key is UTF-8."""
+    """The record's value. Refusal if there is none, if it is too long, or if the key is not UTF-8."""
     value, key = record.value, record.key
     if not value:
         raise Refusal(DeadLetterCode.EMPTY, "the record has no value")
@@ -151,7 +151,7 @@ def _framed(record: LogRecord, limits: Limits) -> bytes:
 
 
 def _parsed(value: bytes) -> tuple[Mapping[str, msgspec.Raw], set[Mend]]:
-    """The members of an object, mended, and how."""
+    """The members of the JSON object, undecoded and mended, and what was mended."""
     whole, mends = characters(value)
     if whole.count(b"[") + whole.count(b"{") > DEPTH_MAX and (depth := depth_of(whole)) > DEPTH_MAX:
         raise Refusal(DeadLetterCode.TOO_DEEP, f"{depth:,} levels, {DEPTH_MAX} are allowed")
@@ -166,7 +166,7 @@ def _parsed(value: bytes) -> tuple[Mapping[str, msgspec.Raw], set[Mend]]:
 
 
 def _check_version(members: Mapping[str, msgspec.Raw], definition: type[Record]) -> None:
-    """First of all fields, because another version may have other fields."""
+    """Check the version before other fields, for another version may have others."""
     raw = members.get("v")
     if raw is None or bytes(raw) == b"null":
         raise Refusal(DeadLetterCode.MISSING_FIELD, "field v is missing")
@@ -182,10 +182,10 @@ def _plain(name: str, raw: msgspec.Raw) -> Any:
     text = bytes(raw)
     try:
         found = orjson.loads(text)
-        # Integers of more than 64 bits come as floats, which are not exact enough to judge by.
+        # Integers of more than 64 bits come as floats, too inexact to compare with limits.
         return int(text) if isinstance(found, float) and text.lstrip(b"-").isdigit() else found
     except ValueError:
-        # Syntax was checked before: what is left is a number beyond the range of a double.
+        # The syntax was checked before, so this is a number beyond the range of a double.
         raise Refusal(DeadLetterCode.OUT_OF_RANGE, f"field {name} is no finite number") from None
 
 
@@ -211,7 +211,7 @@ def _checked(spec: Field, raw: msgspec.Raw, clock_max_ms: int) -> Any:
 
 
 def _integer(name: str, found: object) -> int:
-    """An integer as JSON Schema has it: 1.0 is one, true is none."""
+    """The integer, by JSON Schema's rule: 1.0 is one, true is not. Refusal for anything else."""
     if isinstance(found, float) and found.is_integer():
         return int(found)
     if isinstance(found, bool) or not isinstance(found, int):

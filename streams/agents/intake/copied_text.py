@@ -7,13 +7,13 @@ import re
 from xxhash import xxh3_64_intdigest
 
 COPY_CHARS_MIN = 20
-"""Shorter texts ("so true!") coincide without anybody copying."""
+"""Shorter texts, such as "so true!", are often equal without a copy."""
 
 _addresses = re.compile(r"(?:https?://|www\.|@)\S+")
 
 
 def normalised(text: str) -> str:
-    """The text in lower case, without web addresses and @mentions, each run of white space folded to one space.
+    """The text in lower case, without web addresses and @mentions, and with single spaces for white space.
 
     >>> normalised("RT @ana:  Big   NEWS https://t.co/x1")
     'rt big news'
@@ -21,7 +21,7 @@ def normalised(text: str) -> str:
     text = text.lower()
     if "@" in text or "http" in text or "www." in text:
         text = _addresses.sub("", text)
-    # Most texts have nothing to fold, and a printable one has no white space but spaces: three times as fast to see.
+    # Most texts have nothing to fold. Printable ones have no white space but spaces, which is seen three times faster.
     return text.strip(" ") if "  " not in text and text.isprintable() else " ".join(text.split())
 
 
@@ -29,5 +29,5 @@ def copy_hash(text: str) -> int:
     """64-bit hash of the normalised text; 0 if fewer than COPY_CHARS_MIN characters are left of it."""
     if len(text) < COPY_CHARS_MIN or len(text := normalised(text)) < COPY_CHARS_MIN:
         return 0
-    # Zero means "none"; the one text in 2⁶⁴ that hashes to it shares the hash 1.
+    # 0 means "no hash"; a text that hashes to it gets 1.
     return xxh3_64_intdigest(text) or 1

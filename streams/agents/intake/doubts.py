@@ -1,4 +1,4 @@
-"""Events that are columns before they are records, as in a data set: which of them the decoder must be asked about."""
+"""Which rows of a data set may be no valid events, so that the decoder must look at them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ FRAME_BYTES = 512
 def doubtful(
     columns: Mapping[str, Sequence[str]], occurred_at_ms: npt.NDArray[np.int64], append_ms: int, limits: Limits
 ) -> npt.NDArray[np.bool_]:
-    """[rows] whether the decoder must say if the row is an event; of the others it is certain that it would take them.
+    """[rows] bool: whether the decoder must look at the row. It would certainly take all others.
 
-    Good rows are looked at in one piece, so that a million of them cost little; what is doubtful is not judged here,
-    so that the meaning of "valid" stands in one place.
+    Good rows are checked together, so that a million of them cost little. Doubtful rows are not judged here: what is
+    valid is defined in one place, `careful`.
 
     Args:
         columns: field of an event record → [rows] its text, "" where the record has none.
         occurred_at_ms: [rows] times of the events.
-        append_ms: when they get, or would get, into the log.
+        append_ms: when they are, or would be, appended to the log.
         limits: the operator's.
     """
     rows = len(occurred_at_ms)
@@ -54,7 +54,7 @@ def doubtful(
 
 
 def _all_plain(cells: Sequence[str], longest: int, spec: Field) -> bool:
-    """Whether all cells are plain, of which the longest has so many characters."""
+    """Whether all cells are plain. The longest has `longest` characters."""
     if (spec.max_length is not None and longest > spec.max_length) or (spec.required and "" in cells):
         return False
     return not spec.identifier or "".join(cells).isprintable()

@@ -25,7 +25,7 @@ _row = msgspec.json.Decoder(Event).decode
 _canonical = msgspec.msgpack.Encoder().encode
 _MAY_START = frozenset(str(kind) for kind in Event.UNLESS_KIND)
 _named = attrgetter("claim_id")
-CHUNK = 256  # records that are checked at once: one that is not plain makes so many be looked at one by one
+CHUNK = 256  # records that are checked together; if one is not plain, all of these are looked at one by one
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -38,13 +38,12 @@ def decode_events(
         records: of one partition of the events topic, ascending by offset; values as fetched.
         partition: the partition that they were fetched from.
         limits: the operator's.
-        mended: takes what was mended in events that count, each kind of fault once an event.
+        mended: gets what was mended in events that count, each kind of fault once for an event.
 
     Returns:
-        A block of kind "events" whose origins are the offsets of its rows (`streams.tables.blocks.COLUMNS` names the
-        columns), perhaps without rows; and the rejects, ascending by offset. Every record is in exactly one of them.
-        Clocks are clamped to the record's append time; a stance is the effective one: as given, and support for a
-        post or reshare that gives none.
+        A block of kind "events", perhaps without rows, and the rejects, both ascending by offset. Every record is in
+        exactly one of them. `streams.tables.blocks.COLUMNS` names the block's columns; its origins are the offsets.
+        Clocks are clamped to the record's append time. A post or reshare without a stance supports.
     """
     rows: list[Event] = []
     kept: list[LogRecord] = []
@@ -60,21 +59,21 @@ def decode_events(
 
 
 def _claim_of(row: Event) -> str | None:
-    """The claim that an event is about, by the row alone."""
+    """The claim that the row itself names; None if it names none."""
     return row.claim_id or row.root_id or (row.id if row.kind in _MAY_START else None)
 
 
 def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Event] | None:
-    """The rows of records, if all of them are valid; None if any is to be looked at by itself.
+    """The rows, if all records are plainly valid; None if they must be looked at one by one.
 
-    Checks what the typed decoder does not look at, for all values in one piece: each ends in a brace, so that what
-    holds for the piece holds for each.
+    The typed decoder checks most. The rest is checked on all values joined: each ends in a brace, so that what holds
+    for the whole holds for each.
     """
     values: list[Any] = [record.value for record in records]
     try:
         rows = list(map(_row, values))  # None makes the decoder raise TypeError
         whole = b"".join(values)
-        whole.decode()  # the decoder skips what it does not know
+        whole.decode()  # the decoder does not check UTF-8 in members that it skips
         b"\0".join(filter(None, [record.key for record in records])).decode()
     except _UNREADABLE:
         return None
@@ -84,7 +83,7 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Event] | No
         return None
     if not all(map(_named, rows)) and None in map(_claim_of, rows):
         return None
-    # No backslash: no control character; one brace a value: no depth.
+    # Without a backslash there is no control character; with one brace a value there is no nesting.
     simple = 92 not in whole and 91 not in whole and whole.count(b"{") == len(values)
     return rows if simple or all(map(_harmless, values, rows)) else None
 
@@ -92,7 +91,7 @@ def _all_plain(records: Sequence[LogRecord], limits: Limits) -> list[Event] | No
 def _one_by_one(
     records: Sequence[LogRecord], limits: Limits, rejects: list[Reject], mended: list[Mend]
 ) -> tuple[list[Event], list[LogRecord]]:
-    """The rows of the valid ones among records, and their records; the others go to `rejects`."""
+    """The rows of valid records, and these records. Others go to `rejects`."""
     rows: list[Event] = []
     kept: list[LogRecord] = []
     for record in records:
@@ -106,7 +105,7 @@ def _one_by_one(
 
 
 def _harmless(value: bytes, row: Event) -> bool:
-    """Whether a value is shallow, and its ids printable."""
+    """Whether a value is not nested too deeply and its ids have no control character."""
     if (value.rfind(b"{") or 91 in value) and value.count(b"[") + value.count(b"{") > DEPTH_MAX:
         return False
     if 92 not in value:
@@ -116,7 +115,7 @@ def _harmless(value: bytes, row: Event) -> bool:
 
 
 def _examined(record: LogRecord, limits: Limits, mended: list[Mend]) -> Event:
-    """The row by the careful path; Refusal if there is none."""
+    """The row by the careful path. Raises Refusal if there is none."""
     fields, mends = read(record, Event, limits)
     row = Event(**fields)
     if _claim_of(row) is None:
@@ -143,7 +142,7 @@ def _block(rows: list[Event], kept: list[LogRecord], partition: int) -> Block:
         "c": Categorical.of(claims),
         "i": ids,
         "e": np.maximum(np.fromiter(map(xxh3_64_intdigest, ids), np.uint64, n), np.uint64(1)),  # 0 would be no event
-        "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written down
+        "h": np.fromiter(map(xxh3_64_intdigest, map(_canonical, rows)), np.uint64, n),  # however it was written
         "kind": kind,
         "x": _effective(kind, stance),
         "t": np.minimum(occurred, appended),
@@ -155,17 +154,17 @@ def _block(rows: list[Event], kept: list[LogRecord], partition: int) -> Block:
 
 
 def _copy_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
-    """Each text's hash, taken once for all who repeat it."""
+    """[texts] hash of each; equal texts are hashed once."""
     hashes = {text: copy_hash(text) for text in set(texts)}
     return np.fromiter(map(hashes.__getitem__, texts), np.uint64, len(texts))
 
 
 def _effective(kind: npt.NDArray[np.int8], stance: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """The stance as given; a post or reshare that gives none supports what it spreads."""
+    """[rows] stance as given; a post or reshare without one supports what it spreads."""
     spreads = (kind == POST) | (kind == RESHARE)
     return np.where(spreads & (stance == NO_STANCE), np.int8(SUPPORT), stance)
 
 
 def _starts(row: Event) -> bool:
-    """Whether the event, if it is a post, stands at the root of its cascade."""
+    """Whether the event, a post, is the root of its cascade."""
     return row.parent_id is None and (row.root_id is None or row.root_id == row.id)

@@ -1,8 +1,8 @@
-"""Intake: decode, validate, clamp, name the claim, route; what cannot be is a dead letter, and the stream goes on.
+"""Intake: decode, validate, clamp, name the claim, route. What is refused becomes a dead letter; the stream goes on.
 
-Stateless. A crash repeats what was not committed; the next stage drops the repeats by their origins (input offsets),
-which stay ascending within each of its partitions because a partition's batches are sent in order by an idempotent
-producer, and any failure to send ends the worker.
+It has no state. After a crash it repeats what was not committed; the next stage drops repeats by their origins (input
+offsets). These ascend within each of its partitions: an idempotent producer sends a partition's batches in order, and
+any failure to send ends the worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streams.engine.fencing import MAX_BATCH_BYTES, ProduceFailed, send_batches
 from streams.engine.fetched import Fetch
 from streams.engine.journal import Outgoing
 
-ASIDE_ROWS_MIN = 1024  # fewer records are decoded sooner than they are handed over
+ASIDE_ROWS_MIN = 1024  # decoding fewer records takes less time than handing them over
 
 
 class Intake:
@@ -53,13 +53,13 @@ class Intake:
         await self._producer.start()
 
     async def translate(self, source: topics.Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
-        """What becomes of what was fetched of an input partition; decoded in another process where it is much."""
+        """Decode and route what was fetched of an input partition; in the other process if it is much."""
         if fetch.offset - fetch.position < ASIDE_ROWS_MIN:
             return translate(self._settings, source, topic_id, partition, fetch.records())
         return await self._aside.translate(source, topic_id, partition, fetch)
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:
-        """Send, and wait for every ack; ProduceFailed if one does not come."""
+        """Send, and wait for every ack. Raises ProduceFailed if one does not come."""
         if self._producer is None:
             raise ProduceFailed("intake has not been started")
         try:

@@ -1,8 +1,8 @@
 """How far the intake has come in each input partition, and what was deleted before it got there.
 
-The place is what was last reported on the progress topic, under the topic's id: all before it is on the next stage's
-topic. A report for another incarnation of the topic counts as none, so a new log is read from its beginning. (The
-group's committed offsets carry no id; they are for Kafka's own tools.)
+A place is an offset: all before it is on the next stage's topic. It is what was last reported on the progress topic,
+under the input topic's id. A report about another incarnation does not count, so a new log is read from its beginning.
+(The group's committed offsets carry no id; they serve Kafka's own tools.)
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from streams.kafka.identity import Identity
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-"""How often the beginnings of the input logs are asked for."""
+"""Seconds between looks at the beginnings of the input logs."""
 OWNED_LOOKS = 5
-"""Every so many looks, also at who owns their partitions."""
+"""After so many looks, ownership of the partitions is looked at, too."""
 LOOKS = 3
-"""A place that lies before the beginning of its log and has not moved for so many looks was cut: till then what was
-fetched of it before may be on its way."""
+"""Looks until a place that lies before the beginning of its log, and does not move, counts as cut. Till then records
+fetched earlier may still be on their way."""
 
 
 class Places:
     """The places of one worker.
 
     Args:
-        board: where they are reported, and cuts.
+        board: where places and cuts are reported.
         identity: of the input topics.
         stages: input topic → name under which its intake reports.
     """
@@ -43,14 +43,14 @@ class Places:
     def __init__(self, board: ProgressBoard, identity: Identity, stages: Mapping[str, str]) -> None:
         self._board, self._identity, self._stages = board, identity, stages
         self._next: dict[TP, int] = {}
-        self._stood: dict[TP, tuple[int, int]] = {}  # place, and for how many looks it has been the same
+        self._stood: dict[TP, tuple[int, int]] = {}  # its place, and for how many looks that has been the same
 
     def next(self, tp: TP) -> int:
         """Offset to read next; 0 if nothing was ever read."""
         return self._next.get(tp, 0)
 
     def begin(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Where to go on with partitions that were just assigned: an earlier owner may have come further, or less."""
+        """Where to go on with partitions just assigned. An earlier owner may have come further, or less far."""
         self._next.clear()
         self._stood.clear()
         for tp in tps:
@@ -61,10 +61,9 @@ class Places:
         return {tp: self.next(tp) for tp in tps}
 
     async def arrived(self, tp: TP, position: int) -> None:
-        """Note what is missing between the place and the offset that a fetch begins at.
+        """Note what is missing between the place and the first offset of a fetch.
 
-        Where nothing was ever read, nothing is missing: a log that is older than the installation is read from where
-        it begins.
+        Nothing is missing if nothing was ever read: a log older than the installation is read from where it begins.
         """
         place = self._next.get(tp)
         if place is not None and place < position:
@@ -73,11 +72,11 @@ class Places:
         self._next[tp] = max(self.next(tp), position)
 
     def taken(self, tp: TP, offset: int) -> None:
-        """All up to this offset is on the next stage's topic."""
+        """Note that all up to this offset is on the next stage's topic."""
         self._next[tp] = offset + 1
 
     async def look(self, tps: Collection[TP]) -> list[TP]:
-        """Note what was deleted of logs of which nothing comes; the partitions whose place has moved by that."""
+        """Note cuts in logs of which no record comes. Returns the partitions whose places have moved past a cut."""
         moved = []
         for (topic, partition), begin in (await self._board.begins(tps)).items():
             tp = TP(topic, partition)
@@ -88,7 +87,7 @@ class Places:
         return moved
 
     def _stands(self, tp: TP) -> bool:
-        """Whether the place has been the same for some looks; call once a look."""
+        """Whether the place has been the same for LOOKS looks. Call once a look."""
         place, looks = self._stood.get(tp, (-1, 0))
         looks = looks + 1 if place == self.next(tp) else 0
         self._stood[tp] = (self.next(tp), looks)
@@ -96,7 +95,7 @@ class Places:
 
     async def _cut(self, tp: TP, first: int, until: int) -> None:
         if first >= until:
-            return  # what lies between held no records, or none for us
+            return  # the offsets between held no records, or none for us
         cut = Cut(tp.topic, self._identity.of(tp.topic), tp.partition, first, until)
         log.error("%s were deleted before they were read: their events are missing from every score", cut)
         await self._board.publish_cut(cut)
@@ -112,8 +111,8 @@ async def watch(
     """Look at the topics without end; yields partitions whose place has moved because their input was cut.
 
     Args:
-        waiting: input partitions of which nothing is at work.
-        look_after: sees that every partition belongs to somebody; called every few looks.
+        waiting: input partitions of which no batch is being worked on.
+        look_after: makes sure that every partition has an owner; called every OWNED_LOOKS looks.
     """
     for look in itertools.count(1):
         await asyncio.sleep(LOOK_S)

@@ -24,7 +24,7 @@ def decode_rulings(
 ) -> tuple[blocks.Block, list[Reject]]:
     """The rulings among fetched records as one block, and a reject for each of the others.
 
-    Args, order and clamping as for `decode_events`; the block is of kind "rulings", and its origins are offsets.
+    As `decode_events`, with a block of kind "rulings". A rater who is not on the list of raters is refused.
     """
     rows: list[tuple[int, dict[str, Any]]] = []
     rejects: list[Reject] = []

@@ -1,4 +1,4 @@
-"""From what a platform wrote to what the stages read: a pure function of fetched records."""
+"""Translates what platforms wrote into what the stages read: a pure function of fetched records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROUTES: dict[topics.Topic, tuple[Decoder, topics.Topic, str]] = {
 
 
 class Translation(NamedTuple):
-    """What becomes of fetched records: records to send, the rows in them, codes of rejects, and what was mended."""
+    """Result of a translation: records to send, number of rows in them, codes of rejects, and what was mended."""
 
     outgoing: list[Outgoing]
     rows: int
@@ -38,10 +38,10 @@ class Translation(NamedTuple):
 def translate(
     settings: Settings, source: topics.Topic, topic_id: str, partition: int, records: Sequence[LogRecord]
 ) -> Translation:
-    """Decode and route the records of one partition of an input topic; what cannot be decoded is a dead letter.
+    """Decode and route the records of one partition of an input topic. Those refused become dead letters.
 
     Args:
-        topic_id: short id of the topic: part of every origin, since another incarnation has the same offsets again.
+        topic_id: short id of the topic. It is part of every origin, since another incarnation has the same offsets.
     """
     decoder, target, column = ROUTES[source]
     limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
@@ -52,5 +52,5 @@ def translate(
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:
         letter = of_reject(reject, origin, partition, "intake", topic_id)
-        outgoing.append(as_letter(letters, partition % settings.partitions, letter))  # inputs may have more
+        outgoing.append(as_letter(letters, partition % settings.partitions, letter))  # inputs may have more partitions
     return Translation(outgoing, len(block), [reject.code for reject in rejects], mended)

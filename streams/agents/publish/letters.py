@@ -1,4 +1,4 @@
-"""The record that tells of a refused one: the reason, the origin and the bytes."""
+"""Dead letters: records that tell of refused ones, with the reason, the origin and the bytes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ KEY_BYTES_MAX = 1_024
 DETAIL_CHARS_MAX = 500
 ORIGIN_CHARS_MAX = 300
 REDRIVE_HEADER = "credence-redrive"
-"""Header of a record that was published again from a dead letter: the origin that the letter names."""
+"""Header of a record that was redriven from a dead letter. It holds the origin that the letter names."""
 
 
 def origin_of(topic: str, partition: int, offset: int, topic_id: str = "") -> str:
-    """What a refused record is known by: topic/partition/offset, and @ and the topic's short id where that is known.
+    """What a refused record is known by: topic/partition/offset, with @ and the topic's short id if that is known.
 
     >>> origin_of("social.events.v1", 3, 17, "1f3c9a2e")
     'social.events.v1/3/17@1f3c9a2e'
@@ -50,10 +50,10 @@ def dead_letter(
     value: bytes | None = None,
     topic_id: str = "",
 ) -> dict[str, Any]:
-    """A dead letter as the object that goes, as JSON, onto the dead-letter topic (`contract.dead_letter_record`).
+    """A dead letter as a JSON-able object; its fields are declared in `contract.dead_letter_record`.
 
-    (topic, topic_id, partition, offset) names the refused record, and whoever reads dead letters keeps one of each. A
-    stage that no longer has the bytes leaves out the value: they are still where the origin says.
+    (topic, topic_id, partition, offset) names the refused record; readers keep one letter of each. A stage that no
+    longer has the bytes leaves out `value`: they are still where the origin says.
     """
     letter: dict[str, Any] = {
         "v": DeadLetter.VERSION,
@@ -78,7 +78,7 @@ def dead_letter(
 
 
 def of_reject(reject: Reject, topic: str, partition: int, stage: str, topic_id: str = "") -> dict[str, Any]:
-    """The dead letter of a record of that partition that could not be decoded."""
+    """The dead letter of a record that could not be decoded."""
     record = reject.record
     letter = dead_letter(
         reject.code,

@@ -48,7 +48,7 @@ def scored(subject: str, records: Collection[Mapping[str, Any]]) -> None:
 def flagged(flags: Iterable[Mapping[str, Any]], scores: Mapping[str, Mapping[str, Any]]) -> None:
     """A step publishes these flags, and score records by key."""
     for flag in flags:
-        # A raise moves the claim's score record in the same step, which knows when the claim began.
+        # A raise comes with the claim's score record in the same step, which says when the claim began.
         first_event_ms = scores.get(flag["subject"]["id"], {}).get("first_event_ms")
         metrics.count_flag(flag, first_event_ms)
 
@@ -60,7 +60,7 @@ def count_refused(codes: Iterable[str]) -> None:
 
 
 def ruled(fates: Mapping[str, int]) -> None:
-    """This is what became of rulings."""
+    """Rulings met these fates."""
     for fate, count in fates.items():
         metrics.RULINGS_HEARD.at(fate).inc(count)
 
@@ -73,7 +73,7 @@ def sent(blocks: Iterable[Block]) -> None:
 
 
 def _vitals(records: Iterable[Mapping[str, Any]]) -> None:
-    """Vital signs of communities are published, all that one look found."""
+    """One look's vital signs of all communities are published."""
     found = [record for record in records if record["enough_evidence"]]
     for sign in metrics.VITAL_SIGNS:
         values = [record[sign] for record in found if record[sign] is not None]
@@ -104,7 +104,7 @@ def recovered(stage: str, seconds: float, rows: int) -> None:
 
 
 def lag(stage: str, partition: int, records: int, append_ms: int) -> None:
-    """A stage has come this far."""
+    """A stage has applied its input up to here."""
     metrics.set_lag(stage, partition, records, append_ms)
 
 

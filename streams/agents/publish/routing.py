@@ -15,11 +15,11 @@ from streams.engine.journal import Outgoing
 from streams.tables.blocks import COLUMNS, Block, concat, encode, pack
 
 ORDER = list(COLUMNS)
-"""In which kinds of blocks leave a micro-batch: what is corrected before its correction."""
+"""Kinds of blocks in the order in which they leave a micro-batch: a correction after what it corrects."""
 
 
 def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgoing]:
-    """The rows of a block, in order, as one loose record for each partition that gets any; routed by a key column."""
+    """The rows of a block, routed by a key column: one loose record for each partition that gets any, rows in order."""
     if not len(block):
         return []
     owner = block[column].each(partial(partition_of, n=partitions))
@@ -35,7 +35,7 @@ def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgo
 def spread_all(
     blocks: Iterable[Block], column: str, topic: str, partitions: int, up: str, sequence: Callable[[], int]
 ) -> list[Outgoing]:
-    """Blocks of a micro-batch, joined by kind, each under the next origin of this stage's partition."""
+    """Route the blocks of a micro-batch: joined by kind, each under the next origin of this stage's partition."""
     kinds: dict[str, list[Block]] = {}
     for block in blocks:
         if len(block):
@@ -52,7 +52,7 @@ def spread_all(
 
 
 def _in_force(block: Block) -> Block:
-    """Of several stamps of one participant the last: it replaces those before it. Other blocks stay as they are."""
+    """Keep the last of several stamps of a participant, which replaces the others. Other blocks stay whole."""
     if block.kind != "restamp":
         return block
     source, claim = block["s"], block["c"]
@@ -74,11 +74,11 @@ def everyone(
 
 
 def as_letter(topic: str, partition: int, letter: Mapping[str, Any]) -> Outgoing:
-    """A dead letter under its origin, of which readers keep one of each."""
+    """A dead letter as a record, keyed by its origin: readers keep one of each."""
     origin = origin_of(letter["topic"], letter["partition"], letter["offset"], letter.get("topic_id", ""))
     return as_json(topic, partition, origin, letter)
 
 
 def as_json(topic: str, partition: int, key: str, record: object) -> Outgoing:
-    """A record for people and other systems."""
+    """A record as JSON, for people and other systems."""
     return Outgoing(topic, partition, key.encode(), orjson.dumps(record))
