@@ -1,4 +1,4 @@
-"""docs/reference.md: settings, topics and metrics as tables, written from where each is declared once.
+"""docs/reference.md: settings, topics, requests, metrics and signals as tables, from where each is declared once.
 
 ``python -m streams.api.reference`` writes it; a test fails when it is not as the declarations are.
 """
@@ -11,8 +11,18 @@ from pathlib import Path
 from streams.api.service import documented
 from streams.contract import metrics, settings, topics
 from streams.contract.settings import Settings
+from streams.scoring.signals.registry import REGISTRY
+from streams.scoring.signals.signal import Signal
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "reference.md"
+
+SIGNALS_TOLD = (
+    "## Signals of the risk\n\nThe weight is what it is before any verdict, in nats a unit of the signal, with its "
+    "standard deviation. Verdicts move it, and not below 0 unless it may take either sign. A signal in shadow is "
+    "computed and shown, and moves nothing. Untaught is the weight where verdicts cannot be predicted from earlier "
+    "ones. Signals with one reason are told to people together. In formulas, h is a participant's history, d = .1 the "
+    "design effect; of n participants k are known; S, D and Q are supports, denials and questions in words.\n"
+)
 
 
 def markdown() -> str:
@@ -61,8 +71,17 @@ def markdown() -> str:
             ("metric", "type", "labels", "meaning"),
             ((f"`{name}`", kind, labels, doc) for name, kind, labels, doc in metrics.table()),
         ),
+        SIGNALS_TOLD,
+        _table(("signal", "hears", "formula", "weight", "untaught", "reason"), map(_signal, REGISTRY)),
     )
     return "\n".join(sections)
+
+
+def _signal(signal: Signal) -> Sequence[str]:
+    weight = f"{signal.prior:g} ± {signal.sd:g}" + (", either sign" if signal.either else "")
+    untaught = signal.prior if signal.untaught is None else signal.untaught
+    weights = ("in shadow", "") if signal.shadow else (weight, f"{untaught:g}")
+    return f"`{signal.name}`", signal.meaning, signal.form, *weights, f"`{signal.idea.name}`"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

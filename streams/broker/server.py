@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -357,9 +355,3 @@ def available_memory_mb() -> int:
     except (OSError, ValueError):
         pass
     return int(available) >> 20
-
-
-def signal_broker(status: Status, number: signal.Signals) -> None:
-    """Send a signal to a running broker: SIGSTOP and SIGCONT are how the chaos tests freeze it."""
-    if status.running and status.pid is not None:
-        os.kill(status.pid, number)

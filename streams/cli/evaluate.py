@@ -16,7 +16,7 @@ from streams.cli.replay import LabelsMeant, parse_meant
 from streams.contract.settings import folder_of, parse_duration_ms
 
 if TYPE_CHECKING:
-    from streams.evaluate.evaluation import Evaluation, Options
+    from streams.evaluate.evaluation import Options
 
 Tell = Callable[[str, int, int], None]
 
@@ -45,6 +45,10 @@ def evaluate(
     ] = 1,
     baselines: Annotated[str, typer.Option(help="Which baselines to run, with commas; all, or none.")] = "all",
     ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
+    without: Annotated[
+        str,
+        typer.Option(metavar="SIGNAL,…", help="With --ablate: only these; a + joins what goes together."),
+    ] = "",
     labels: LabelsMeant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
@@ -59,7 +63,7 @@ def evaluate(
 
     Example: credence evaluate data/twitter16 --verdict-lag 24h --json
     """
-    from streams.evaluate import answers
+    from streams.evaluate import answers, report
     from streams.evaluate import evaluation as run
     from streams.evaluate.baselines import BASELINES
     from streams.evaluate.plot import HORIZONS_MS, draw, library
@@ -71,6 +75,8 @@ def evaluate(
                 raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
             library()
             folder_of("the folder of --plot", plot.absolute().parent)
+        if without and not ablate:
+            raise ValueError("--without says what --ablate switches off, and here is no --ablate")
         if labels and (answered or ":" in source):
             raise ValueError("--labels says what the labels of claims.csv mean, and here there is none")
         if answered:
@@ -90,8 +96,15 @@ def evaluate(
         if seeds > 1:
             _seeds(source, options, seeds, as_json, tell)
             return
-        made = _cascades(source, options, ablate, as_json, tell)
-        if plot is not None and made is not None:
+        if ablate:
+            _ablation(source, options, without, as_json, tell)
+            return
+        made = run.evaluate(run.load(source, options.seed, options.labels), options, tell)
+        if as_json:
+            print_json(made.report)
+        else:
+            report.show(made.report, out)
+        if plot is not None:
             draw(made, plot, asked_ms)
 
 
@@ -116,24 +129,17 @@ def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell)
         out.print(table(found))
 
 
-def _cascades(source: str, options: Options, ablate: bool, as_json: bool, tell: Tell) -> Evaluation | None:
-    from streams.evaluate import ablation, report
-    from streams.evaluate import evaluation as run
+def _ablation(source: str, options: Options, without: str, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate import ablation
+    from streams.evaluate.evaluation import load
 
-    data = run.load(source, options.seed, options.labels)
-    if ablate:
-        without = ablation.ablate(data, options, tell)
-        if as_json:
-            print_json(without)
-        else:
-            out.print(ablation.table(without, data.name))
-        return None
-    made = run.evaluate(data, options, tell)
+    asked = ablation.parse(without) if without else None
+    data = load(source, options.seed, options.labels)
+    found = ablation.ablate(data, options, tell, asked)
     if as_json:
-        print_json(made.report)
+        print_json(found)
     else:
-        report.show(made.report, out)
-    return made
+        out.print(ablation.table(found, data.name))
 
 
 def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from streams.datasets.social_people import (
     LONE,
     START_MS,
     Claims,
-    Floats,
     Members,
     WorldSettings,
 )
@@ -207,13 +206,3 @@ def _correct(crowd: Crowd, cascade: Cascade, verdict_ms: float) -> None:
         if crowd.draw() < 0.08:
             at = verdict_ms + crowd.draw() ** 2 * DAY_MS
             cascade.add(who, REPLY, "deny", at, i, reply("deny", crowd.draw(), correcting=True))
-
-
-def shares_of_top(counts: Floats, top: float = 0.1) -> float:
-    """Share of all events that the most active `top` of the members write, 0 to 1.
-
-    >>> round(shares_of_top(np.array([90.0, 5, 1, 1, 1, 1, 1, 0, 0, 0])), 2)
-    0.9
-    """
-    ranked = np.sort(counts)[::-1]
-    return float(ranked[: max(1, round(top * ranked.size))].sum() / ranked.sum())

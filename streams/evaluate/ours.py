@@ -41,7 +41,7 @@ class Core:
         data: the set, for the names of its codes; its rows are taken only as they are fed.
         config: of the core; the defaults unless given.
         groups: how copy-clusters are looked for, None if not at all. Communities move no score: none are looked for.
-        without: a signal of the risk that is switched off.
+        without: signals of the risk that are switched off.
     """
 
     name = "ours"
@@ -52,7 +52,7 @@ class Core:
         data: CascadeSet,
         config: ScoringConfig | None = None,
         groups: GroupsConfig | None = GROUPS,
-        without: str = "",
+        without: Sequence[str] = (),
     ) -> None:
         self.config = config or ScoringConfig()
         self.sources = _Sources(self.config, 0)
@@ -66,7 +66,7 @@ class Core:
         self._sequence = 0
         self._now_ms = 0
         if without:
-            off = Block("params", "", 0, {}, {"values": {f"risk_{without}": 0.0}})
+            off = Block("params", "", 0, {}, {"values": {f"risk_{name}": 0.0 for name in without}})
             for version in self.learner.apply(off, self._now_ms).blocks:
                 self._send(version)
 

@@ -10,7 +10,7 @@ from typing import Any
 import xxhash
 from hypothesis import strategies as st
 
-from streams.scoring.claims.cascade import KERNEL_FIELDS, START_FIELDS
+from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig

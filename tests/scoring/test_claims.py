@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.scoring.claims.claims_state import ClaimsState
-from streams.scoring.claims.explain import IDEA_WORDS
 from streams.scoring.config import ScoringConfig
-from streams.scoring.signals.registry import IDEA_OF, IDEAS, SIGNALS
+from streams.scoring.signals.registry import IDEA_OF, IDEAS, REGISTRY, SIGNALS
 from streams.tables.blocks import Block
 from tests.scoring.builders import (
     NOW_MS,
@@ -112,9 +111,8 @@ def test_a_claim_on_which_nobody_has_a_say_reads_one_half_whatever_is_usual_amon
 
 
 def test_every_idea_has_words_for_both_directions_and_every_signal_is_of_one() -> None:
-    assert set(IDEA_WORDS) == set(IDEAS)
-    assert len(IDEA_OF) == len(SIGNALS)
-    assert all(up and down and up != down for up, down in IDEA_WORDS.values())
+    assert [list(IDEAS.values())[k] for k in IDEA_OF] == [signal.idea for signal in REGISTRY]
+    assert all(idea.raises and idea.lowers and idea.raises != idea.lowers for idea in IDEAS.values())
 
 
 @settings(max_examples=60)

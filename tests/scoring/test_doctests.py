@@ -10,7 +10,7 @@ import pytest
 
 import streams.scoring
 
-MODULES = [m.name for m in pkgutil.iter_modules(streams.scoring.__path__, "streams.scoring.")]
+MODULES = [m.name for m in pkgutil.walk_packages(streams.scoring.__path__, "streams.scoring.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from streams.contract.records import Flag
 from streams.contract.words import FlagAction, Retraction
-from streams.scoring.claims.explain import IDEA_WORDS, START
+from streams.scoring.claims.explain import START
 from streams.scoring.config import ScoringConfig
 from streams.scoring.signals.registry import IDEAS
+from streams.scoring.signals.signal import Idea
 from streams.tables.blocks import Block
 from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, event_lists
 from tests.scoring.real_flags import GOLDEN, LOG, PARTITION, Moved, Story, story, written
@@ -52,9 +53,13 @@ def reasons(flag: dict[str, Any], made: Moved) -> bool:
         and set(codes) <= {"start", "others", "ruling", *IDEAS}
         and len(named) <= CONFIG.reasons
         and (start["text"], start["weight"]) == (START, pytest.approx(made.params.risk_bias, abs=1e-3))
-        and all(r["text"] == IDEA_WORDS[r["code"]][r["weight"] < 0] for r in named if r["code"] in IDEAS)
+        and all(r["text"] == _words(IDEAS[r["code"]], r["weight"]) for r in named if r["code"] in IDEAS)
         and (flag["action"] != "retract" or {r["code"] for r in named if r["evidence_ids"]} <= {"ruling"})
     )
+
+
+def _words(idea: Idea, push: float) -> str:
+    return idea.raises if push > 0 else idea.lowers
 
 
 def confidence(flag: dict[str, Any], made: Moved) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.scoring.claims.cascade import KERNEL_FIELDS, START_FIELDS
+from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
 from streams.scoring.numeric import Ints, add_at, distinct
 from streams.scoring.signals.registry import SIGNALS
 from streams.tables.table import Table
@@ -178,12 +178,3 @@ class ClaimTables:
         emptied = distinct(names)
         self.names.free(emptied[self.names["parts"][emptied] == 0])
         self.claims.free(claim_rows)
-
-
-def brings_record(parts: Table, rows: Ints) -> npt.NDArray[np.bool_]:
-    """Which participants count in the pools of histories: known, and in no copy-cluster.
-
-    Accounts that act as one bring no record of their own: what a net says is counted among the voices.
-    """
-    brings: npt.NDArray[np.bool_] = (parts["known"][rows] > 0) & (parts["cl"][rows] == 0)
-    return brings

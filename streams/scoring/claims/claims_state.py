@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contract.codes import CORRECTS_FROM, DENY, FALSE, POST, TRUE
-from streams.scoring.claims import cascade
+from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.edits import Edits
 from streams.scoring.claims.explain import explain

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contract.codes import DELETE, DENY, POST, RESHARE, SUPPORT, UPDATE
+from streams.scoring import cascade
 from streams.scoring.chains import along
-from streams.scoring.claims import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.ledger import ROOT_POST, SAID, Ledger, said_as, tier
 from streams.scoring.numeric import Floats, Ints, add_at, distinct, first_seen, mix_keys

@@ -7,7 +7,8 @@ D_g and D_m are the design effects of the participant's cluster and community. W
 
 The score's log-odds are a start (calibration and base rate), b times these contributions, and rulings; the risk's are a
 start, each signal times its weight, and rulings. Both are told as ranked reasons in words, one object for flags, the
-query service and the command line. Signals that hear the same thing in several ways are one reason.
+query service and the command line. Signals that hear the same thing in several ways are one reason: each says itself
+which idea it belongs to, and the idea its words and whose events to read.
 
 Source: linear attribution of the models' own formulas; nothing is approximated. Range: nats. Failure modes: of a large
 claim the strongest voices are named and the others summed, so that a crowd of small voices shows as one line.
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
+from streams.contract.codes import DENY, RESHARE
 from streams.scoring.claims import corroboration
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.reading import read, score_log_odds
@@ -30,46 +31,13 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, from_fixed, mix_keys, sigmoid
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import IDEA_OF, IDEAS
+from streams.scoring.signals.signal import Crowd, Idea
 from streams.tables.table import Table
 
 VOICES = 20  # participants that an explanation names
 NO_PUSH = 1e-9  # nats: what adds less is no reason
-ROOT_IDEAS = ("root", "slow", "infectious")
-VOTES = ("vote", "vote_unknown", "nets", "query")
 START = "where every claim starts, before anything is known of it"
 _RULED = {True: "checkers found it true", False: "checkers found it false"}
-# Of each idea: what it says where it raises the risk, and where it lowers it.
-IDEA_WORDS = {
-    "history": (
-        "its participants took part in false claims more than is usual",
-        "its participants took part in true claims more than is usual",
-    ),
-    "history_veterans": (
-        "those with a long record mostly spread false claims",
-        "those with a long record mostly spread true ones",
-    ),
-    "history_repliers": (
-        "who answers it mostly took part in false claims",
-        "who answers it mostly took part in true claims",
-    ),
-    "root": ("who posted it first has spread falsehoods before", "who posted it first has spread truths before"),
-    "slow": ("it started slowly, as false claims do a little more often", "many joined it early"),
-    "evidence": (
-        "those with the better record deny it, or those with the worse support it",
-        "those with the better record support it, or those with the worse deny it",
-    ),
-    "vote": (
-        "of those who wrote about it, more deny it than support it",
-        "of those who wrote about it, more support it than deny it",
-    ),
-    "vote_unknown": (
-        "accounts without a record side as in false claims",
-        "accounts without a record side as in true ones",
-    ),
-    "nets": ("accounts that act as one side as in false claims", "accounts that act as one side as in true ones"),
-    "query": ("many ask whether it is true", "few ask whether it is true"),
-    "infectious": ("it spreads fast", "it hardly spreads"),
-}
 
 
 def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
@@ -189,45 +157,30 @@ def risk_reasons(
         most: if given, only so many of the strongest are named beside the start, and `others` is the rest.
     """
     pushes = np.bincount(IDEA_OF, signals * weights(params) * params.risk_cal_b)
-    found = [(IDEAS[k], push) for k, push in enumerate(pushes.tolist()) if abs(push) > NO_PUSH]
+    found = [(name, push) for name, push in zip(IDEAS, pushes.tolist(), strict=True) if abs(push) > NO_PUSH]
     ruled = float(ruling_evidence(tables.claims["rulings"][[claim]], config)[0])
     if ruled:
         found.append(("ruling", -ruled))
     found.sort(key=lambda each: -abs(each[1]))
     reasons = [_reason("start", START, params.risk_cal_a + params.risk_cal_b * params.risk_bias, [])]
-    for idea, push in found[:most]:
-        if idea == "ruling":
+    for code, push in found[:most]:
+        if code == "ruling":
             text, ids = _RULED[push < 0], _ruling_ids(tables, claim)
         else:
-            text = IDEA_WORDS[idea][int(push < 0)]
-            ids = [] if rows is None else evidence(tables, claim, rows, idea, push > 0, config.reasons)
-        reasons.append(_reason(idea, text, push, ids))
+            idea = IDEAS[code]
+            text = idea.raises if push > 0 else idea.lowers
+            crowd = None if rows is None else Crowd(tables.claims, tables.parts, claim, rows, push > 0)
+            ids = [] if crowd is None else evidence(crowd, idea, config.reasons)
+        reasons.append(_reason(code, text, push, ids))
     if rest := found[len(reasons) - 1 :]:
         reasons.append(_reason("others", f"{len(rest)} weaker reasons together", math.fsum(p for _, p in rest), []))
     return _ranked(reasons)
 
 
-def evidence(tables: ClaimTables, claim: int, rows: Ints, idea: str, false: bool, most: int) -> list[str]:
-    """Ids of the events to read to judge an idea: the first post, a side's words, or what those with a record did.
-
-    Args:
-        rows: the claim's participants.
-        false: whether the idea makes the claim look false, so that what is to be read is what makes it do so.
-        most: how many ids at most.
-    """
-    parts = tables.parts
-    texts = parts.texts("i")
-    if idea in ROOT_IDEAS:
-        root = int(tables.claims["root"][claim])
-        return [i for i in (texts[root - 1],) if i] if root else []
-    x, sign = parts["x"][rows], 1.0 if false else -1.0
-    if idea in VOTES:
-        rows = rows[(x == DENY) | (x == QUERY) if false else x == SUPPORT]
-        strength = -parts["t"][rows].astype(np.float64)
-    elif idea == "evidence":
-        strength = sign * np.where(x == DENY, parts["v"][rows], -parts["w"][rows].astype(np.float64))
-    else:
-        strength = sign * parts["h0"][rows].astype(np.float64)
+def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:
+    """Ids of at most so many events to read to judge an idea, the strongest first."""
+    texts = crowd.parts.texts("i")
+    rows, strength = idea.evidence(crowd)
     order = rows[np.argsort(-strength, kind="stable")]
     return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
 

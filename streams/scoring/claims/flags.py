@@ -26,7 +26,6 @@ from urllib.parse import quote
 import numpy as np
 
 from streams.contract.words import Retraction, Severity
-from streams.scoring.claims import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
 from streams.scoring.claims.reading import Reading, risk_of, score_of
@@ -104,10 +103,7 @@ class Flags:
         interesting = np.flatnonzero(rise | fall | stay)
         if not interesting.size:
             return []
-        since_s = (claims["last"][rows] - claims["first"][rows])[interesting] / 1000.0
-        kernels = cascade.kernel_matrix(claims, rows[interesting])
-        p = cascade.infectiousness(kernels, since_s)[0]
-        growth = cascade.expected_growth(kernels, p, np.zeros(len(interesting)), 86_400.0)
+        growth = reading.pace.take(interesting).growth(86_400.0)
         rank = priority(sigmoid(reading.risk_z[interesting]), growth)
         out = []
         for j, i in enumerate(interesting.tolist()):

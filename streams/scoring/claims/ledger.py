@@ -17,9 +17,10 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, PASSED_ON, RESHARE, SUPPORT
 from streams.scoring.chains import along
 from streams.scoring.claims import corroboration
-from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables, brings_record
+from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS, ClaimTables
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints, add_at, begins_of, distinct, first_seen, mix_keys, order_of, to_fixed
+from streams.scoring.signals.histories import brings_record
 from streams.tables.blocks import Block
 
 STAMP_COLUMNS = (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.scoring.claims import cascade
+from streams.scoring.cascade import Pace
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.risk import risk_log_odds, risk_parts
 from streams.scoring.claims.settlement import ruling_evidence
@@ -30,12 +30,19 @@ class Reading:
     spread: Floats  # its standard deviation
     weight: Floats  # effective independent weight behind it
     risk_z: Floats  # calibrated log-odds of being false, from every signal
-    signals: Floats  # claims × risk.SIGNALS
+    signals: Floats  # claims × SIGNALS
+    pace: Pace
 
     def take(self, at: Ints) -> Reading:
         """The scores of some of the claims."""
         return Reading(
-            self.rows[at], self.score_z[at], self.spread[at], self.weight[at], self.risk_z[at], self.signals[at]
+            self.rows[at],
+            self.score_z[at],
+            self.spread[at],
+            self.weight[at],
+            self.risk_z[at],
+            self.signals[at],
+            self.pace.take(at),
         )
 
 
@@ -53,7 +60,7 @@ def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params,
         risk_z = risk_log_odds(tables, rows, parts, params, config)
     else:
         risk_z = params.risk_cal_a + params.risk_cal_b * parts.z
-    return Reading(rows, score_z, spread, weight, risk_z, parts.signals)
+    return Reading(rows, score_z, spread, weight, risk_z, parts.signals, parts.pace)
 
 
 def score_log_odds(corroboration: Floats, weight: Floats, params: Params) -> Floats:
@@ -84,17 +91,13 @@ def records(
     tables: ClaimTables, reading: Reading, config: ScoringConfig, common: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Score records by claim id: the contract's fields, evidence and cascade."""
-    claims, rows = tables.claims, reading.rows
-    since_s = (claims["last"][rows] - claims["first"][rows]) / 1000.0
-    kernels = cascade.kernel_matrix(claims, rows)
-    p, p_low, p_high = cascade.infectiousness(kernels, since_s)
-    growth = cascade.expected_growth(kernels, p, np.zeros(len(rows)), 86_400.0)
+    claims, rows, pace = tables.claims, reading.rows, reading.pace
     numbers = (
         score_of(reading.score_z),
         score_of(reading.score_z - 1.645 * reading.spread),
         score_of(reading.score_z + 1.645 * reading.spread),
         risk_of(reading.risk_z),
-        *(np.round(n, 6) for n in (reading.weight, p, p_low, p_high, growth)),
+        *(np.round(n, 6) for n in (reading.weight, pace.p, pace.low, pace.high, pace.growth(86_400.0))),
     )
     names: tuple[str, ...] = (
         "score", "low", "high", "risk", "evidence",

@@ -15,7 +15,6 @@ still answers K groups; a source between two worlds is put into one; needs thous
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.scoring.numeric import Floats, Ints
 
@@ -75,23 +74,16 @@ def k_means(points: Floats, k: int, rounds: int = 30) -> Ints:
     return label
 
 
-def find_communities(source: Ints, claim: Ints, sources: int, claims: int, k: int = 12, joined_min: int = 5) -> Ints:
-    """Community 1…K of each source, 0 for those with too few claims to tell.
+def map_sources(source: Ints, claim: Ints, sources: int, claims: int, k: int, joined_min: int) -> tuple[Ints, Floats]:
+    """Community 1…K of each source, 0 for those with too few claims to tell, and its viewpoint.
 
+    The viewpoint is its place along the strongest coordinate of the embedding, by rank from −1 to 1; 0 where unclear.
     Two groups that never meet are told apart:
 
     >>> s = np.repeat(np.arange(20), 10); c = (s >= 10) * 10 + np.tile(np.arange(10), 20)
-    >>> label = find_communities(s, c, 20, 20, k=2)
+    >>> label, _ = map_sources(s, c, 20, 20, k=2, joined_min=5)
     >>> len(set(label[:10])), len(set(label[10:])), bool(label[0] != label[10])
     (1, 1, True)
-    """
-    return map_sources(source, claim, sources, claims, k, joined_min)[0]
-
-
-def map_sources(source: Ints, claim: Ints, sources: int, claims: int, k: int, joined_min: int) -> tuple[Ints, Floats]:
-    """Community of each source as in `find_communities`, and its viewpoint.
-
-    The viewpoint is its place along the strongest coordinate of the embedding, by rank from −1 to 1; 0 where unclear.
     """
     degree = np.bincount(source, minlength=sources)
     clear = np.flatnonzero(degree >= joined_min)
@@ -127,18 +119,3 @@ def keep_names(old: Ints, new: Ints, k: int) -> Ints:
             free.discard(b)
     renamed: Ints = name[new]
     return renamed
-
-
-def normalised_mutual_information(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> float:
-    """2·I(a; b) / (H(a) + H(b)): 1 for the same partition, 0 for unrelated ones.
-
-    >>> normalised_mutual_information(np.array([1, 1, 2, 2]), np.array([5, 5, 3, 3]))
-    1.0
-    """
-    joint = np.zeros((int(a.max()) + 1, int(b.max()) + 1))
-    np.add.at(joint, (a, b), 1.0 / len(a))
-    p, q = joint.sum(axis=1), joint.sum(axis=0)
-    cells = joint > 0
-    mutual = float((joint[cells] * np.log(joint[cells] / np.outer(p, q)[cells])).sum())
-    entropy = -sum(float((x[x > 0] * np.log(x[x > 0])).sum()) for x in (p, q))
-    return 2.0 * mutual / entropy if entropy > 0 else 1.0

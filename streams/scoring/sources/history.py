@@ -29,13 +29,3 @@ def log_odds_of_false(false: Floats, true: Floats, base_false: float, strength: 
     b = min(max(base_false, 0.02), 0.98)
     odds: Floats = np.log((false + strength * b) / (true + strength * (1.0 - b))) - logit(b)
     return odds
-
-
-def pooled(total: Floats, known: Floats, design_effect: float) -> Floats:
-    """Histories of a claim's known participants, added and divided by 1 + d·(k − 1): they are not independent.
-
-    >>> pooled(np.array([2.0, 0.0]), np.array([11.0, 0.0]), 0.1).tolist()
-    [1.0, 0.0]
-    """
-    result: Floats = total / (1.0 + design_effect * np.maximum(known - 1.0, 0.0))
-    return result

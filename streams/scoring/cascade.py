@@ -15,6 +15,7 @@ constant growth; as a ranking it is good. The eight exponentials follow the powe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,38 @@ def _ages(claims: Table, rows: Ints, t_ms: Ints) -> tuple[tuple[tuple[str, ...],
     return (KERNEL_FIELDS, _TAUS_MS, to_last), (START_FIELDS, START_TAUS_MS, since_first)
 
 
+@dataclass(slots=True)
+class Pace:
+    """How fast some claims spread at their latest events.
+
+    Attributes:
+        kernels: claims × 9 sums, the window's last.
+        p, low, high: infectiousness with its 90 % interval.
+    """
+
+    kernels: npt.NDArray[Any]
+    p: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, claims: Table, rows: Ints) -> Pace:
+        """Of these claims."""
+        kernels = np.stack([claims[name][rows] for name in KERNEL_FIELDS], axis=1)
+        return cls(kernels, *infectiousness(kernels, (claims["last"][rows] - claims["first"][rows]) / 1000.0))
+
+    def take(self, at: Ints) -> Pace:
+        """Of some of the claims."""
+        return Pace(self.kernels[at], self.p[at], self.low[at], self.high[at])
+
+    def growth(self, horizon_s: float) -> Floats:
+        """ΔN: events expected within the horizon after the latest one, p̂ capped at 0.95."""
+        direct = self.kernels[:, :8] @ (A_K * TAU_K_S * (1.0 - np.exp(-horizon_s / TAU_K_S)))
+        capped = np.minimum(self.p, 0.95)
+        growth: Floats = capped * direct / (1.0 - capped)
+        return growth
+
+
 def infectiousness(kernels: npt.NDArray[Any], since_root_s: Floats) -> tuple[Floats, Floats, Floats]:
     """p̂ with its 90 % interval (Poisson, square-root scale), from kernel sums at the latest event.
 
@@ -115,17 +148,3 @@ def infectiousness(kernels: npt.NDArray[Any], since_root_s: Floats) -> tuple[Flo
     root = np.sqrt(arrivals)
     low, high = np.maximum(root - 0.82, 0.0) ** 2, (root + 0.82) ** 2
     return arrivals / exposure, low / exposure, high / exposure
-
-
-def expected_growth(kernels: npt.NDArray[Any], p: Floats, quiet_s: Floats, horizon_s: float) -> Floats:
-    """ΔN: events expected within the horizon, `quiet_s` after the latest event, given p̂ (capped at 0.95)."""
-    now = kernels[:, :8] * np.exp(-quiet_s[:, None] / TAU_K_S)
-    direct = now @ (A_K * TAU_K_S * (1.0 - np.exp(-horizon_s / TAU_K_S)))
-    capped = np.minimum(p, 0.95)
-    growth: Floats = capped * direct / (1.0 - capped)
-    return growth
-
-
-def kernel_matrix(claims: Table, rows: Ints) -> npt.NDArray[Any]:
-    """Kernel sums of claims as rows × 9."""
-    return np.stack([claims[name][rows] for name in KERNEL_FIELDS], axis=1)

@@ -1,0 +1,60 @@
+"""Evidence: who supports the claim and who denies it, each by how much the own stances were worth before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.contract.codes import DENY
+from streams.scoring.numeric import Floats, from_fixed
+from streams.scoring.signals.histories import pooled
+from streams.scoring.signals.signal import LOOSE, Crowd, Idea, Ranked, Signal, View
+
+SIGNED_DESIGN_EFFECT = 0.05
+
+
+def _corroboration(view: View) -> Floats:
+    against: Floats = -from_fixed(view["L"])
+    return against
+
+
+def _signed(view: View) -> Floats:
+    signed: Floats = -pooled(from_fixed(view["signed"]), view["known"], SIGNED_DESIGN_EFFECT)
+    return signed
+
+
+def weighty_stances(crowd: Crowd) -> Ranked:
+    """Those whose stance weighs most for that side."""
+    parts, rows = crowd.parts, crowd.rows
+    denies = parts["x"][rows] == DENY
+    return rows, crowd.sign * np.where(denies, parts["v"][rows], -parts["w"][rows].astype(np.float64))
+
+
+BETTER_RECORD = Idea(
+    "evidence",
+    "those with the better record deny it, or those with the worse support it",
+    "those with the better record support it, or those with the worse deny it",
+    weighty_stances,
+)
+
+EVIDENCE = (
+    Signal(
+        name="evidence",
+        prior=0.6,
+        sd=LOOSE,
+        meaning="minus the public corroboration",
+        form="−L, without rulings",
+        compute=_corroboration,
+        idea=BETTER_RECORD,
+        untaught=0.0,
+    ),
+    Signal(
+        name="signed",
+        prior=0.1,
+        sd=LOOSE,
+        meaning="stances with weights of either sign, unlike the public corroboration",
+        form="−Σ ± λ / (1 + .05·(k − 1))",
+        compute=_signed,
+        idea=BETTER_RECORD,
+        untaught=0.0,
+    ),
+)
