@@ -44,10 +44,21 @@ def _rounds(result: Mapping[str, Any], median: str, each: str, unit: str, digits
 
 
 def _latency(result: Mapping[str, Any]) -> str | None:
-    found = result.get("latency_ms")
-    if found is None:
-        return None
-    return f"p50 {found['p50']:,.0f} ms, p99 {found['p99']:,.0f} ms at {result['latency_rate']:,} events/s"
+    told = [
+        f"p50 {late['p50']:,.0f} ms, p99 {late['p99']:,.0f} ms at {int(rate):,} events/s"
+        for rate, found in result.get("steady", {}).items()
+        if (late := found.get("latency_ms"))
+    ]
+    return "; ".join(told) or None
+
+
+def _cpu(result: Mapping[str, Any]) -> str | None:
+    told = [
+        f"{', '.join(f'{name} {share:,.0f} %' for name, share in found['cpu_percent'].items())}"
+        f" {f'at {int(rate):,} events/s' if int(rate) else 'with nothing to do'}"
+        for rate, found in result.get("steady", {}).items()
+    ]
+    return "; ".join(told) or None
 
 
 def _recovery(result: Mapping[str, Any]) -> str | None:
@@ -77,6 +88,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
         f"{r['times_idiomatic_faust']:.0f} times" if "times_idiomatic_faust" in r else None
     ),
     "latency, event to published score": _latency,
+    "CPU, of a core": _cpu,
     "recovery of sources with five open claims each": _recovery,
     "memory (a source with five open claims)": _memory,
 }
@@ -98,7 +110,8 @@ def replaced(page: str, result: Mapping[str, Any], name: str, command: str) -> s
     rows, runs = rows_of(page), re.findall(r"^- .+$", page, re.M)
     told = {what: figure(result) for what, figure in FIGURES.items()}
     rows |= {what: Row(what, figure, name) for what, figure in told.items() if figure is not None}
-    run = f"- {name}: `{command}`, {machine()}; ratio {told['ratio of the two']}"
+    ratio = told["ratio of the two"] or "not measured"
+    run = f"- {name}: `{command}`, {machine()}; ratio {ratio}"
     return whole((rows[what] for what in FIGURES if what in rows), [run, *runs])
 
 

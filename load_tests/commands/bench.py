@@ -15,16 +15,18 @@ import typer
 from load_tests.bench import page
 from load_tests.checkout import commit
 from streams.broker import embedded
-from streams.broker.embedded import BrokerError
+from streams.broker.embedded import Broker, BrokerError
 from streams.cli.console import foreseen, out, print_json, say
 from streams.contract.settings import Settings, SettingsError
 
 
 def bench(
     events: Annotated[int, typer.Option(min=10_000, help="Events in each round.")] = 200_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds; the median is reported. 0 leaves them out.")] = 5,
     idiomatic: Annotated[int, typer.Option(help="Events for textbook Faust in each round; 0 leaves it out.")] = 4_000,
-    rate: Annotated[int, typer.Option(help="Events/s while latency is measured; 0 leaves it out.")] = 2_000,
+    rates: Annotated[
+        str, typer.Option(help='Events/s at which CPU and latency are measured, one after the other; "" leaves it out.')
+    ] = "0,100,1000,5000",
     recovery: Annotated[int, typer.Option(help="Sources with five open claims each to recover; 0 leaves it out.")] = 0,
     write: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="Put the figures onto this page, such as docs/performance.md.")
@@ -44,9 +46,12 @@ def bench(
         embedded.private(Path(folder) / "kafka", say=say) as node,
     ):
         settings = Settings.from_env(broker=node.bootstrap)
-        result = asyncio.run(_measure(settings, events, rounds, idiomatic, rate, recovery, Path(folder) / "worker.log"))
+        log = Path(folder) / "worker.log"
+        result = asyncio.run(_measure(settings, events, rounds, idiomatic, recovery, log))
+        if rates:
+            result["steady"] = asyncio.run(_steady(settings, node, [int(rate) for rate in rates.split(",")], log))
     if write is not None:
-        asked = f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rate {rate} --recovery {recovery}"
+        asked = f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rates {rates} --recovery {recovery}"
         page.write(write, result, f"{commit()}, {datetime.now(UTC):%Y-%m-%d}", f"credence bench {asked}")
     if as_json:
         print_json(result)
@@ -55,13 +60,39 @@ def bench(
             out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
 
 
+async def _steady(settings: Settings, node: Broker, rates: list[int], log: Path) -> dict[str, Any]:
+    from load_tests.bench import steady
+
+    say(f"CPU and latency at {', '.join(f'{rate:,}' for rate in rates)} events/s")
+    pid = node.status().pid
+    if pid is None:
+        raise BrokerError("the broker has ended")
+    here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+    return await steady.steady(here, pid, rates, 15.0, log)
+
+
 async def _measure(
-    settings: Settings, events: int, rounds: int, idiomatic: int, rate: int, recovery: int, log: Path
+    settings: Settings, events: int, rounds: int, idiomatic: int, recovery: int, log: Path
 ) -> dict[str, Any]:
-    from load_tests.bench import latency, throughput
     from load_tests.bench import recovery as state
     from load_tests.bench.children import answered
     from streams.kafka import provision
+
+    result = await _throughput(settings, events, rounds, idiomatic, log) if rounds else {}
+    say("memory")
+    found = await asyncio.to_thread(state.bytes_per_row, 50_000)
+    result |= {f"bytes_per_{name}": size for name, size in found.items()}
+    if recovery:
+        say(f"recovery of {recovery:,} sources")
+        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        await asyncio.to_thread(provision.create, here.broker, here)
+        await state.fill(here, recovery, 5)
+        result["recovery"] = await asyncio.to_thread(answered, here, "load_tests.bench.recovery", 300.0)
+    return result
+
+
+async def _throughput(settings: Settings, events: int, rounds: int, idiomatic: int, log: Path) -> dict[str, Any]:
+    from load_tests.bench import throughput
 
     rates = await throughput.rounds(settings, events, rounds, idiomatic, say, log)
     result: dict[str, Any] = {
@@ -73,18 +104,4 @@ async def _measure(
     if idiomatic:
         result["idiomatic_faust_events_per_s"] = round(statistics.median(rates.idiomatic))
         result["times_idiomatic_faust"] = round(rates.speed_up(), 1)
-    if rate:
-        say(f"latency at {rate:,} events/s")
-        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
-        result["latency_rate"] = rate
-        result["latency_ms"] = latency.percentiles(await latency.latencies_ms(here, rate, 15.0, 40, log))
-    say("memory")
-    found = await asyncio.to_thread(state.bytes_per_row, 50_000)
-    result |= {f"bytes_per_{name}": size for name, size in found.items()}
-    if recovery:
-        say(f"recovery of {recovery:,} sources")
-        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
-        await asyncio.to_thread(provision.create, here.broker, here)
-        await state.fill(here, recovery, 5)
-        result["recovery"] = await asyncio.to_thread(answered, here, "load_tests.bench.recovery", 300.0)
     return result
