@@ -1,7 +1,7 @@
 """Dead letters: what was refused and why, and sending it in again once the reason is gone.
 
-A letter is known by the origin of the record that it is about, topic/partition/offset: after a crash a stage may write
-it twice, and a redrive writes it once more with its count. Whoever reads keeps one of each.
+A letter is known by the origin (topic/partition/offset) of the record that it is about. After a crash a stage may write
+it twice, and a redrive writes it again with its count, so readers keep one letter for each origin.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Letter:
     """A dead letter (`streams.contract.dead_letter_record` says what each field means).
 
     Attributes:
-        key, raw: bytes as far as the letter holds them, None where the record had none or the stage had them no more.
-        key_length, raw_length: of the whole, bytes; None with the bytes.
+        key, raw: bytes, as far as the letter holds them; None if the record had none, or the stage no longer had them.
+        key_length, raw_length: bytes of the whole key and value; None where `key` and `raw` are.
         redrives: how often it was redriven.
         place: partition and offset of the letter itself on the dead-letter topic.
         written: the letter as it stands there.
@@ -59,11 +59,11 @@ class Letter:
 
     @property
     def origin(self) -> str:
-        """topic/partition/offset of the record that was refused; for an input topic with @ and its short id."""
+        """topic/partition/offset of the refused record; for an input topic also @ and its short id."""
         return origin_of(self.topic, self.partition, self.offset, self.topic_id)
 
     def is_about(self, origins: Collection[str]) -> bool:
-        """Whether one of these origins, with the topic's id or without, is this letter's."""
+        """Whether these origins, with the topic's id or without, include this letter's."""
         return self.origin in origins or origin_of(self.topic, self.partition, self.offset) in origins
 
     def as_json(self) -> dict[str, Any]:
@@ -86,9 +86,9 @@ class Filter:
     """Which letters are meant: those that match everything that is set.
 
     Attributes:
-        codes, stages, origins: any of these; empty means any at all. An origin is topic/partition/offset, of whichever
-            incarnation of the topic unless @ and its id follow.
-        since_ms: refused records that the broker got at this time or later, milliseconds since 1970.
+        codes, stages, origins: the letter must have one of these; empty: any. An origin is topic/partition/offset, and
+            means every incarnation of the topic unless @ and an id follow.
+        since_ms: the broker must have got the refused record at this time or later, milliseconds since 1970.
     """
 
     codes: Collection[str] = ()
@@ -112,7 +112,7 @@ class Summary:
     Attributes:
         counts: letters by code, most frequent first.
         letters: the matching letters without their bytes, oldest first.
-        unreadable: records on the topic that are no dead letters.
+        unreadable: number of records on the topic that are no dead letters.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -122,14 +122,14 @@ class Summary:
 
 @dataclass(slots=True)
 class Redriven:
-    """What a redrive did: letters sent in again (or that would be), and those left alone, by reason."""
+    """What a redrive did, or would do: the letters sent in again, and those left alone, by reason."""
 
     sent: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
 
 
 def parse(value: bytes | None, place: tuple[int, int] = (0, 0), bytes_too: bool = True) -> Letter | None:
-    """A record of the dead-letter topic as a letter, for lists without its bytes; None if it is none."""
+    """A record of the dead-letter topic as a letter; None if it is none. Lists leave out the bytes."""
     try:
         found = orjson.loads(value or b"")
         return Letter(
@@ -175,10 +175,10 @@ def summary(settings: Settings, wanted: Filter | None = None) -> Summary:
 
 
 def find(settings: Settings, origin: str) -> Letter:
-    """The letter about a record, with the bytes; from the record's own topic where the letter does not hold them.
+    """The letter about a record, with the bytes: the letter's, else those that the record's own topic still has.
 
-    Raises TopicsError if there is no such letter, `origin` is not topic/partition/offset, or there are letters about
-    it from several incarnations of the topic.
+    Raises TopicsError if there is no such letter, if `origin` is no topic/partition/offset, or if several incarnations
+    of the topic have a letter about it.
     """
     parse_origin(origin)
     index: dict[str, Letter] = {}
@@ -194,7 +194,7 @@ def find(settings: Settings, origin: str) -> Letter:
 
 
 def parse_origin(origin: str) -> tuple[str, int, int]:
-    """Topic, partition and offset of an origin; TopicsError if it is none."""
+    """Topic, partition and offset of an origin. Raises TopicsError if it is none."""
     topic, _, rest = origin.partition("@")[0].partition("/")
     partition, _, offset = rest.partition("/")
     if not (topic and partition.isdecimal() and offset.isdecimal()):
@@ -221,15 +221,15 @@ def redrive(
 ) -> Redriven:
     """Publish the records of matching letters to their topic once more, byte for byte, to the same partition.
 
-    Only input topics get records back, and only whole records go. Each carries the header `credence-redrive` with the
-    letter's origin; should it be refused again, its new letter names that origin in `redrive_of`. The old letter is
-    written once more with its count of redrives, and what was redriven is left alone unless `again`.
+    Only input topics get records back, and only whole records are sent. Each carries the header `credence-redrive` with
+    the letter's origin. If it is refused again, the new letter names that origin in `redrive_of`. The old letter is
+    written again with its count of redrives. Records that were redriven before are left alone, unless `again`.
 
     Args:
         settings: which Kafka and namespace.
         wanted: which letters.
         dry_run: only say what would be sent.
-        again: also what was redriven before.
+        again: send also what was redriven before.
         sent: called with each origin when its record is acknowledged.
     """
     index = {letter.origin: letter for letter in summary(settings, wanted).letters}
@@ -264,7 +264,7 @@ def _obstacle(letter: Letter, inputs: Collection[str]) -> str | None:
 
 
 def _send(settings: Settings, letters: list[Letter], sent: Callable[[str], None]) -> list[str]:
-    """Publish, wait for the acknowledgement, then note it on the letters."""
+    """Publish the records, wait for the acks, then write the letters again with their counts."""
     if not letters:
         return []
     from kafka import KafkaProducer
@@ -297,7 +297,7 @@ def _send(settings: Settings, letters: list[Letter], sent: Callable[[str], None]
 
 
 def _noted(letter: Letter) -> bytes:
-    """The letter as it was written, with one redrive more."""
+    """The letter as it was written, with its count of redrives raised by one."""
     noted = {"redrives": letter.redrives + 1, "redriven_at_ms": time.time_ns() // 1_000_000}
     return orjson.dumps(orjson.loads(letter.written) | noted)
 
@@ -308,7 +308,7 @@ def _letters(settings: Settings, bytes_too: bool = True) -> Iterator[Letter | No
 
 
 def _keep(index: dict[str, Letter], letter: Letter) -> None:
-    """One letter an origin: the first, with the highest count of redrives."""
+    """Keep one letter for each origin: the first one, with the highest count of redrives."""
     first = index.setdefault(letter.origin, letter)
     if letter.redrives > first.redrives:
         index[letter.origin] = replace(first, redrives=letter.redrives, redriven_at_ms=letter.redriven_at_ms)
@@ -318,7 +318,7 @@ def _refetched(settings: Settings, letter: Letter) -> Letter:
     records: Iterable[Any] = ()
     try:
         if letter.topic_id and letter.topic_id != _topic_id(settings, letter.topic):
-            return letter  # what is there now at this offset is another record
+            return letter  # this offset now holds another record
         records = tail(settings, letter.topic, partition=letter.partition, start=letter.offset)
         record = next(iter(records), None)
     except TopicsError:

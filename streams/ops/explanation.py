@@ -1,7 +1,7 @@
 """Why a claim scores as it does, and what was ruled on it, from the state of the claims stage itself.
 
-Score records carry figures only, so that they stay small. Who asks for reasons gets them from the changelog of the
-claim's partition, read as a worker would recover it; no worker is asked, and none is disturbed.
+Score records have figures only, so that they stay small. Reasons are made on demand from the changelog of the claim's
+partition, which is read as a worker would recover it. No worker is asked or disturbed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from streams.worker.stages import stage_specs
 
 
 async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | None:
-    """The claim's explanation as `ClaimsState.explain` makes it; None for a claim that the stage does not hold.
+    """The claim's explanation, as `ClaimsState.explain` makes it; None if the stage does not hold the claim.
 
-    Reads a whole partition: seconds, where it holds millions of participants.
+    Reads the state of a whole partition, which takes seconds with millions of participants.
     """
     state = await _state_of(settings, claim_id)
     try:
@@ -30,7 +30,7 @@ async def explanation(settings: Settings, claim_id: str) -> dict[str, Any] | Non
 
 
 async def rulings(settings: Settings, claim_id: str) -> list[dict[str, Any]]:
-    """What was ruled on a claim as `ClaimsState.told` has it; reads as much as `explanation`."""
+    """What was ruled on a claim, as `ClaimsState.told` has it. Reads as much as `explanation`."""
     state = await _state_of(settings, claim_id)
     return [] if state is None else state.told(claim_id)
 

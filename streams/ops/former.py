@@ -1,4 +1,4 @@
-"""What the stages have taken in, and the inputs do not hold any more: found in a replay of the stages' logs."""
+"""Input that the stages took in and the input topics no longer hold. A replay of the stages' logs finds it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from streams.tables.blocks import Block, parse_upstream
 _KINDS = {code: kind for kind, code in KIND_CODES.items()}
 _STANCES = {code: stance for stance, code in STANCE_CODES.items()}
 _VERDICTS = {code: verdict for verdict, code in VERDICT_CODES.items()}
-# Kind of a block that intake makes → the topic that it came from.
+# Kind of block that intake makes → the input topic that its rows come from.
 _TOPICS = {"events": topics.EVENTS, "rulings": topics.RULINGS}
 
 
 @dataclass
 class Inputs:
-    """The inputs as they are now, and what was taken in of them before.
+    """The inputs as they are now, and what was taken in and is gone.
 
     Attributes:
         topic_ids: input topic → short id.
         begins: input topic → first offset that is left of each partition.
-        former: what a replay met, and is not there any more.
+        former: rows that a replay met and that are gone from their topic.
     """
 
     settings: Settings
@@ -39,7 +39,7 @@ class Inputs:
     former: Former = field(default_factory=Former)
 
     def take(self, step: Applied) -> None:
-        """Note what of one step's rows is not in its input any more; of a block with several steps, several times."""
+        """Note the rows of one step that are gone from their input. Each step of a block notes its rows anew."""
         block = step.block
         if block.kind not in _TOPICS or not isinstance(block.origin, np.ndarray):
             return
@@ -57,7 +57,7 @@ class Inputs:
             noted += zip(origins, rows(left), [step.append_ms] * len(left), strict=True)
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """How many records of each incarnation (topic, short id) are not there any more."""
+        """(Topic, short id) → how many of its records are gone."""
         origins = {origin for origin, _, _ in self.former.events} | {origin for origin, _, _ in self.former.rulings}
         return Counter((topic, topic_id) for topic, topic_id, _, _ in sorted(origins))
 

@@ -1,9 +1,9 @@
-"""Waiting until the stream stands still: every stage has applied all that is in its log, and nothing new came of it.
+"""Waits until the stream stands still: every stage has applied all of its log, and nothing new came of that.
 
-A verdict's effects go round once: ruling → claims → credits → sources → new stamps → claims. One round of end offsets
-and waits cannot see that; two equal rounds of end offsets with all of it applied in between can.
+A verdict's effects go round once: ruling → claims → credits → sources → new stamps → claims. So one look at the end
+offsets is not enough: the stream stands still when two looks agree and all was applied between them.
 
-Each partition of a stage has a patience of its own: what the others do is no sign that it comes to life again.
+Patience is counted for each partition of a stage: progress of others is no sign that a stuck one will go on.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
 from streams.kafka.identity import TopicIds
 
-# Stage as it reports its progress → the topic that it reads, in the order of the path.
+# Name under which a stage reports progress → the topic that it reads, in the order of the path.
 INPUTS: dict[str, topics.Topic] = {f"intake-{topic.base}": topic for topic in (topics.EVENTS, topics.RULINGS)}
 STAGES: dict[str, topics.Topic] = {
     **INPUTS,
     **{topic.reader: topic for topic in topics.BETWEEN},
 }
-# Scores go on without it: it is waited for only where one has been seen.
+# Scores go on without this stage, so it is waited for only if one has reported.
 OPTIONAL = "communities"
 LOOK_S = 1.0
-"""What is waited for is told this often."""
+"""Seconds between reports of what is waited for."""
 QUIET_S = 5.0
-"""From here on it is told how long a stage has done nothing."""
+"""Seconds of standstill from which reports say how long a stage has done nothing."""
 Ends = dict[str, dict[int, int]]
 Behind = dict[tuple[str, int], int]
-"""(Stage, partition) → records in its log that it has not applied; none without any."""
+"""(Stage, partition) → records in its log that are not applied. Partitions without any are left out."""
 
 
 class StalledError(RuntimeError):
@@ -44,8 +44,8 @@ class Standstill:
 
     Args:
         settings: with the broker filled in.
-        stall_s: how long a partition of a stage may have work and do none of it; None: the setting `patience_ms`.
-        on_wait: told every second what is waited for, in words; not where a wait is shorter.
+        stall_s: how long a partition of a stage may have work and do none of it, s; None: the setting `patience_ms`.
+        on_wait: called every second with what is waited for, in words; not at all if the wait is shorter.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Standstill:
         self._topic_ids.close()
 
     async def ends(self) -> Ends:
-        """Stage → partition → end offset of its log, as far as it can be read; of the partitions that are there now."""
+        """Stage → partition → the offset up to which its log can be read now."""
         await self._made_anew()
         there = await self.board.partitions(self._topics.values())
         tps = {stage: [(name, p) for p in range(there.get(name, 0))] for stage, name in self._topics.items()}
@@ -77,14 +77,14 @@ class Standstill:
         return {stage: {p: found[name, p] for name, p in each} for stage, each in tps.items()}
 
     async def _made_anew(self) -> bool:
-        """Look which incarnations of the topics there are: reports on others do not count. Whether that is news."""
+        """Ask which incarnations of the topics there are, for only reports on them count. Whether one is new."""
         ids = await self._topic_ids.of(list(self._topics.values()))
         before = self.board.topic_ids
         self.board.topic_ids = {stage: ids.get(name, "") for stage, name in self._topics.items()}
         return self.board.topic_ids != before
 
     async def wait(self) -> Ends:
-        """Wait until nothing is in flight; the end offsets at which everything stands.
+        """Wait until nothing is in flight. Returns the end offsets at which everything stands.
 
         Raises StalledError when a stage has work and does none of it for `stall_s`. Never returns while somebody keeps
         publishing.
@@ -112,8 +112,8 @@ class Standstill:
         }
 
     async def _applied(self, ends: Ends) -> None:
-        """Wait until every stage is applied up to these ends, or they are not those of the topics any more."""
-        moved: dict[tuple[str, int], tuple[int, float]] = {}  # how much was left when that last changed, and when
+        """Wait until every stage has applied its log up to these ends, or a topic was made anew."""
+        moved: dict[tuple[str, int], tuple[int, float]] = {}  # records left, and since when so many
         told = time.monotonic()
         while behind := self._behind(ends):
             now = time.monotonic()
@@ -130,7 +130,7 @@ class Standstill:
             await self.board.changed(LOOK_S)
 
     def _give_up(self, behind: Behind, quiet: Mapping[tuple[str, int], float]) -> None:
-        """Raise StalledError where the patience with a partition is at its end."""
+        """Raise StalledError if a partition has had work and done none of it for too long."""
         held = self._intake_is_held()
         late = [
             partition
@@ -151,7 +151,7 @@ class Standstill:
         )
 
     def _intake_is_held(self) -> bool:
-        """Whether intake pauses, as it does while a later stage lags; then that one's patience counts."""
+        """Whether intake pauses because a later stage lags. Then only that stage can be stalled."""
         bound = self._settings.max_stage_lag
         return any(
             progress.lag > bound
@@ -166,7 +166,7 @@ def _by_stage(behind: Behind) -> dict[str, int]:
 
 
 def _in_words(behind: Behind, quiet: Mapping[tuple[str, int], float]) -> str:
-    """What is waited for: each stage with its records, and how long it has done nothing where that is long."""
+    """What is waited for: each stage with its records, and for how long it has done nothing if that is long."""
     said = []
     for stage, left in _by_stage(behind).items():
         quiet_s = max(quiet_s for (s, _), quiet_s in quiet.items() if s == stage)
@@ -176,6 +176,6 @@ def _in_words(behind: Behind, quiet: Mapping[tuple[str, int], float]) -> str:
 
 
 async def wait_idle(settings: Settings, stall_s: float | None = None) -> Ends:
-    """Wait until all stages have applied everything that was published; the end offsets. See `Standstill.wait`."""
+    """Wait until all stages have applied all that was published. Returns the end offsets. See `Standstill.wait`."""
     async with Standstill(settings, stall_s) as standstill:
         return await standstill.wait()

@@ -1,9 +1,9 @@
-"""The order-free quantities, counted again from the input topics, or from a data set's files, by the plainest path.
+"""Counts, in the plainest way, what does not depend on order, from the input topics or from a data set's files.
 
-This module is the second opinion of `credence verify`: the standard library's JSON and CSV, dictionaries and loops. Of
-the engine it has the reader of logs alone, which knows offsets and no contents; it imports nothing of the codec, the
-data sets' readers (but for what their words mean) or the scoring core, so that a mistake there cannot hide here.
-What was refused is known from the dead letters; everything else on the input topics must have been counted, once.
+This is the second opinion of `credence verify`: JSON and CSV of the standard library, dictionaries and loops. It shares
+the reader of logs, which knows offsets but no contents, and what labels mean. It imports nothing of the codec, of the
+readers of data sets or of the scoring core, so that a mistake there cannot hide here. Dead letters tell what was
+refused; all else on the input topics must have been counted exactly once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MILLISECONDS_MIN = 1e11
 
 @dataclass
 class Former:
-    """Input that was taken in and is not on its topic any more, which was made anew since, or cut.
+    """Input that was taken in and is gone from its topic, which was made anew or cut since.
 
-    It is known from the logs of the stages alone; each record is (origin, fields, append time in ms).
+    Only the logs of the stages tell of it. Each record is (origin, fields, append time in ms).
     """
 
     events: list[tuple[Origin, dict[str, Any], int]] = field(default_factory=list)
@@ -53,7 +53,7 @@ async def recount(
         client: keyword arguments for an aiokafka consumer.
         events, rulings, dead_letters: full topic names.
         topic_ids: input topic → short id of what is there now.
-        former: is counted as well.
+        former: counted as well.
     """
     refused: set[Origin] = set()
     async for record in _records(client, dead_letters):
@@ -78,8 +78,8 @@ async def recount(
 
 
 def _read(value: bytes) -> dict[str, Any]:
-    """What was said, whatever became of its texts: nothing that names anything has a byte that is no character."""
-    # As a float, a number of thousands of digits in a field that nobody reads is no error; clocks are exact as floats.
+    """The fields of a record. A broken character can only be in a text that names nothing, which is not counted."""
+    # Integers are read as floats, so that one with thousands of digits is no error. Clocks are exact as floats.
     found: dict[str, Any] = json.loads(value.decode("utf-8", "replace"), parse_int=float)
     return found
 
@@ -87,13 +87,13 @@ def _read(value: bytes) -> dict[str, Any]:
 def recount_files(
     directory: Path, lag_ms: int, left_out: Collection[int] = (), meant: Mapping[str, str] | None = None
 ) -> Recount:
-    """Count over `events.csv[.gz]` and `claims.csv[.gz]`, as if no Kafka had ever been between.
+    """Count over `events.csv[.gz]` and `claims.csv[.gz]`, without Kafka.
 
     Args:
         directory: a data set.
         lag_ms: a verdict is due this long after its claim's earliest event.
-        left_out: numbers of its rows that are no events; all others are. The header is row 1.
-        meant: label → "true", "false" or "none", over what is understood without.
+        left_out: numbers of the rows that were left out of the replay. The header is row 1.
+        meant: label → "true", "false" or "none". Goes before the usual spellings.
     """
     tally = Tally()
     first_ms: dict[str, int] = {}
@@ -115,7 +115,7 @@ def recount_files(
 
 
 def _time_ms(text: str) -> int:
-    """Seconds, milliseconds (a larger number than any sensible time in seconds) or ISO 8601."""
+    """A time in ms, from ISO 8601, seconds, or ms: a number larger than any sensible time in seconds."""
     try:
         number = float(text)
     except ValueError:
@@ -132,7 +132,7 @@ def _rows(directory: Path, stem: str) -> Iterator[dict[str, str]]:
 
 
 def _verdicts(rulings: list[tuple[dict[str, Any], int]]) -> dict[str, tuple[int, int]]:
-    """Claim → (first ruling in force, ms; +1 true or −1 false), for claims that are settled one way."""
+    """Claim → (time of the first ruling in force, ms; +1 true, −1 false), for claims found true or false."""
     raters: dict[str, dict[str, list[tuple[int, int, str]]]] = {}
     for ruling, append_ms in rulings:
         versions = raters.setdefault(ruling["claim_id"], {}).setdefault(ruling["rater_id"], [])
@@ -151,7 +151,7 @@ def _verdicts(rulings: list[tuple[dict[str, Any], int]]) -> dict[str, tuple[int,
 
 
 async def _records(client: Mapping[str, Any], topic: str) -> AsyncIterator[Any]:
-    """Every record of a topic, whatever number of partitions it has."""
+    """Every record of a topic, of all of its partitions."""
     async with LogReader(client) as logs:
         partitions = (await logs.partitions([topic])).get(topic, 0)
         for partition, (first, end) in enumerate(await logs.bounds(topic, partitions)):

@@ -1,7 +1,7 @@
-"""Publishing a data set as if it happened now: events in the order of their arrival, verdicts when they are due.
+"""Publishes a data set as if it happened now: events in the order of their arrival, verdicts when they are due.
 
-Before anything later than a verdict is published, its credits are waited for, so that a replay at any speed learns
-what a live stream would have learned by then. Publishing again is harmless: the same rows make the same ids.
+After each verdict it waits for the credits before it goes on. So a replay at any speed learns what a live stream would
+have learned by then. Publishing again is harmless, since the same rows make the same ids.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from streams.ops.idle import INPUTS, Ends, StalledError, Standstill
 BATCH_BYTES = 512 << 10
 SLICE_ROWS = 4_000
 PACE_S = 0.1
-"""A paced replay publishes what is due this often."""
+"""Seconds between the looks of a paced replay at what is due."""
 HELD_S = 0.02
 GROWN_MS = 1_000
-"""Partitions that an input gets meanwhile are published to within this time."""
+"""Milliseconds within which new partitions of an input are published to."""
 
 
 class PublishError(RuntimeError):
-    """Kafka did not take what was published; the message says what, and that the replay may be repeated."""
+    """Kafka did not take what was published. The message says what, and that the replay may be repeated."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class ReplayStatus:
     Attributes:
         events, verdicts: published so far; `events_total`, `verdicts_total`: of the whole data set.
         event_ms: event time reached; 0 before the first event.
-        waiting: whether it waits for a verdict's credits just now; `waiting_for`: the stages that are behind, in words,
-            once that has taken a while.
-        waits: how often it did; `waited_s`: how long altogether.
+        waiting: whether it waits for a verdict's credits now; `waiting_for`: after a while, the stages that are behind,
+            in words.
+        waits: how often it has waited; `waited_s`: how long in all.
         seconds: since the start, wall time.
-        dead_letters: at the end, code → records that a stage refused since the start.
+        dead_letters: at the end, code → number of records that were refused since the start.
     """
 
     events: int = 0
@@ -68,7 +68,7 @@ class ReplayStatus:
 
 
 class Publisher:
-    """Publishes records of one topic in large batches, each to the partition of its key among those there now."""
+    """Publishes records in large batches, each to the partition of its key among the topic's present ones."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
         self._producer = producer
@@ -78,7 +78,7 @@ class Publisher:
         """Topic and partition → offset of the first record in the last batch there."""
 
     async def publish(self, records: Iterable[tuple[str, bytes]]) -> int:
-        """Hand over (key, value) records, in order for each key; how many. `acked` must follow."""
+        """Hand over (key, value) records, in order for each key. Returns how many. Call `acked` afterwards."""
         n = len(await self._producer.partitions_for(self._topic))
         open_: list[Any] = [None] * n
         now, count = int(time.time() * 1000), 0
@@ -102,7 +102,7 @@ class Publisher:
         self._acks.append(await self._producer.send_batch(batch, self._topic, partition=partition))
 
     async def acked(self) -> None:
-        """Wait until Kafka has everything. Raises PublishError when it does not take it."""
+        """Wait until Kafka has everything. Raises PublishError if it does not take it."""
         acks, self._acks = self._acks, []
         try:
             for ack in acks:
@@ -113,7 +113,7 @@ class Publisher:
 
 
 class _Letters:
-    """Dead letters of what gets onto the input topics from a moment on.
+    """Dead letters about records that come onto the input topics after a moment.
 
     Args:
         settings: with the broker filled in.
@@ -138,7 +138,7 @@ class _Letters:
         return [end for _, end in await logs.bounds(self._name, partitions)]
 
     async def since(self, before: Sequence[int]) -> dict[str, int]:
-        """Code → how many records were refused with it, by the letters from these offsets on; each counts once."""
+        """Code → how many records were refused with it, by letters from these offsets on. Each record counts once."""
         codes: dict[tuple[str, int, int], str] = {}
         async with LogReader(client_kwargs(self._settings)) as logs:
             for partition, (first, end) in enumerate(zip(before, await self._ends(logs), strict=True)):
@@ -158,9 +158,9 @@ class Replay:
         data: what to publish.
         lag_ms: a verdict is released this long after the claim's first event.
         speed: event time by wall time (60: an hour a minute); None: as fast as the stages learn.
-        on_status: called with a ReplayStatus whenever it changed, at most every few thousand events.
+        on_status: called with the new ReplayStatus, at most every few thousand events.
         stall_s: see Standstill.
-        allowed: how many events may be published by now; asked again and again where that is less than all.
+        allowed: how many events may be published by now. Asked again until that is all.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class Replay:
         self._origin_ms = int(self._clock[0]) if len(data) else 0
 
     async def run(self) -> ReplayStatus:
-        """Publish everything and wait until all of it is applied; the last status.
+        """Publish everything and wait until all of it is applied. Returns the last status.
 
         Raises:
             StalledError: a stage has work and does none of it, or a transaction of another producer stays open.
@@ -212,10 +212,7 @@ class Replay:
         return self._status
 
     def _due(self) -> list[tuple[int, list[Release]]]:
-        """Verdicts by the row that may only follow them; those with no event in between share their wait.
-
-        At equal times the verdict comes first.
-        """
+        """(Row, verdicts that must come before it, also at equal times). Verdicts with no event between share a wait."""
         at = np.array([release.at_ms for release in self._releases], np.int64)
         rows = np.searchsorted(self._clock, at, side="left").tolist()
         pairs = zip(rows, self._releases, strict=True)
@@ -235,7 +232,7 @@ class Replay:
         await publisher.acked()
 
     async def _pace(self, start: int) -> int:
-        """Sleep until the row is due; the row that is not due then."""
+        """Sleep until the row is due. Returns the first row that is not due then."""
         assert self._speed is not None
         while True:
             reached = self._origin_ms + (time.perf_counter() - self._began) * 1000 * self._speed
@@ -254,7 +251,7 @@ class Replay:
         await self._wait()
 
     async def _pace_release(self, at_ms: int) -> None:
-        """Where verdicts follow the last event, nobody waits a day for them."""
+        """Sleep until verdicts are due; not after the last event, for nobody would wait a day."""
         if self._speed is not None and self._status.events < len(self._data):
             reached = self._origin_ms + (time.perf_counter() - self._began) * 1000 * self._speed
             await asyncio.sleep(max(0.0, (at_ms - reached) / 1000 / self._speed))
@@ -273,7 +270,7 @@ class Replay:
         )
 
     async def _readable(self) -> None:
-        """Wait while another producer's open transaction keeps what was published from being read."""
+        """Wait while another producer's open transaction hides what was published from readers."""
         last = {tp: offset for publisher in self._publishers for tp, offset in publisher.last.items()}
         until = time.monotonic() + self._stall_s
         while held := [tp for tp, end in (await self._standstill.board.ends(last)).items() if end <= last[tp]]:

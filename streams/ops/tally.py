@@ -1,6 +1,6 @@
-"""The plain count of `streams.ops.recount`: everything that was said is kept, and counted when all of it is known.
+"""The plain count of `streams.ops.recount`: it keeps all that was said, and counts when all is known.
 
-Dictionaries and loops of the standard library, and nothing of the codec or of the scoring core.
+It uses dictionaries and loops, and nothing of the codec or of the scoring core.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CODES = {"support": 1, "deny": 2, "query": 3, "comment": 4}
 
 @dataclass
 class ClaimCount:
-    """What can be counted of a claim whatever the order of arrival: events that stand, and sources by their stance."""
+    """Counts of a claim that do not depend on the order of arrival: events that stand, and sources by stance."""
 
     events: int = 0
     participants: set[str] = field(default_factory=set)
@@ -35,7 +35,7 @@ class ClaimCount:
 
 @dataclass
 class SourceCount:
-    """What can be counted of a source whatever the order of arrival."""
+    """Counts of a source that do not depend on the order of arrival."""
 
     events: int = 0
     claims: set[str] = field(default_factory=set)
@@ -45,14 +45,14 @@ class SourceCount:
 
 @dataclass
 class Recount:
-    """The result: counts of every claim with an event that stands, and of every source that ever had one."""
+    """Counts of every claim with an event that stands, and of every source that ever had one."""
 
     claims: dict[str, ClaimCount] = field(default_factory=dict)
     sources: dict[str, SourceCount] = field(default_factory=dict)
 
 
 class Spoken(NamedTuple):
-    """One event: when, the hash of its id (of two at the same millisecond the larger one counts as later), stance."""
+    """One event: its time, the hash of its id, its stance. At equal times the larger hash counts as later."""
 
     at_ms: int
     tie: int
@@ -68,7 +68,7 @@ class Tally:
         self._edits: dict[tuple[str, str], list[tuple[int, int, str]]] = {}  # → when, code and name of a new stance
 
     def take(self, event: Mapping[str, Any], append_ms: int) -> None:
-        """Note an event, a delete or an update; one that came before says nothing."""
+        """Note an event, a delete or an update. A repeat adds nothing."""
         source, name, kind, stance = event["source_id"], event["id"], event["kind"], event.get("stance") or ""
         at_ms = min(event["occurred_at_ms"], append_ms)
         if kind == "delete":
@@ -84,7 +84,7 @@ class Tally:
         self._said.setdefault((source, claim), {}).setdefault(name, Spoken(at_ms, tie, stance or first))
 
     def count(self, verdicts: Mapping[str, tuple[int, int]]) -> Recount:
-        """Count what stands, and by verdicts (claim → first ruling, ms; +1 true or −1 false) what stood before them."""
+        """Count what stands now, and what stood before each verdict: claim → (first ruling, ms; +1 true, −1 false)."""
         result = Recount()
         for (source, claim), events in self._said.items():
             own = result.sources.setdefault(source, SourceCount())
@@ -108,7 +108,7 @@ class Tally:
         return result
 
     def _standing(self, source: str, events: Mapping[str, Spoken], before_ms: int | None) -> list[Spoken]:
-        """What events of a source say, or said just before a time: edited, and without what was taken back."""
+        """Events of a source as they stand, or stood just before a time: edited, and without those taken back."""
         out = []
         for name, spoken in events.items():
             gone = self._gone.get((source, name))

@@ -1,10 +1,9 @@
 """`credence verify`: is the live state what the logs say, and are the counts what the input says?
 
-Three questions, each with its own evidence. Is every partition's state, as its changelog has it, equal to a replay of
-its log in memory? Is everything on the output topics something that the replay emits, at its version, and is nothing
-missing? Are the order-free quantities those of a plain count over the input (`streams.ops.recount`), which shares no
-code with what it checks? Where the input came from a data set, its files are counted as well: nothing got lost on the
-way.
+It asks three questions. Is each partition's state, read from its changelog, equal to a replay of its log in memory?
+Does the replay emit exactly what is on the output topics, version by version? Do counts that depend on no order equal
+those of a plain count over the input (`streams.ops.recount`), which shares no code with what it checks? If the input
+came from a data set, its files are counted too, so that a loss on the way is seen.
 """
 
 from __future__ import annotations
@@ -47,14 +46,14 @@ class Report:
         claims, sources, events: how many there are in the live state.
         max_abs_diff: largest difference of any number of the state between changelog and replay; infinite if a key
             is in one of them only.
-        records_differing: score records on the topics that the replay does not emit at their version, or lacks.
+        records_differing: score records that differ between topics and replay, or are in one of them only.
         flags_missing, flags_extra: flag records (flag id and revision) only in the replay, or only on the topic.
         counts_differing: claims and sources whose counts differ from the plain count.
         counts_differing_from_files: the same, counted over the data set's files; None if there are none.
         lost, duplicated: events that claims lack, and events that they have too often.
-        not_in_input: events and rulings that were taken in from logs, or parts of them, that are not there any more.
-        cut_unread: offsets of the inputs that were deleted before they were read: what was there, nobody knows.
-        incomplete: why not everything could be checked, a sentence each.
+        not_in_input: events and rulings that were taken in from logs, or parts of logs, that are gone now.
+        cut_unread: offsets of the inputs that were deleted unread; nobody knows what was there.
+        incomplete: reasons why not everything could be checked, a sentence each.
     """
 
     claims: int = 0
@@ -74,7 +73,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether everything could be checked: every log is there from its beginning, and was read from there."""
+        """Whether everything could be checked: every log is whole, and was read from its beginning."""
         return not self.incomplete
 
     @property
@@ -92,7 +91,7 @@ class Report:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON-able fields; an infinite difference is written as 1e308."""
+        """JSON-able fields. An infinite difference is written as 1e308."""
         fields = asdict(self)
         fields["max_abs_diff"] = min(self.max_abs_diff, 1e308)
         fields["complete"] = self.complete
@@ -102,7 +101,7 @@ class Report:
 
 
 class Emitted:
-    """Hashes of what the replay of a partition of a log emits, by key and version."""
+    """Hashes of what the replay of one partition emits, by key and version."""
 
     def __init__(self, topic: str, partition: int) -> None:
         self._log = (topic, partition)
@@ -130,13 +129,13 @@ async def verify(
     files: Path | None = None,
     meant: Mapping[str, str] | None = None,
 ) -> Report:
-    """Check the whole installation; nothing may be running behind, so let the workers come to rest first.
+    """Check the whole installation. Let the workers come to rest first, since nothing may be in flight.
 
     Args:
         settings: broker and namespace.
-        say: is told what is being done, and which share of it is done (0–1).
-        files: the data set that was replayed, if nothing else was.
-        meant: what its labels mean, as it was read with.
+        say: called with what is being done, and the share of it that is done (0–1).
+        files: the data set that was replayed, if that is all of the input.
+        meant: label → verdict, as the data set was replayed with.
     """
     settings = await asyncio.to_thread(provision.installed, settings)
     client = client_kwargs(settings)
@@ -223,7 +222,7 @@ async def _check_flags(logs: LogReader, settings: Settings, partition: int, emit
 async def _published(
     logs: LogReader, settings: Settings, topic: str, partition: int
 ) -> AsyncIterator[tuple[str, bytes]]:
-    """Keys and values of what a stage published; the engine's own markers left out."""
+    """Keys and values of what a stage published, without the engine's marks."""
     _, end = (await logs.bounds(topic, settings.partitions))[partition]
     async for record in logs.read(topic, partition, 0, end):
         if record.key is not None and not record.key.startswith(b"\x00") and record.value is not None:
@@ -231,7 +230,7 @@ async def _published(
 
 
 async def _inputs(settings: Settings, report: Report) -> Inputs:
-    """The inputs as they are now; notes in the report what of them is known to be missing."""
+    """The inputs as they are now. Notes in the report what is known to be missing."""
     names = [topic.name(settings) for topic in topics.INPUTS]
     async with TopicIds(settings) as source:
         topic_ids = await source.of(names)
@@ -280,7 +279,7 @@ def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
 
 
 def _differing(found: Counts, counted: Recount) -> int:
-    """How many claims and sources were counted otherwise."""
+    """How many claims and sources have different counts."""
     claims = {key: c.numbers for key, c in counted.claims.items()}
     sources = {key: (c.events, len(c.claims), c.right, c.wrong) for key, c in counted.sources.items()}
     return _unequal(found.claims, claims) + _unequal(found.sources, sources)

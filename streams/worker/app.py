@@ -1,4 +1,4 @@
-"""The wiring: settings, the Faust app, its agents, the engine and the pure core. The only place that knows them all."""
+"""The wiring of settings, Faust app, agents, engine and scoring core. The only place that knows them all."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from streams.worker.stages import COMMUNITIES, STAGES, intake_stage, stage_specs
 log = logging.getLogger(__name__)
 
 ACTORS_MAX = 16
-# What is fetched of a partition at once becomes a block of every later stage's partition, and a block of a few thousand
-# rows costs numpy no more calls than one of ten.
+# One fetch of a partition becomes one block for each partition of the next stage. A block of a few thousand rows costs
+# numpy as many calls as one of ten.
 FETCH_BYTES = 4 << 20
-# Fetched records come and go by the ten thousand, without cycles: collections as often as Python has them take a fifth
-# of the worker's time.
+# Fetched records come and go by the ten thousand, without cycles. Collecting as often as Python does by itself takes a
+# fifth of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
 AGENTS = (
     (topics.EVENTS, "intake"), (topics.RULINGS, "rulings"),
@@ -49,7 +49,7 @@ AGENTS = (
 
 
 def die(reason: str) -> None:
-    """End this process at once, and say why. What is durable is in the changelog; a supervisor starts another."""
+    """End this process at once, and say why. The changelog has what is durable; a supervisor starts another process."""
     log.critical("worker ends itself: %s", reason)
     logging.shutdown()
     os._exit(70)
@@ -79,7 +79,7 @@ class CredenceApp(faust.App):
         super().__init__(settings.namespace + group, **kwargs)
 
     def _create_directories(self) -> None:
-        """Faust's folders, which stay empty: where none is named there is none, and nothing to fail on."""
+        """Make Faust's folders, which stay empty, only if a folder is named. Without one, nothing can fail here."""
         if self.settings.data_dir:
             folder_of(DATA_DIR, Path(self.settings.data_dir) / "faust")
             super()._create_directories()
@@ -101,11 +101,11 @@ class CredenceApp(faust.App):
         return {tp for tp in self.consumer.assignment() if tp.topic in self._input_topics}
 
     def unparsed_topics(self) -> Container[str]:
-        """Topics whose batches are wanted as they are."""
+        """Topics whose batches are handed out unparsed."""
         return self._input_topics
 
     def held_partitions(self) -> set[TP]:
-        """Input partitions not to fetch from now, because a later stage lags by more than the bound."""
+        """Input partitions not to fetch now, because a later stage lags by more than the bound."""
         bound = self.settings.max_stage_lag
         for name in self._specs:
             if any(progress.lag > bound for progress in self.progress.latest(name).values()):
@@ -154,7 +154,7 @@ class CredenceApp(faust.App):
             await partition.release()
 
     async def release_all(self) -> None:
-        """Before a rebalance: let batches at work end, then own nothing."""
+        """Before a rebalance: let the batches under way end, then release all partitions."""
         owned, self._owned = self._owned, set()
         for tp in owned:
             async with self._lock(tp):
@@ -179,7 +179,7 @@ class CredenceApp(faust.App):
         log.info("ready with %s: %d rows of state read in %.1f s", told, rows, time.perf_counter() - began)
 
     async def _acquire(self, tp: TP) -> int:
-        """Rows of state that had to be read."""
+        """Acquire a partition. Returns the rows of state that had to be read."""
         spec = self._stage_of[tp.topic]
         if tp not in self._partitions:
             self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
@@ -202,8 +202,8 @@ class CredenceApp(faust.App):
             await self._publish(intake_stage(self._input_topics[tp.topic]), tp, self.places.next(tp) - 1, 0)
 
     async def _join_for_unowned(self) -> None:
-        """Join again where a partition belongs to nobody: a leader started again under its name does not know that it
-        leads, and then nobody in the group watches what topics and partitions there are."""
+        """Join the group again if a partition has no owner. A leader that restarts under its name does not know that it
+        leads, and then no member notices new topics and partitions."""
         topics_read = {*self._stage_of} | ({*self._input_topics} if COMMUNITIES not in self._specs else set())
         if unowned := await self.identity.source.unowned(self.conf.id, topics_read):
             log.info("%s/%d belongs to no worker: joining the group again", *unowned[0])
@@ -230,7 +230,7 @@ class CredenceApp(faust.App):
     # --- work ----------------------------------------------------------------------------------------------------
 
     async def process(self, tp: TP, records: list[Any]) -> None:
-        """Apply one fetched batch of a stateful partition; batches of partitions not owned any more are dropped."""
+        """Apply one fetched batch of a stateful partition. Drop it if the partition is no longer owned."""
         async with self._lock(tp):
             if tp in self._owned:
                 await self._partitions[tp].process(records, self)
@@ -265,9 +265,11 @@ class CredenceApp(faust.App):
 
 
 def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, communities: bool = False) -> CredenceApp:
-    """The app for these settings, with its agents; `specs` replaces the stateful stages.
+    """The app for these settings, with its agents.
 
-    With `communities` the app of the communities stage alone, else of all the others.
+    Args:
+        specs: the stateful stages instead of the usual ones.
+        communities: make the app of the communities stage alone; else of all other stages.
     """
     if specs is None:
         specs = {name: spec for name, spec in stage_specs(settings).items() if (name == COMMUNITIES) == communities}
@@ -310,7 +312,7 @@ def _add_agent(app: CredenceApp, topic: Topic, name: str) -> None:
             try:
                 await work(message.tp, message.value)
             except asyncio.CancelledError:
-                # Memory may be ahead of the changelog: it must not be used again.
+                # Memory may be ahead of the changelog, so it must not be used again.
                 if not app.should_stop:
                     die(f"{name} was cancelled within a batch")
                 raise
@@ -319,7 +321,7 @@ def _add_agent(app: CredenceApp, topic: Topic, name: str) -> None:
                 die(f"{name}: {error!r}")
             app.consumer.batch_done(message.tp)
 
-    # An actor a partition: their waits for acks overlap, and the transport hands out one batch a partition at a time.
+    # One actor for each partition, so that their waits for acks overlap. The transport hands out one batch of each.
     actors = ACTORS_MAX if topic in topics.INPUTS else min(app.settings.partitions, ACTORS_MAX)
     app.agent(app.topic(topic.name(app.settings), schema=RawSchema()), name=name, concurrency=actors)(agent)
 

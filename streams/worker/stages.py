@@ -83,7 +83,7 @@ STAGES = (
 
 
 def stage_specs(settings: Settings) -> dict[str, StageSpec]:
-    """The stateful stages by name, in the order of the path."""
+    """Name → stateful stage, in the order of the path."""
     config = ScoringConfig(
         lateness_ms=settings.lateness_ms,
         claim_expiry_ms=settings.claim_expiry_ms,
