@@ -212,7 +212,7 @@ class Replay:
         return self._status
 
     def _due(self) -> list[tuple[int, list[Release]]]:
-        """(Row, verdicts that must come before it, also at equal times). Verdicts with no event between share a wait."""
+        """(Row, verdicts that come before it, also at equal times). Verdicts with no event between share a wait."""
         at = np.array([release.at_ms for release in self._releases], np.int64)
         rows = np.searchsorted(self._clock, at, side="left").tolist()
         pairs = zip(rows, self._releases, strict=True)
