@@ -13,13 +13,13 @@ from aiohttp import web
 from streams.api import asked, openapi
 from streams.api.problems import Handler, Problem, json_answer, problems
 from streams.api.published import Reader
-from streams.api.reasons import BusyError, Explainer
 from streams.api.store import CursorError, Store
 from streams.contract import metrics
 from streams.contract.settings import Settings, client_kwargs
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, PROGRESS, SOURCE_SCORES
 from streams.contract.wording import assessment, enough_evidence
 from streams.engine.progress import ProgressBoard
+from streams.ops.explanation import BusyError, Explainer
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from streams.api import reasons
-from streams.api.reasons import BusyError, Explainer
 from streams.contract.settings import Settings
+from streams.ops import explanation
+from streams.ops.explanation import BusyError, Explainer
 
 SETTINGS = Settings(broker="none:1")
 
@@ -56,7 +56,7 @@ async def test_what_was_read_is_kept_until_the_score_is_published_anew() -> None
 
 
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reasons, "KEPT", 2)
+    monkeypatch.setattr(explanation, "KEPT", 2)
     reading = Reading()
     reading.may_end.set()
     explainer = Explainer(SETTINGS, reading)
@@ -66,7 +66,7 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_full_queue_says_so_at_once_and_empties_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reasons, "QUEUE_MAX", 2)
+    monkeypatch.setattr(explanation, "QUEUE_MAX", 2)
     reading = Reading()
     explainer = Explainer(SETTINGS, reading)
     asked = [asyncio.create_task(explainer.of(id_, 1)) for id_ in ("a", "b")]
