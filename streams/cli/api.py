@@ -30,11 +30,11 @@ def api(
     Example: credence api --port 8080, then curl localhost:8080/v1/claims/ID
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # While Kafka is away the client complains some twenty times a second; the service says it once.
+    # While Kafka is away the client complains twenty times a second; the service says so once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with foreseen(BrokerError, SettingsError, TopicsError):
-        # The store is spilled to disk when it grows: better told now than when it is full.
+        # The store grows onto disk, so a disk that cannot be used is told now.
         folder_of("TMPDIR", _temporary_folder())
         settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
         asyncio.run(serve(settings))
@@ -48,7 +48,7 @@ def _temporary_folder() -> Path:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises TopicsError when the topics cannot be followed, now or later."""
+    """Serve until SIGTERM or SIGINT. Raises TopicsError if the topics cannot be followed, now or later."""
     from aiohttp import web
 
     from streams.api.connection import Runner

@@ -1,4 +1,4 @@
-"""How commands talk to a person: output on stdout, progress and errors on stderr, no stack trace for the foreseen."""
+"""How commands talk to a person: output on stdout, progress and errors on stderr, no trace for foreseen errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Column, Table
 
 PLAIN_WIDTH = 110
-"""Columns of what is printed where nobody says how wide the paper is: into a pipe, a file, a log."""
+"""Columns of output where the width is not known: in a pipe, a file, a log."""
 
 
 class _Console(Console):
-    """A console that is as wide as PLAIN_WIDTH, where there is no terminal and COLUMNS does not say otherwise."""
+    """A console of PLAIN_WIDTH columns if there is no terminal and COLUMNS is not set."""
 
     @property  # type: ignore[misc]  # rich's own has a setter, which we do not use
     def size(self) -> ConsoleDimensions:
@@ -40,46 +40,46 @@ Kafka = Annotated[
 
 
 def say(sentence: str) -> None:
-    """Tell progress, where it does not get into the way of the output."""
+    """Tell progress, on stderr, out of the way of the output."""
     err.print(sentence, style="dim", highlight=False)
 
 
 def moment(ms: int) -> str:
-    """A time in ms since the epoch as a person reads it, UTC."""
+    """A time in ms since 1970, as a person reads it, in UTC."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line of stdout, at once, so that a pipe sees it."""
+    """Print a JSON value as one line on stdout. It is flushed, so that a pipe sees it at once."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def foreseen(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors whose message says what to do into that message and exit status 1; a closed pipe ends quietly."""
+    """For these errors print only the message, which says what to do, and exit with 1. A closed pipe ends quietly."""
     try:
         yield
     except kinds as error:
-        # Without a terminal nobody wraps: paths and addresses stay whole, for grep and for copying.
+        # Without a terminal nothing is wrapped, so that paths and addresses stay whole for grep and copying.
         err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=not err.is_terminal)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        sys.stderr.close()  # or Python complains at exit about the pipe that somebody closed on purpose
+        sys.stderr.close()  # else Python complains at exit about the closed pipe
         raise typer.Exit(0) from None
 
 
 def escape(text: str) -> str:
-    """Text with nothing in it that rich would read as markup."""
+    """The text, escaped so that rich finds no markup in it."""
     from rich.markup import escape as rich_escape
 
     return rich_escape(text)
 
 
 def table_of(id_: str, *columns: str) -> Table:
-    """A table whose first column is an id: on a narrow terminal it is folded, never cut, for it is copied from here."""
+    """A table whose first column is an id. Ids are copied from here, so a narrow terminal folds them and never cuts."""
     return Table(
         Column(id_, overflow="fold"),
         *(Column(name, overflow="fold") for name in columns),

@@ -116,7 +116,7 @@ def redrive(
 
 @contextmanager
 def _counter(what: str) -> Iterator[Callable[[object], None]]:
-    """A progress bar that moves by one at each call; without a terminal, nothing."""
+    """A progress bar that moves by one at each call. Without a terminal there is none."""
     if not err.is_terminal:
         yield lambda _: None
         return

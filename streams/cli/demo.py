@@ -80,5 +80,5 @@ def _agrees(verify: dict[str, Any]) -> bool:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """A signal to end unwinds the stack, so that everything that was started is ended."""
+    """On a signal to end, raise SystemExit, so that all that was started is ended on the way out."""
     sys.exit(128 + number)

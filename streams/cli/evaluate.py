@@ -153,7 +153,7 @@ def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """A bar on stderr; without refreshing thread, because the evaluation forks."""
+    """A progress bar on stderr. It has no refreshing thread, because the evaluation forks."""
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=err, auto_refresh=False, transient=True) as bar:
         task = bar.add_task("", total=1)

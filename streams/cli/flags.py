@@ -1,4 +1,4 @@
-"""`credence flags`: read them as they come, and the operator's switches over them."""
+"""`credence flags`: follow flags, and the operator's switches over them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORESEEN = (BrokerError, SettingsError, TopicsError)
 PARAMETERS_PARTITION = 0
 SWITCH_WAIT_S = 10.0
 EVIDENCE_SHOWN = 5
-# What an operator says → (values of the parameters, what it means).
+# Switch → (values of the parameters, what it means).
 SWITCHES = {
     "pause": ({"flags_paused": 1.0}, "no new flag is raised; those that stand are updated and retracted as before"),
     "kill": ({"flags_killed": 1.0}, "every flag is retracted, and none is raised"),
@@ -101,7 +101,7 @@ def _switch(word: str, broker: str | None) -> None:
 
 
 def _send_switch(word: str, values: dict[str, float], meaning: str, broker: str | None) -> None:
-    """Send the switch through the log like everything else, so that a replay decides as the workers did."""
+    """Send the switch through the log, as everything is, so that a replay decides as the workers did."""
     with foreseen(*FORESEEN):
         settings = resolve(Settings.from_env(broker=broker))
         if not all(state.partitions for state in provision.states(settings.broker, settings, [topics.LESSONS])):
@@ -114,7 +114,7 @@ def _send_switch(word: str, values: dict[str, float], meaning: str, broker: str 
 
 
 async def _send(settings: Settings, values: dict[str, float]) -> bool:
-    """Whether the parameters stage has published the version that holds these values."""
+    """Send new values. Whether the parameters stage has published a version with them."""
     client = client_kwargs(settings)
     block = Block("params", "o/0", time.time_ns() // 1_000_000, {}, {"values": values})
     async with started(AIOKafkaProducer, client, acks="all", enable_idempotence=True) as producer:
@@ -137,7 +137,7 @@ async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: b
         say("Flags as they come; `credence explain CLAIM` has all reasons. Ctrl-C ends.")
     async with Reader(settings, [FLAGS], newest=newest) as reader:
         async for entries in reader.on() if follow else reader.to_end():
-            # Partitions are fetched one after the other; within a batch people want the order of time.
+            # Partitions are fetched one after the other; people want a batch in the order of time.
             for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
                 _show_flag(entry, shown, as_json)
 

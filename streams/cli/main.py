@@ -1,7 +1,7 @@
-"""The command line: every command once, with its sentence; the module behind one is imported when it is asked for.
+"""The command line: every command once, with its sentence. Its module is imported only when the command is run.
 
-So `credence --help` is quick, and `credence broker status` does not wait for the import of Faust and numpy. Other
-packages may bring commands of their own, by entry points of the group `credence.commands`: the load tests do.
+So `credence --help` is quick, and `credence broker status` does not import Faust and numpy. Other packages may bring
+commands by entry points of the group `credence.commands`, as the load tests do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-# Command → (module, sentence). In the module, a function or Typer app of the command's name, else its `app`.
+# Command → (module, sentence). The module has a function or Typer app of the command's name, else an `app`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See it work: a private Kafka, a worker, the query service and a replayed social world."),
     "broker": ("broker", "The embedded Apache Kafka: start, stop, status."),
@@ -46,7 +46,7 @@ def brought() -> dict[str, EntryPoint]:
 
 
 class _Lazy(TyperGroup):
-    """A group whose commands are imported when they are run, and merely named in its help."""
+    """A group that imports a command only to run it; its help needs the names alone."""
 
     _naming = False
 
@@ -69,14 +69,14 @@ class _Lazy(TyperGroup):
 
 
 def sentence(name: str) -> str:
-    """What a command is for: the first line of its docstring where another package brings it. KeyError if unknown."""
+    """What a command is for; of another package's, the first line of its docstring. Raises KeyError if unknown."""
     if name in COMMANDS:
         return COMMANDS[name][1]
     return str(brought()[name].load().__doc__).partition("\n")[0]
 
 
 def load(name: str) -> click.Command:
-    """The click command of that name. KeyError if there is none, ImportError if its module cannot be imported."""
+    """The click command of that name. Raises KeyError if there is none, ImportError if its module fails."""
     made = _made(name) if name in COMMANDS else brought()[name].load()
     if not isinstance(made, typer.Typer):
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

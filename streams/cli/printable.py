@@ -10,7 +10,7 @@ def printable(content: bytes | str) -> str: ...
 @overload
 def printable(content: None) -> None: ...
 def printable(content: bytes | str | None) -> str | None:
-    r"""The content with everything escaped that is not a printable character; None stays None.
+    r"""The content, with all escaped that is no printable character. None stays None.
 
     Control characters, escape sequences, line ends, marks that turn the direction of writing, invisible and unassigned
     characters and bytes that are no UTF-8 become \n, \x1b, \u202e and the like. A backslash is left as it is: this is

@@ -152,7 +152,7 @@ def _settings(broker: str | None) -> Settings:
 
 
 def _read(broker: str | None, followed: Sequence[Topic], key: str | None = None) -> Store:
-    """All that the topics hold now; with a key, of its partitions only."""
+    """All that the topics hold now. With a key, only its partitions are read."""
 
     async def read() -> Store:
         store = Store()
@@ -232,7 +232,7 @@ def _show_reasons(reasons: Sequence[dict[str, Any]]) -> None:
 
 
 def _show_sum(title: str, told: dict[str, Any], enough: bool) -> None:
-    """Reasons that add up to a figure's log-odds, strongest first; the small ones in one line."""
+    """Show the reasons that add up to a figure's log-odds, strongest first; small ones share a line."""
     reasons = told["reasons"]
     shown = [r for r in reasons[:REASONS_SHOWN] if abs(r["weight"]) >= 0.005]
     table = Table("why", "log-odds", "read", title=title, title_justify="left")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def parse_speed(text: str) -> float | None:
-    """Event time by wall time; None for "max". Raises typer.BadParameter on anything else."""
+    """Speed as event time by wall time; None for "max". Raises typer.BadParameter if it is neither."""
     if text == "max":
         return None
     try:
@@ -43,7 +43,7 @@ def parse_lag(text: str) -> int:
 
 
 def parse_meant(text: str | None) -> dict[str, str]:
-    """Label → verdict, of what --labels says; empty for None. Raises typer.BadParameter."""
+    """Label → verdict, from --labels; empty for None. Raises typer.BadParameter."""
     from streams.datasets.labels import parse_labels
 
     try:
@@ -134,7 +134,7 @@ def replay(
 
 
 def letters_in_words(dead_letters: Mapping[str, int]) -> Iterator[str]:
-    """What became dead letters although it was published; nothing where nothing did."""
+    """How many published records became dead letters, in words; nothing if none did."""
     if dead_letters:
         codes = ", ".join(f"{code} {count:,}" for code, count in dead_letters.items())
         yield (
@@ -144,7 +144,7 @@ def letters_in_words(dead_letters: Mapping[str, int]) -> Iterator[str]:
 
 
 class ReplayBar:
-    """A progress bar of a replay; without a terminal, a line now and then."""
+    """Progress of a replay: a bar, or without a terminal a line now and then."""
 
     EVERY_S = 5.0
 

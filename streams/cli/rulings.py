@@ -49,7 +49,7 @@ def rulings(
 
 
 def record_of(claim: str, ruling: dict[str, Any]) -> dict[str, Any]:
-    """A ruling as `ClaimsState.told` has it, in the words of the input, with its fate and the sentence to it."""
+    """A ruling of `ClaimsState.told` in the words of the input, with its fate and what that means."""
     return {
         "claim_id": claim,
         "rater_id": ruling["rater_id"],

@@ -1,4 +1,4 @@
-"""credence show: a topic's records for a person; blocks of columns are printed as the rows that they carry."""
+"""credence show: a topic's records for a person. Blocks are printed as the rows that they hold."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from streams.kafka.follower import tail
 from streams.tables import blocks
 
 VALUE_CHARS_MAX = 2_000
-"""Where a line cuts a value that is no block, characters; `--json` gives all of it."""
+"""Characters after which a line cuts a value that is no block. `--json` gives all of it."""
 
 _KINDS = tuple(map(str, Kind))
 _STANCES = ("none", *map(str, Stance))
 _VERDICTS = ("withdrawn", "true", "false", "mixed")
-# Block kind → column → its words by code, for columns that hold codes.
+# Kind of block → column of codes → code → word.
 _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "events": {"kind": _KINDS, "x": _STANCES},
     "stamped": {"kind": _KINDS, "x": _STANCES},
@@ -71,7 +71,7 @@ def show(
 
 
 def full_name(topic: str, settings: Settings) -> str:
-    """The full name of a topic of ours that is named in part, or the name as it is given."""
+    """The full name of one of our topics, from a part of it; else the name as given."""
     for declared in topics.ALL:
         if topic in (declared.base, declared.base.rpartition(".v")[0]):
             return declared.name(settings)
@@ -79,7 +79,7 @@ def full_name(topic: str, settings: Settings) -> str:
 
 
 def rows_of(record: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a record as plain objects, each with its place and time; one row where it is no block.
+    """The rows of a record as plain objects, each with its place and time. A record that is no block is one row.
 
     Keys: `partition`, `offset`, `append_ms`, `key`, and either `value` (JSON, or escaped text), or `block`, `up`,
     `origin` and the columns of a row, codes as their words.
@@ -110,7 +110,7 @@ def _worded(codes: list[Any], words: tuple[str, ...] | None) -> list[Any]:
 
 
 def line_of(row: dict[str, Any]) -> str:
-    """A row on one line that a terminal can only print."""
+    """A row as one line that is safe to print on a terminal."""
     moment = datetime.fromtimestamp(row["append_ms"] / 1000, UTC)
     place = f"{moment:%H:%M:%S.%f}"[:-3] + f" {row['partition']}/{row['offset']}"
     if "value" in row:

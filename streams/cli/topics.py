@@ -88,7 +88,7 @@ def reset(
 
 
 def _as_asked(settings: Settings, partitions: int | None) -> None:
-    """Raise TopicsError where a number was asked for and the internal topics have another one already."""
+    """Raise TopicsError if a number of partitions is asked for and the internal topics have another one."""
     has = provision.installed(settings).partitions
     if partitions not in (None, has):
         raise TopicsError(

@@ -45,7 +45,7 @@ def verify(
         settings = resolve(Settings.from_env(broker=broker))
         if verdict_lag is not None:
             settings = settings.replace(verdict_lag_ms=parse_lag(verdict_lag))
-        provision.check(settings.broker, settings)  # of fewer partitions than there are all might agree
+        provision.check(settings.broker, settings)  # with fewer partitions than there are, all of those might agree
         from streams.ops.verify import verify as check
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -62,7 +62,7 @@ def verify(
 
 
 def _table(report: Report) -> Table:
-    """The findings, with a verdict above."""
+    """The findings as a table, under the verdict."""
     if not report.complete:
         title = "\n".join(["Not everything could be checked", *report.incomplete])
     elif not report.passed:

@@ -19,13 +19,13 @@ from streams.kafka.admin import TopicsError
 
 log = logging.getLogger(__name__)
 
-# Libraries that tell every connection and every service they start and stop: hundreds of lines before the first event.
+# Libraries that log every connection and service they start and stop: hundreds of lines before the first event.
 TALKATIVE = ("faust", "mode", "kafka", "aiokafka")
 REPEAT_S = 30.0
 
 
 class LogLevel(StrEnum):
-    """How much a process tells."""
+    """How much a process logs."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -55,7 +55,7 @@ def worker(broker: Kafka = None, instance_id: Instance = None, log_level: Level 
 
 
 def run(broker: str | None, instance_id: str | None, log_level: LogLevel, communities: bool = False) -> None:
-    """Run the Faust worker of these settings in this process, or the communities stage; returns when told to stop."""
+    """Run the Faust worker, or the communities stage, in this process. Returns when told to stop."""
     with foreseen(BrokerError, SettingsError, TopicsError):
         settings = resolve(Settings.from_env(broker=broker, instance_id=instance_id))
         if settings.data_dir:
@@ -67,28 +67,28 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
 
     from streams.worker.app import build
 
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for the thread that fetches, too
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the thread that fetches
     port = metrics.serve(settings.metrics_host, settings.metrics_port)
     app = build(settings, communities=communities)
     worker = faust.Worker(app, loglevel=log_level.upper(), blocking_timeout=None)
-    # At warning and above Faust shows a spinner, and for it sets every logger to debug: a tenth of the worker's time.
+    # At warning and above Faust shows a spinner, for which it sets all loggers to debug: a tenth of the worker's time.
     worker.spinner = None
     name = "communities stage" if communities else "worker"
     place = f"{name} on Kafka at {settings.broker}, metrics on http://{settings.metrics_host}:{port}/metrics"
-    worker.on_setup_root_logger = lambda *_: begin_log(place, log_level)  # in place of setting up the spinner
+    worker.on_setup_root_logger = lambda *_: begin_log(place, log_level)  # instead of setting up the spinner
     worker.execute_from_commandline()
 
 
 def begin_log(place: str, log_level: LogLevel) -> None:
-    """Say where this process is to be found, and quieten the libraries."""
+    """Log where this process can be found, and quieten the libraries."""
     if log_level is not LogLevel.DEBUG:
         hush()
     log.info("%s", place)
 
 
 def hush() -> None:
-    """Of the libraries only warnings and errors, and the same one at most every half minute: a broker that is away
-    brings some twenty a second."""
+    """Let libraries log only warnings and errors, and each at most every half minute: a broker that is away brings
+    twenty a second."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
@@ -96,10 +96,10 @@ def hush() -> None:
 
 
 class Seldom(logging.Filter):
-    """Lets what a library says through once in a while; what we say, always.
+    """Log filter. A line of a library passes once in a while; our own always pass.
 
     Args:
-        every_s: seconds in which a line of code is heard once.
+        every_s: seconds in which the messages of one line of code pass once.
     """
 
     def __init__(self, every_s: float) -> None:
