@@ -14,16 +14,17 @@ FEW = 32  # chains that are followed one by one
 
 
 def along(following: npt.NDArray[np.integer[Any]], link: Ints, most: int) -> tuple[Ints, Ints]:
-    """The rows of chains, at most the first `most` of each, all chains a link at a time.
+    """The rows of chains, at most the first `most` of each.
 
-    The last few, which may be long, are followed one by one: a step of numpy costs as dozens of links do.
+    All chains are followed together, a link at a time. The last few, which may be long, are followed one by one, since
+    a step of numpy costs as much as dozens of links.
 
     Args:
         following: column of the links.
         link: where the chains begin, row + 1.
 
     Returns:
-        index into `link`, and the row, of each; the rows of one chain in their order.
+        [found] index into `link`, and row. The rows of one chain are in their order.
 
     >>> owner, rows = along(np.array([2, 3, 0, 0]), np.array([1, 0, 4]), 2)
     >>> owner.tolist(), rows.tolist()

@@ -65,9 +65,9 @@ def trigamma(x: Floats) -> Floats:
 
 
 def first_seen(rows: Ints, made: Ints) -> Ints:
-    """Where each of the rows that `Table.ensure` has just created appears first among the rows that it returned.
+    """[created] index at which each row that `Table.ensure` has just created first appears among the rows it returned.
 
-    Rows are created ascending in order of first appearance, so that each is a new maximum where it first stands.
+    New rows are numbered upwards in order of appearance, so each is a new maximum where it first appears.
     """
     rank = np.searchsorted(made, rows)
     rank[made[np.minimum(rank, len(made) - 1)] != rows] = -1
@@ -76,7 +76,9 @@ def first_seen(rows: Ints, made: Ints) -> Ints:
 
 
 def add_at(column: npt.NDArray[Any], rows: Ints, amount: Any) -> None:
-    """Add to rows of a column, as often as each is named; in the column's own type, else numpy takes 40 times as long.
+    """Add to rows of a column, once for each time that a row is named.
+
+    The amount is brought to the column's own type, for otherwise numpy takes 40 times as long.
 
     >>> column = np.zeros(3, np.int32)
     >>> add_at(column, np.array([0, 2, 2]), 1)
@@ -98,7 +100,7 @@ _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
 def mix_keys(*parts: npt.NDArray[Any]) -> Ints:
-    """63-bit keys from several integers each (splitmix64 finaliser); collisions are as rare as for any 63-bit hash."""
+    """[rows] 63-bit key of several integers each, by the finaliser of splitmix64. It collides as rarely as any hash."""
     state = np.zeros(len(parts[0]), np.uint64)
     for part in parts:
         state = (state + part.astype(np.uint64)) * _GOLDEN

@@ -2,10 +2,10 @@
 
     p = σ(a·v + b·z)                  v = 1 for the risk; for the public score v = A²/(A² + c²), c = .3
 
-a and b are learned from settled claims by the parameters stage; whoever reads a claim applies them (`reading.read`).
-A is the independent weight of what supports and denies a claim; v is the reliability of that evidence, signal over
-signal and noise. The base rate of claims that were checked reaches a claim, and a lesson teaches, as far as there is
-evidence: a claim on which nobody has a say reads one half, and not what was usual in its month.
+The parameters stage learns a and b from settled claims; `reading.read` applies them. A is the independent weight of
+what supports and denies a claim. v is the reliability of that evidence: signal over signal and noise. The base rate of
+checked claims counts for a claim, and a lesson counts for the base rate, as far as there is evidence. So a claim on
+which nobody has a say reads one half, not what was usual in its month.
 
     b   one Newton step a lesson on ln b, with a prior around b = 1; lessons are forgotten slowly, because z carries
         more news once histories and weights have been learned
@@ -15,8 +15,8 @@ evidence: a claim on which nobody has a say reads one half, and not what was usu
     a   â · s²n / (s²n + φ), n the information of the lessons on â: what a prior of standard deviation s leaves of â
         when lessons that come in runs count as 1/φ of a lesson each
 
-So a base rate that holds still is learned from a hundred verdicts, and one that drifts is not: followed, it would rank
-claims by their dates.
+So a steady base rate is learned from a hundred verdicts, and a drifting one is not. To follow that would rank claims by
+their dates.
 
 Source: Platt 1999; φ is the quasi-likelihood dispersion of Wedderburn 1974, taken over runs of residuals. Range: p in
 (0, 1), a between 0 and â, b in [.22, 2.7], φ ≥ 1. Failure modes: drifts with the mix of claims that fact-checkers

@@ -1,15 +1,15 @@
-"""What sources did to their own events since: deletes and updates, found by source and event id alone.
+"""Deletes and updates: what sources did to their own events later, found by source and event id alone.
 
     a delete     takes the event back, wherever its source used the id; for good: the id is not counted again
     an update    replaces the stance, the text, or both; what it does not bring stays as it was
 
-Any of them may come before its event, twice, or after years. Each is remembered under (source, event id): for as long
-as a claim is where the event is known, and where it is not for the lateness bound, in which the event may still come.
-When it does, it is folded like any other and its corrections follow it to the claim. So the order of arrival does not
-matter; the claims stage, which holds what was said, does the rest (see `edits`).
+Each may come before its event, twice, or after years. It is remembered under (source, event id): as long as the claim,
+if the event is known; else for the lateness bound, within which the event may still come. When the event comes, it is
+folded like any other, and its corrections follow it to the claim. So the order of arrival does not matter. The claims
+stage, which holds what was said, does the rest (see `edits`).
 
-Failure modes: what comes back after the bounds counts anew; an account that holds very many open claims makes each of
-its deletes cost a look at all of them.
+Failure modes: an event that comes back after these bounds counts anew. Each delete of an account with very many open
+claims costs a look at all of them.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Corrections:
         """Take in deletes and updates.
 
         Returns:
-            a "corrections" block for the claims of those whose events are known, if any are; and how many of the rows
-            said nothing new.
+            A "corrections" block for claims of known events, if there are any, and the number of rows that said nothing
+            new.
         """
         keys = _keys(block)
         rows, _ = self.corrected.ensure(keys)
@@ -77,7 +77,7 @@ class Corrections:
         return out.blocks(), len(block) - news
 
     def meet(self, kept: Block, source_rows: Ints, pair_rows: Ints, now_s: int) -> list[Block]:
-        """Corrections that came before the events that have just been folded, in the form of `fold`."""
+        """As `fold`, the corrections that came before the events that were just folded."""
         if not len(self.corrected):
             return []
         out = _Rows()
@@ -99,7 +99,7 @@ class Corrections:
         self.corrected.free(rows)
 
     def _delete(self, row: int, block: Block, i: int) -> bool:
-        """Keep the earliest delete; whether this one is it."""
+        """Keep the earliest delete. Whether that is this one."""
         gone, t_ms = self.corrected["gone"], int(block["t"][i])
         if gone[row] and gone[row] <= t_ms:
             return False
@@ -107,7 +107,7 @@ class Corrections:
         return True
 
     def _update(self, row: int, block: Block, i: int, keys: Ints) -> bool:
-        """Keep an update; whether it is new."""
+        """Keep an update. Whether it is new."""
         brought = [block[name][i : i + 1] for name in BROUGHT]
         (update,), made = self.updates.ensure(mix_keys(keys[i : i + 1], *brought))
         if made.size:
@@ -127,7 +127,7 @@ class Corrections:
         return np.concatenate([rows[first], further])
 
     def _take_out(self, source: int, pair: int) -> None:
-        """An event that was counted no longer stands."""
+        """Uncount an event that no longer stands."""
         self.sources["events"][source] -= 1
         self.pairs["gone"][pair] += 1
         if self.pairs["gone"][pair] == self.pairs["n"][pair]:
@@ -157,5 +157,5 @@ class _Rows:
 
 
 def _keys(block: Block) -> Ints:
-    """(source, event id) of each row, also of sources that nothing was heard of yet."""
+    """[rows] key of (source, event id), also for sources that are not known yet."""
     return mix_keys(block["s"].used().each(lambda name: xxh3_64_intdigest(name) >> 1), block["e"])

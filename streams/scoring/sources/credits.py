@@ -23,12 +23,12 @@ def apply_credits(
 ) -> tuple[Ints, Ints]:
     """Replace what was applied for each (source, claim) by the block's credit, unless that is older.
 
-    The last row of a pair in the block wins. Sums decay from the time of the ruling that caused them; they are kept
-    at the latest such time, so the order in which rulings arrive does not matter.
+    Of several rows of a pair the last one wins. Sums fade from the time of the ruling that caused them. They are kept
+    as of the latest such time, so that the order in which rulings arrive does not matter.
 
     Returns:
-        rows of the sources that were credited, each once; and of those whose latest verdict was replaced, so that
-        their sums have to be counted again as of the latest that is left (`recount`).
+        Rows of the credited sources, each once. And rows of those whose latest verdict was replaced: their sums must be
+        counted again (`recount`), as of the latest verdict that is left.
     """
     order = order_of(pair_rows)
     at = order[np.append(begins_of(pair_rows[order])[1:], True)]  # the last row of each pair
@@ -44,7 +44,7 @@ def apply_credits(
         _add(sources, pairs, rows[again], pair[again], -1, config)
     for field, name in (("ver", "ver"), ("y", "y"), ("f", "f"), ("x", "stance"), ("q", "q"), ("t", "t")):
         pairs[field][pair] = block[name][at]
-    # q is read back from its column, in whose precision it will be taken out again.
+    # q is read back from its column, so that taking it out later is exact.
     _add(sources, pairs, rows, pair, 1, config)
     return distinct(rows), distinct(replaced)
 
@@ -54,10 +54,10 @@ def recount(
 ) -> None:
     """Decayed sums of sources from all verdicts in force, at the time of the latest of them.
 
-    Where a part of what is in force was forgotten, the sums stay at the time to which they were brought.
+    If some of these verdicts were forgotten, the sums stay as they are.
 
     Args:
-        owner, pair_rows: index into `source_rows`, and row, of every pair that a verdict in force has settled.
+        owner, pair_rows: [pairs] index into `source_rows`, and row, of every pair settled by a verdict in force.
     """
     settled = sources["f0"][source_rows] + sources["t0"][source_rows]
     whole, record = recounted(pairs, owner, pair_rows, settled, config)
@@ -71,10 +71,10 @@ def recounted(
     """Time of the latest of the verdicts applied to pairs, and sums decayed to it, of the owners that can be counted.
 
     Args:
-        settled: how many verdicts are in force on each owner; of one with fewer pairs, a part was forgotten.
+        settled: [owners] verdicts in force on each. If there are fewer pairs, some were forgotten.
 
     Returns:
-        the owners of which nothing was forgotten, and their records.
+        The owners of which nothing was forgotten, and their records.
     """
     count = len(settled)
     whole = np.flatnonzero(np.bincount(owner, minlength=count) == settled)

@@ -2,8 +2,8 @@
 
     right: gain += 1 − q        wrong: loss += q        q = P(own stance is right), from the claim's state just before
 
-With a calibrated crowd gain − loss has mean zero for someone who follows it, so a bandwagon earns nothing; the lone
-early source who was right earns almost one. Kept apart from the weight: inside it, it cost a little.
+With a calibrated crowd, gain − loss has mean zero for someone who follows it, so a bandwagon earns nothing. A lone
+early source that was right earns almost one. Insight is no part of the weight, where it cost a little accuracy.
 
 Source: the anchor is Mann & Helbing, PNAS 2017 (reward accurate minorities). Range: (−1, 1).
 Failure modes: with an uncalibrated crowd it pays for contradiction as such; noisy below some 15 settled claims.

@@ -10,7 +10,7 @@ from streams.tables.table import Table
 
 
 class OpenClaims:
-    """Doubly linked lists in columns: `sources.head`, `pairs.next`, `pairs.prev`, all row + 1 with 0 for none."""
+    """Doubly linked lists in the columns `sources.head`, `pairs.next` and `pairs.prev`: row + 1, or 0 for none."""
 
     def __init__(self, sources: Table, pairs: Table) -> None:
         self.sources = sources
@@ -40,17 +40,17 @@ class OpenClaims:
         return self._along(source_rows, most, "at")
 
     def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
-        """Every pair of each source that a verdict in force has settled, in the form of `newest`."""
+        """As `newest`, every pair of each source that a verdict in force has settled."""
         return self._along(source_rows, len(self.pairs), "f")
 
     def _along(self, source_rows: Ints, most: int, field: str) -> tuple[Ints, Ints]:
-        """Of the `most` newest pairs of each source those whose field is not 0."""
+        """As `newest`, for pairs whose field is not 0."""
         owner, rows = along(self.pairs["next"], self.sources["head"][source_rows], most)
         wanted = self.pairs[field][rows].nonzero()[0]
         return owner[wanted], rows[wanted]
 
     def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
-        """Take pairs out of their sources' lists; pairs that are in no list are left alone."""
+        """Take pairs out of their sources' lists. Pairs that are in no list stay as they are."""
         head, following, previous = self.sources["head"], self.pairs["next"], self.pairs["prev"]
         neighbours = []
         for source, pair in zip(source_rows.tolist(), pair_rows.tolist(), strict=True):

@@ -2,16 +2,16 @@
 
     stamp = f(record, cluster; time and coins of the moment)
 
-The record is what verdicts in force on other claims say of the source, faded to the time of the stance, or to that of
-the latest verdict if it came later. The moment belongs to the (source, claim): time and coins as they were when the
-source last spoke there. So no verdict moves a stamp on its own claim; verdicts on others change the record alone, and
-what they did to stamps is undone when they are withdrawn, to the last digit, whatever came before or between.
+The record is what verdicts in force on other claims say of the source. It is faded to the time of the stance, or to the
+latest of these verdicts if that came later. The moment belongs to (source, claim): time and coins as they were when the
+source last spoke there. So a verdict never moves a stamp on its own claim. Verdicts on other claims change the record
+alone; when they are withdrawn, what they did to stamps is undone to the last digit, in any order of events.
 
-Coins are learned all the time; stamps hear of them in generations. A new one begins when the weights of typical records
-have moved materially, and reaches the open claims of sources active of late, as far as it moves them.
+Coins are learned all the time, but stamps follow in generations. A new generation begins when the weights of typical
+records have moved materially. It reaches open claims of recently active sources, where it changes their stamps.
 
-Failure modes: what a source said before it joined eight other claims keeps the stamp it has; a claim that ages out of
-the eight between a verdict and its withdrawal keeps what the verdict did to it.
+Failure modes: only the eight newest claims of a source get new stamps. A claim that ages out of the eight between a
+verdict and its withdrawal keeps what the verdict did to it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from streams.tables.table import Table
 
 
 class Stamps:
-    """Reads the records of a partition's sources; of its tables it writes only that of generations of coins."""
+    """Makes stamps from the records of a partition's sources. It writes only the table of generations of coins."""
 
     def __init__(self, sources: Table, pairs: Table, open_claims: OpenClaims, config: ScoringConfig) -> None:
         self.sources = sources
@@ -49,7 +49,7 @@ class Stamps:
         return max(self.generations.size - 1, 0)
 
     def learn(self, params: Params) -> bool:
-        """Begin a new generation if the parameters move the weights of typical records materially; whether they do."""
+        """Begin a new generation if the parameters move the weights of typical records materially. Whether they do."""
         now = credibility.typical_weights(credibility.coins(params), self.config)
         then = credibility.typical_weights(self._coins()[self.generation], self.config)
         if np.abs(np.maximum(now, 0) - np.maximum(then, 0)).max() <= self.config.restamp_epsilon / 2:
@@ -94,7 +94,7 @@ class Stamps:
             generation = generation if np.ndim(generation) == 0 else generation[settled]
             for name, values in self._settled(rows[settled], pair_rows[settled], generation, coins, params).items():
                 stamp[name][settled] = values
-        # Who acts with others as one corroborates nothing, however right it was: so are records bought.
+        # A source that acts as one with others corroborates nothing, however good its record: such records are bought.
         netted = self.sources["cl"][rows].nonzero()[0]
         stamp["w"][netted], stamp["v"][netted] = 0.0, 0.0
         return stamp
@@ -135,7 +135,7 @@ class Stamps:
         return record
 
     def _count_others(self, record: dict[str, npt.NDArray[Any]], at: Ints, rows: Ints, pair_rows: Ints) -> None:
-        """Where the verdict on the very claim is the source's latest, the record stands at the latest of the others."""
+        """If the source's latest verdict is on the very claim, count its record as of the latest on other claims."""
         owner, others = self.open_claims.settled(rows[at])
         apart = others != pair_rows[at][owner]
         owner, others = owner[apart], others[apart]
