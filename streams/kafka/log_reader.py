@@ -140,12 +140,3 @@ class LogReader:
         async for records in self.upto({tp: end}):
             for record in records:
                 yield record
-
-
-async def read_partition(
-    client: Mapping[str, Any], topic: str, partition: int, start: int, end: int
-) -> AsyncIterator[ConsumerRecord]:
-    """`LogReader.read` over a connection of its own."""
-    async with LogReader(client) as logs:
-        async for record in logs.read(topic, partition, start, end):
-            yield record

@@ -10,7 +10,7 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
 from streams.kafka import provision
-from streams.kafka.log_reader import read_partition
+from tests.engine.toy import read_partition
 
 TOPIC = topics.SOURCES_CHANGELOG
 

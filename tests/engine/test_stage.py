@@ -15,9 +15,9 @@ from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied, Fence
 from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
 from streams.kafka import provision
-from streams.kafka.log_reader import LogReader, read_partition
+from streams.kafka.log_reader import LogReader
 from streams.tables.blocks import encode
-from tests.engine.toy import Counter, rows
+from tests.engine.toy import Counter, read_partition, rows
 
 
 class Silent:

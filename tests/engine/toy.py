@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from aiokafka import ConsumerRecord
 
+from streams.kafka.log_reader import LogReader
 from streams.tables.blocks import Block, make
 from streams.tables.table import Table
 
@@ -56,3 +58,12 @@ def rows(up: str, origins: Iterable[int], **meta: int) -> Block:
         **{name: [1] * n for name in ("e", "h", "kind", "x", "g", "r")},
     }
     return make("events", up, numbers, columns, **meta)
+
+
+async def read_partition(
+    client: Mapping[str, Any], topic: str, partition: int, start: int, end: int
+) -> AsyncIterator[ConsumerRecord]:
+    """`LogReader.read` over a connection of its own."""
+    async with LogReader(client) as logs:
+        async for record in logs.read(topic, partition, start, end):
+            yield record
