@@ -210,3 +210,72 @@ def event_lists(draw: Any, max_size: int = 30) -> list[Event]:
 def in_pieces(items: Sequence[Any], cuts: Iterable[int]) -> list[Sequence[Any]]:
     edges = [0, *sorted({c % (len(items) + 1) for c in cuts}), len(items)]
     return [items[a:b] for a, b in pairwise(edges) if b > a]
+
+
+@st.composite
+def ruling_lists(draw: Any) -> list[Ruling]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(CLAIMS), st.integers(0, 3), st.integers(0, 50), st.sampled_from("ab"), st.integers(1, 4)
+            ),
+            max_size=10,
+        )
+    )
+    seen: dict[tuple[str, str, int], Ruling] = {}
+    for claim, verdict, hour, rater, version in rows:
+        seen.setdefault(
+            (claim, rater, version), Ruling(claim, verdict, 1_600_000_000_000 + hour * 3_600_000, rater, version)
+        )
+    return list(seen.values())
+
+
+@st.composite
+def control_blocks(draw: Any) -> list[Block]:
+    """Parameters, assignments and ticks, as the other stages and the clock send them."""
+    out: list[Block] = []
+    for version in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["params", "assign", "tick"]))
+        if kind == "params":
+            names = st.sampled_from(
+                [
+                    "support_true_0",
+                    "support_false_0",
+                    "mu_0",
+                    "risk_bias",
+                    "score_cal_b",
+                    "flags_paused",
+                    "flags_killed",
+                ]
+            )
+            values = draw(st.dictionaries(names, st.floats(0.1, 0.9), max_size=3))
+            out.append(Block("params", "p/0", version, {}, {"version": version + 1, "values": values}))
+        elif kind == "assign":
+            named = draw(st.lists(st.sampled_from(SOURCES), min_size=1, unique=True))
+            clusters = [draw(st.sampled_from([0, 5, 9])) for _ in named]
+            out.append(make("assign", "g/0", version, {"s": named, "cl": clusters}))
+        else:
+            out.append(Block("tick", "k/0", version, {}, {"t": version, "flush": draw(st.booleans())}))
+    return out
+
+
+@st.composite
+def histories(draw: Any) -> list[Any]:
+    """Events in pieces, rulings and control blocks in any order, each to be given to `feed`."""
+    events = draw(event_lists())
+    taken_back = draw(st.lists(st.tuples(st.sampled_from(events), st.integers(0, 40), st.sampled_from([6, 7]))))
+    events += [Event(e.source, "", e.id, e.t + hours * 3_600_000, kind - 6, kind) for e, hours, kind in taken_back]
+    draw(st.randoms(use_true_random=False)).shuffle(events)
+    pieces = in_pieces(events, draw(st.lists(st.integers(0, 40), max_size=5)))
+    items: list[Any] = [*pieces, *draw(ruling_lists()), *draw(control_blocks())]
+    draw(st.randoms(use_true_random=False)).shuffle(items)
+    return items
+
+
+def feed(line: Pipeline, item: Any) -> None:
+    if isinstance(item, Ruling):
+        line.rule(item)
+    elif isinstance(item, Block):
+        line.feed(item) if item.kind == "assign" else line.feed_both(item)
+    else:
+        line.events(list(item))

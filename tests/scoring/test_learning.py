@@ -171,18 +171,6 @@ def test_an_operators_switch_is_passed_on_and_stays() -> None:
     assert block.meta["version"] == 2
 
 
-def test_a_learner_rebuilt_from_its_deltas_goes_on_as_if_nothing_had_happened() -> None:
-    one, other = Learner(), Learner()
-    for seed in range(3):
-        one.apply(lessons(drawn(seed, 30, 1.0), [[3, 1, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0]]), 0)
-        other.state.apply(one.state.take_delta())
-    other.state.recovered()
-    again = lessons(drawn(9, 30, 1.0))
-    one.apply(again, 0)
-    other.apply(again, 0)
-    assert one.values() == other.values()
-
-
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), 1e300])
 def test_a_lesson_that_is_not_finite_is_refused_with_a_reason_and_teaches_nothing(wrong: float) -> None:
     learner, plain = Learner(), Learner()

@@ -10,33 +10,17 @@ from hypothesis import strategies as st
 
 from streams.scoring.config import ScoringConfig
 from tests.scoring.builders import (
-    CLAIMS,
     NOW_MS,
     Event,
     Pipeline,
     Ruling,
     event_lists,
     rebuilt,
+    ruling_lists,
     rulings_block,
 )
 
 T0 = 1_600_000_000_000
-
-
-@st.composite
-def ruling_lists(draw: Any) -> list[Ruling]:
-    rows = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(CLAIMS), st.integers(0, 3), st.integers(0, 50), st.sampled_from("ab"), st.integers(1, 4)
-            ),
-            max_size=10,
-        )
-    )
-    seen: dict[tuple[str, str, int], Ruling] = {}
-    for claim, verdict, hour, rater, version in rows:
-        seen.setdefault((claim, rater, version), Ruling(claim, verdict, T0 + hour * 3_600_000, rater, version))
-    return list(seen.values())
 
 
 def recount(events: list[Event], rulings: list[Ruling]) -> dict[str, list[int]]:

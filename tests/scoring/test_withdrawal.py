@@ -11,9 +11,19 @@ from hypothesis import strategies as st
 
 from streams.scoring.config import ScoringConfig
 from streams.tables.blocks import Block
-from tests.scoring.builders import CLAIMS, DAY_MS, SOURCES, Event, Pipeline, Ruling, event_lists
-from tests.scoring.test_recovery import feed, histories
-from tests.scoring.test_settlement import T0, ruling_lists
+from tests.scoring.builders import (
+    CLAIMS,
+    DAY_MS,
+    SOURCES,
+    Event,
+    Pipeline,
+    Ruling,
+    event_lists,
+    feed,
+    histories,
+    ruling_lists,
+)  # fmt: skip
+from tests.scoring.test_settlement import T0
 
 HOUR_MS = 3_600_000
 COUNTS = ("right", "wrong", "f0", "t0", "gain", "loss", "claims", "events", "ref")
