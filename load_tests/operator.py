@@ -12,8 +12,8 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
 from streams.kafka.admin import Admin
 from streams.kafka.clients import started
-from streams.kafka.identity import TopicIds
 from streams.kafka.log_reader import LogReader
+from streams.kafka.topic_ids import TopicIds
 
 
 def remake(settings: Settings, topic: topics.Topic) -> None:

@@ -9,77 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Self, TypeVar
-
-from kafka.errors import KafkaError
 
 from streams.contract.settings import Settings
-from streams.kafka.admin import Admin, TopicsError
+from streams.kafka.topic_ids import AWAY_S, TopicIds
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-ID_CHARS = 8
-AWAY_S = 0.2
-"""Seconds before asking again, when the broker did not answer or the topic is gone."""
 RESET = "Stop all workers and run `credence topics reset`; everything is then rebuilt from the events and rulings."
-
-
-def short(topic_id: str) -> str:
-    """The first eight characters of a topic's id. They tell the few incarnations of one name apart."""
-    return topic_id[:ID_CHARS]
-
-
-class TopicIds:
-    """Asks the broker for short ids of topics, over a connection of its own. Use it as a context manager."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._admin: Admin | None = None
-        # One thread, for the client is not thread-safe. Its own, for the shared ones may all wait for the intake.
-        self._thread = ThreadPoolExecutor(1, "topic-ids")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-
-    async def of(self, topics: Collection[str]) -> dict[str, str]:
-        """Topic → short id, for those that exist. Waits while the broker is away."""
-        return await self._answer(lambda admin: {t: short(id_) for t, id_ in admin.ids(list(topics)).items()})
-
-    async def unowned(self, group: str, topics: Collection[str]) -> list[tuple[str, int]]:
-        """Partitions of these topics that no member of a consumer group was given. Waits while the broker is away."""
-        return await self._answer(lambda admin: admin.unowned(group, list(topics)))
-
-    async def _answer(self, ask: Callable[[Admin], T]) -> T:
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, ask)
-            except (KafkaError, TopicsError, OSError) as error:
-                log.debug("topics: %r", error)
-                await asyncio.sleep(AWAY_S)
-
-    def _ask(self, ask: Callable[[Admin], T]) -> T:
-        try:
-            if self._admin is None:
-                self._admin = Admin(self._settings.broker, self._settings).__enter__()
-            return ask(self._admin)
-        except BaseException:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            admin.__exit__()
-
-    def close(self) -> None:
-        """Give up the connection."""
-        self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=False)
 
 
 class Identity:
@@ -95,7 +31,7 @@ class Identity:
     def __init__(
         self, settings: Settings, inputs: Collection[str], internal: Collection[str], die: Callable[[str], None]
     ) -> None:
-        self.source = TopicIds(settings)
+        self._source = TopicIds(settings)
         self._inputs, self._internal, self._die = list(inputs), list(internal), die
         self._ids: dict[str, str] = {}
         self._gone: set[str] = set()
@@ -103,7 +39,7 @@ class Identity:
 
     async def start(self) -> None:
         """Take note of the ids as they are now."""
-        self._ids = await self.source.of([*self._inputs, *self._internal])
+        self._ids = await self._source.of([*self._inputs, *self._internal])
 
     def of(self, topic: str) -> str:
         """Short id of a topic; "" if it did not exist when this process began."""
@@ -137,7 +73,7 @@ class Identity:
         await self._checked([*self._inputs, *self._internal])
 
     async def _checked(self, topics: list[str]) -> dict[str, str]:
-        found = await self.source.of(topics)
+        found = await self._source.of(topics)
         for topic in topics:
             if found.get(topic) != self.of(topic):
                 self._differs(topic, found)
@@ -162,6 +98,6 @@ class Identity:
         """Whether an input topic did not exist when it was last asked for."""
         return topic in self._gone
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Disconnect."""
-        self.source.close()
+        await self._source.close()

@@ -21,7 +21,7 @@ from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.kafka.admin import Admin, TopicsError
 from streams.kafka.follower import tail
-from streams.kafka.identity import short
+from streams.kafka.topic_ids import short
 
 SEND_TIMEOUT_S = 60.0
 

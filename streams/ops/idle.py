@@ -16,7 +16,7 @@ from typing import Self
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
-from streams.kafka.identity import TopicIds
+from streams.kafka.topic_ids import TopicIds
 
 # Name under which a stage reports progress → the topic that it reads, in the order of the path.
 INPUTS: dict[str, topics.Topic] = {f"intake-{topic.base}": topic for topic in (topics.EVENTS, topics.RULINGS)}
@@ -66,7 +66,7 @@ class Standstill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.board.stop()
-        self._topic_ids.close()
+        await self._topic_ids.close()
 
     async def ends(self) -> Ends:
         """Stage → partition → the offset up to which its log can be read now."""

@@ -26,8 +26,8 @@ from streams.engine.progress import ProgressBoard
 from streams.engine.replica import Applied, Replica
 from streams.engine.stage import StageSpec
 from streams.kafka import provision
-from streams.kafka.identity import TopicIds
 from streams.kafka.log_reader import LogReader
+from streams.kafka.topic_ids import TopicIds
 from streams.ops.former import Inputs
 from streams.ops.recount import recount, recount_files
 from streams.ops.tally import ClaimCount, Recount

@@ -31,6 +31,7 @@ from streams.engine.transport import BatchTransport, RawSchema
 from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.kafka import provision
 from streams.kafka.identity import Identity
+from streams.kafka.ownership import Ownership
 from streams.worker.stages import COMMUNITIES, STAGES, intake_stage, stage_specs
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class CredenceApp(faust.App):
         self._meta: Mapping[str, Any] = {}
         internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.INPUTS]
         self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
+        self.ownership = Ownership(settings)
         stages = {name: intake_stage(route) for name, route in self._input_topics.items()}
         self.places = Places(self.progress, self.identity, stages)
         self._tasks: list[asyncio.Task[None]] = []
@@ -149,7 +151,8 @@ class CredenceApp(faust.App):
         await self.release_all()
         await self.intake.stop()
         await self.progress.stop()
-        self.identity.stop()
+        await self.identity.stop()
+        self.ownership.close()
         for partition in self._partitions.values():
             await partition.release()
 
@@ -205,7 +208,7 @@ class CredenceApp(faust.App):
         """Join the group again if a partition has no owner. A leader that restarts under its name does not know that it
         leads, and then no member notices new topics and partitions."""
         topics_read = {*self._stage_of} | ({*self._input_topics} if COMMUNITIES not in self._specs else set())
-        if unowned := await self.identity.source.unowned(self.conf.id, topics_read):
+        if unowned := await self.ownership.unowned(self.conf.id, topics_read):
             log.info("%s/%d belongs to no worker: joining the group again", *unowned[0])
             self.consumer.join_again()
 

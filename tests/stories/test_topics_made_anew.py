@@ -16,6 +16,7 @@ from load_tests.bench.children import start
 from load_tests.operator import cut, ends, remake
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
+from streams.engine.stage import QUIET_S
 from streams.kafka import provision
 from streams.ops.dead_letters import summary
 from streams.ops.idle import wait_idle
@@ -65,6 +66,9 @@ class Installation:
         producer.close()
 
     def settle(self) -> None:
+        """Wait until nothing moves, nor does what the stages hold back until they have been quiet for a while."""
+        asyncio.run(wait_idle(self.settings, 60.0))
+        time.sleep(2 * QUIET_S)
         asyncio.run(wait_idle(self.settings, 60.0))
 
     def verified(self) -> Report:
