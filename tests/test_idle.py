@@ -13,7 +13,8 @@ from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import Progress, ProgressBoard
 from streams.kafka import provision
-from streams.ops.idle import StalledError, Standstill
+from streams.kafka.topic_ids import TopicIds
+from streams.ops.idle import STAGES, StalledError, Standstill
 
 PATIENCE_S = 3.0
 
@@ -34,14 +35,17 @@ async def reporting(settings: Settings, reports: dict[str, int], moves: str, lag
     """Reports of stages (how far partition 0 is applied), and of one that goes on and on, every half second."""
     board = ProgressBoard(client_kwargs(settings), topics.PROGRESS.name(settings))
     await board.start()
+    async with TopicIds(settings) as source:
+        ids = await source.of([topic.name(settings) for topic in STAGES.values()])
+    topic_ids = {stage: ids[topic.name(settings)] for stage, topic in STAGES.items()}
     for stage, applied in reports.items():
-        await board.publish(Progress(stage, 0, applied, 0, 0))
+        await board.publish(Progress(stage, 0, applied, 0, 0, topic_ids[stage]))
 
     async def move() -> None:
         step = 0
         while True:
             step += 1
-            await board.publish(Progress(moves, 0, step, lag, 0))
+            await board.publish(Progress(moves, 0, step, lag, 0, topic_ids[moves]))
             await asyncio.sleep(0.5)
 
     moving = asyncio.create_task(move())
