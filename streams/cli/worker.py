@@ -65,7 +65,7 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
     import faust
     import uvloop
 
-    from streams.worker.app import build
+    from streams.worker.wiring import build
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the thread that fetches
     port = metrics.serve(settings.metrics_host, settings.metrics_port)

@@ -8,7 +8,7 @@ from streams.contract import topics
 from streams.contract.settings import Settings
 from streams.engine.journal import Outgoing
 from streams.engine.stage import StageSpec
-from streams.worker.app import build
+from streams.worker.wiring import build
 from tests.engine.toy import Counter
 
 
