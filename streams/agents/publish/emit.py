@@ -18,6 +18,7 @@ from streams.contract.settings import Settings
 from streams.contract.words import DeadLetterCode
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
+from streams.scoring.effects import Effects
 from streams.tables.blocks import concat, parse_upstream
 
 log = logging.getLogger(__name__)
@@ -81,28 +82,29 @@ class Emitter:
     ) -> list[Outgoing]:
         """Records for everything that the steps did. Of several scores of one key the last is sent."""
         up = f"{self._up}/{partition}"
-        blocks = [block for step in applied for block in step.effects.blocks]
+        done: list[Effects] = [step.effects for step in applied]
+        blocks = [block for effects in done for block in effects.blocks]
         monitor.sent(blocks)
         outgoing = self._send(blocks, up=up, sequence=sequence)
-        lessons = [block for step in applied for block in step.effects.lessons]
+        lessons = [block for effects in done for block in effects.lessons]
         outgoing += everyone(lessons, self._lessons, up, sequence)
         for kind in ("joined", "settled"):
-            told = [b for step in applied for b in step.effects.participation if b.kind == kind]
+            told = [block for effects in done for block in effects.participation if block.kind == kind]
             outgoing += everyone([concat(told)] if told else [], self._participation, up, sequence)
         if self._scores is not None:
-            outgoing += self._score_records(self._scores, partition, applied)
+            outgoing += self._score_records(self._scores, partition, done)
         for step in applied:
             outgoing += self._flags_and_letters(partition, step)
         return outgoing + self._foreign(partition, rejected)
 
-    def _score_records(self, topic: topics.Topic, partition: int, applied: Sequence[Applied]) -> list[Outgoing]:
-        scores = {key: score for step in applied for key, score in step.effects.scores.items()}
+    def _score_records(self, topic: topics.Topic, partition: int, done: Sequence[Effects]) -> list[Outgoing]:
+        scores = {key: score for effects in done for key, score in effects.scores.items()}
         monitor.scored(topic.key, scores.values())
         name = topic.name(self._settings)
         return [as_json(name, partition, key, score) for key, score in scores.items()]
 
     def _flags_and_letters(self, partition: int, step: Applied) -> list[Outgoing]:
-        effects = step.effects
+        effects: Effects = step.effects
         monitor.flagged(effects.flags, effects.scores)
         monitor.count_refused([code for _, code, _ in effects.dead])
         monitor.repeated(self._stage, effects.repeats)
