@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
+import psutil
 
 from streams.contract.settings import Settings
 from streams.demo.processes import dies_with_parent, environment
+from streams.ops.idle import Standstill
 
 
 def _environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -20,11 +22,18 @@ def _environment(settings: Settings, **more: str) -> dict[str, str]:
     return environment(settings.replace(metrics_port=0)) | more
 
 
-def start(settings: Settings, module: str, *arguments: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
-    """A python module as a process that dies with this one; what it prints goes to the end of `log`."""
+def start(
+    settings: Settings, module: str, *arguments: str, log: Path, checkout: Path | None = None, **more: str
+) -> subprocess.Popen[bytes]:
+    """A python module as a process that dies with this one; what it prints goes to the end of `log`.
+
+    Args:
+        checkout: another checkout whose version of the module it is, by what `make install` made there; None: ours.
+    """
     with log.open("ab") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [str(python_of(checkout)), "-m", module, *arguments],
+            cwd=checkout,
             env=_environment(settings, **more),
             stdout=out,
             stderr=out,
@@ -33,10 +42,23 @@ def start(settings: Settings, module: str, *arguments: str, log: Path, **more: s
         )
 
 
+def python_of(checkout: Path | None) -> Path:
+    """The Python that runs the version in a checkout; None is this one."""
+    return Path(sys.executable) if checkout is None else checkout / ".venv" / "bin" / "python"
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process and its children have taken until now, user and system."""
+    worker = psutil.Process(pid)
+    return sum(sum(each.cpu_times()[:2]) for each in [worker, *worker.children(recursive=True)])
+
+
 @contextmanager
-def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A python module as a process for the length of the block; killed at its end."""
-    process = start(settings, module, *arguments, log=log)
+def running(
+    settings: Settings, module: str, *arguments: str, log: Path, checkout: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A python module, as in `start`, as a process for the length of the block; killed at its end."""
+    process = start(settings, module, *arguments, log=log, checkout=checkout)
     try:
         yield process
     finally:
@@ -46,6 +68,13 @@ def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iter
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class AnyVersion(Standstill):
+    """Of a worker of any version, also one whose reports name no topic id: the topics of a round are made once."""
+
+    async def _made_anew(self) -> bool:
+        return False
 
 
 def measured(settings: Settings, module: str, timeout_s: float, **more: str) -> tuple[int, float]:

@@ -9,14 +9,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from load_tests.bench import load
-from load_tests.bench.children import measured, running
+from load_tests.bench.children import AnyVersion, cpu_seconds, measured, running
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import ProgressBoard
 from streams.kafka import provision
-from streams.ops.idle import Standstill
 from streams.worker.stages import intake_stage
 
 Say = Callable[[str], None]
@@ -69,8 +69,8 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
         published = await load.publish(client, here, topics.EVENTS, raw)
         parsed, seconds = await asyncio.to_thread(measured, here, "load_tests.bench.ceiling", 300.0)
         rates.ceiling.append(parsed / seconds)
-        seconds = await whole_path(here, published, verdicts, log)
-        rates.path.append(events / seconds)
+        took = await whole_path(here, published, verdicts, log)
+        rates.path.append(events / took.seconds)
         say(f"round {number + 1} of {count}: path {rates.path[-1]:,.0f}, ceiling {rates.ceiling[-1]:,.0f} events/s")
         if idiomatic_events:
             done, seconds = await asyncio.to_thread(
@@ -82,19 +82,31 @@ async def rounds(settings: Settings, events: int, count: int, idiomatic_events: 
     return rates
 
 
-async def whole_path(settings: Settings, events: dict[int, int], verdicts: list[Verdict], log: Path) -> float:
-    """Seconds from a worker's readiness until everything published is applied and acknowledged by every stage.
+class Took(NamedTuple):
+    """What the whole path took: seconds, and CPU seconds of the worker and its child."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+async def whole_path(
+    settings: Settings, events: dict[int, int], verdicts: list[Verdict], log: Path, checkout: Path | None = None
+) -> Took:
+    """From a worker's readiness until everything published is applied and acknowledged by every stage.
 
     The events are there already; each verdict is published when the events before it have been taken in.
+
+    Args:
+        checkout: whose worker it is; None: ours.
     """
-    async with Standstill(settings) as standstill:
-        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
+    async with AnyVersion(settings) as standstill:
+        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log, checkout=checkout) as worker:
             # A stage reports when it has recovered; only then is anything consumed.
             await standstill.board.wait_reported("claims", range(settings.partitions), 120)
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), cpu_seconds(worker.pid)
             await _rule(standstill.board, settings, verdicts, sum(events.values()))
             await standstill.wait()
-            return time.perf_counter() - began
+            return Took(time.perf_counter() - began, cpu_seconds(worker.pid) - cpu)
 
 
 async def _rule(board: ProgressBoard, settings: Settings, verdicts: list[Verdict], total: int) -> None:

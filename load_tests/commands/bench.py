@@ -28,6 +28,9 @@ def bench(
         str, typer.Option(help='Events/s at which CPU and latency are measured, one after the other; "" leaves it out.')
     ] = "0,100,1000,5000",
     recovery: Annotated[int, typer.Option(help="Sources with five open claims each to recover; 0 leaves it out.")] = 0,
+    beside: Annotated[
+        Path | None, typer.Option(metavar="CHECKOUT", help="Another version, after `make install`: it takes turns.")
+    ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="Put the figures onto this page, such as docs/performance.md.")
     ] = None,
@@ -38,7 +41,7 @@ def bench(
     Throughput is the whole path, until the last score is acknowledged. The ceiling is one process that fetches and
     parses the same events and does nothing else. Machines are noisy: believe the ratios.
 
-    Example: credence bench --events 200000 --recovery 1000000
+    Example: credence bench --events 200000 --recovery 1000000; credence bench --rates "" --beside ../credence-before
     """
     with (
         foreseen(BrokerError, SettingsError),
@@ -48,6 +51,8 @@ def bench(
         settings = Settings.from_env(broker=node.bootstrap)
         log = Path(folder) / "worker.log"
         result = asyncio.run(_measure(settings, events, rounds, idiomatic, recovery, log))
+        if beside is not None:
+            result["beside"] = asyncio.run(_beside(settings, events, rounds, beside, log))
         if rates:
             result["steady"] = asyncio.run(_steady(settings, node, [int(rate) for rate in rates.split(",")], log))
     if write is not None:
@@ -58,6 +63,12 @@ def bench(
     else:
         for name, value in result.items():
             out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
+
+
+async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, log: Path) -> dict[str, float]:
+    from load_tests.bench.beside import beside
+
+    return await beside(settings, events, rounds, checkout, say, log)
 
 
 async def _steady(settings: Settings, node: Broker, rates: list[int], log: Path) -> dict[str, Any]:
