@@ -20,7 +20,8 @@ from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import follow
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables.blocks import Block
+from streams.tables.blocks import Block, Column
+from streams.tables.categorical import Categorical
 
 DAY_MS = 86_400_000
 
@@ -43,9 +44,9 @@ def blocks_of(data: CascadeSet, rows: int) -> list[Block]:
 
 def _rulings(data: CascadeSet, claim: np.ndarray, verdict: np.ndarray, t_ms: np.ndarray) -> Block:
     ids, n = [data.claim_ids[c] for c in claim.tolist()], len(claim)
-    columns = {
-        "c": ids, "id": ids, "ver": np.ones(n, np.int64), "verdict": verdict.astype(np.int8), "rater": ["bench"] * n,
-        "t": t_ms, "kind": ["fact-check"] * n, "event": [""] * n, "url": [""] * n,
+    columns: dict[str, Column] = {
+        "c": Categorical.of(ids), "id": ids, "ver": np.ones(n, np.int64), "verdict": verdict.astype(np.int8),
+        "rater": ["bench"] * n, "t": t_ms, "kind": ["fact-check"] * n, "event": [""] * n, "url": [""] * n,
         "h": np.zeros(n, np.uint64),
     }  # fmt: skip
     return Block("rulings", "r/0", 0, columns)

@@ -26,7 +26,8 @@ from streams.engine.stage import StagePartition, StageSpec
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables.blocks import Block, decode, encode, make
+from streams.tables.block_wire import decode, encode
+from streams.tables.blocks import Block, make
 from streams.tables.categorical import Categorical
 from streams.worker.stages import stage_specs
 

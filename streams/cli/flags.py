@@ -22,7 +22,8 @@ from streams.kafka import provision
 from streams.kafka.admin import TopicsError
 from streams.kafka.clients import started
 from streams.scoring.parameters.params import Params
-from streams.tables.blocks import Block, encode
+from streams.tables.block_wire import encode
+from streams.tables.blocks import Block
 
 FORESEEN = (BrokerError, SettingsError, TopicsError)
 PARAMETERS_PARTITION = 0

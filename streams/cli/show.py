@@ -19,7 +19,7 @@ from streams.contract.settings import Settings, SettingsError
 from streams.contract.words import Kind, Stance
 from streams.kafka.admin import TopicsError
 from streams.kafka.follower import tail
-from streams.tables import blocks
+from streams.tables import block_wire, blocks
 
 VALUE_CHARS_MAX = 2_000
 """Characters after which a line cuts a value that is no block. `--json` gives all of it."""
@@ -131,8 +131,8 @@ def _cell(cell: Any) -> str:
 
 def _block(value: bytes | None) -> blocks.Block | None:
     try:
-        return blocks.decode(value)
-    except blocks.NotABlockError:
+        return block_wire.decode(value)
+    except block_wire.NotABlockError:
         return None
 
 

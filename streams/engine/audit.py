@@ -8,7 +8,7 @@ from streams.engine.journal import Journal
 from streams.engine.replica import Applied, Fence, Replica
 from streams.engine.stage import StageSpec, base, block_of
 from streams.kafka.log_reader import LogReader
-from streams.tables.blocks import NotABlockError
+from streams.tables.block_wire import NotABlockError
 
 
 async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) -> Replica:

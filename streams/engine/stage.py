@@ -24,7 +24,8 @@ from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Core, Fence, Replica
 from streams.kafka.identity import RESET
 from streams.kafka.log_reader import LogReader
-from streams.tables.blocks import COLUMNS, Block, NotABlockError, decode, encode
+from streams.tables.block_wire import NotABlockError, decode, encode
+from streams.tables.blocks import COLUMNS, Block
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0

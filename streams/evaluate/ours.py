@@ -24,7 +24,7 @@ from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints
 from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables.blocks import Block, concat
+from streams.tables.blocks import Block, Column, concat
 from streams.tables.categorical import Categorical
 
 Floats = npt.NDArray[np.float64]
@@ -85,8 +85,8 @@ class Core:
         self._now_ms = max(self._now_ms, int(np.max(at_ms)))
         n = len(claims)
         names = [self._columns.claims[c] for c in claims.tolist()]
-        columns: dict[str, Any] = {
-            "c": names,
+        columns: dict[str, Column] = {
+            "c": Categorical.of(names),
             "id": [f"ruling/{name}" for name in names],
             "ver": np.ones(n, np.int64),
             "verdict": verdicts.astype(np.int8),
@@ -150,7 +150,7 @@ def corrections_block(corrections: Corrections, lo: int, hi: int) -> Block:
     """Deletes and updates lo ≤ i < hi as an "events" block."""
     ids, texts = list(corrections.event_ids[lo:hi]), corrections.texts[lo:hi]
     hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
-    columns: dict[str, Any] = {
+    columns: dict[str, Column] = {
         "s": Categorical.of(corrections.user_ids[lo:hi]),
         "c": Categorical.constant("", hi - lo),
         "i": ids,
@@ -243,7 +243,7 @@ class _Names:
         ids = list(data.event_ids[lo:hi])
         hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, hi - lo)
         given = data.stance[lo:hi]
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             "s": Categorical(self.users, data.user[lo:hi]).used(),
             "c": Categorical(self.claims, data.claim[lo:hi]).used(),
             "i": ids,

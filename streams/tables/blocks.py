@@ -1,36 +1,29 @@
 """Blocks: the rows that travel between stages, as columns in one Kafka record.
 
 A block is one log record, and so the unit in which decisions are taken: how records were fetched or batched never
-changes a result. On the wire it is a head of JSON and raw columns (see `encode`): cheap to read, cheap to send on.
+changes a result. `block_wire` writes and reads it.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, starmap
+from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from streams.contract.words import Kind, Stance, Verdict
 from streams.tables.categorical import Categorical
-from streams.tables.compression import compress, expand
 
-Column = Any  # npt.NDArray for numbers, Categorical for words, list[str] for other text
+Numbers: TypeAlias = npt.NDArray[Any]
+Column: TypeAlias = Numbers | Categorical | list[str] | list[list[float]]
 
-WORD = "word"  # texts that repeat: names of sources, claims, communities
-TEXT = "text"
-ROWS_MAX = 1 << 24  # of a block: more would not fit into a record
-_HEAD = struct.Struct("<I")
-
-ANY = "json"  # lists of numbers
-_CODES = (("<u1", 1 << 8), ("<u2", 1 << 16), ("<u4", 1 << 32))  # type of codes, below so many words
-
+WORD = "word"  # a Categorical: texts that repeat, names of sources, claims, communities
+TEXT = "text"  # a list of str
+ANY = "json"  # a list of lists of numbers
 _STAMP = {
     "w": "f8",  # signed weight of the source's support, nats; public corroboration floors it at 0
     "v": "f8",  # the same of its denial
@@ -131,6 +124,16 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 
 
+# The type of a column follows from its name, so that mypy knows it where a name is written out. A test compares these
+# with COLUMNS. One column stands apart: "kind" of rulings is a TEXT.
+WordName = Literal["s", "c", "m"]
+TextName = Literal["i", "id", "rater", "event", "url"]
+ListName = Literal["sig", "rw"]
+NumberName = Literal[
+    "A", "L", "al", "band", "cl", "e", "f", "g", "h", "hist0", "hist30", "hist60", "kind", "known", "n", "q", "r",
+    "stance", "t", "v", "ver", "verdict", "w", "x", "y", "z",
+]  # fmt: skip
+
 # Columns of codes → the lowest and the highest that a stage knows.
 CODES = {
     "kind": (0, len(Kind) - 1),
@@ -153,7 +156,7 @@ class Block:
         up: upstream partition that made the rows, such as "e/3"; of an input topic with its short id, "e/3@1f3c9a2e",
             since offsets of one that was made anew begin again.
         origin: sequence in that upstream, for all rows (int) or for each (int64 array, ascending).
-        columns: column name → numpy array or list of strings.
+        columns: column name → its values, one a row.
         meta: values that belong to the block as a whole.
     """
 
@@ -168,8 +171,32 @@ class Block:
             return len(column)
         return 0
 
+    @overload
+    def __getitem__(self, name: WordName) -> Categorical: ...
+    @overload
+    def __getitem__(self, name: TextName) -> list[str]: ...
+    @overload
+    def __getitem__(self, name: ListName) -> list[list[float]]: ...
+    @overload
+    def __getitem__(self, name: NumberName) -> Numbers: ...
+    @overload
+    def __getitem__(self, name: str) -> Column: ...
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
+
+    def numbers(self, name: str) -> Numbers:
+        """A column of numbers whose name is a variable; TypeError if it holds something else."""
+        column = self.columns[name]
+        if not isinstance(column, np.ndarray):
+            raise TypeError(f"{name} of {self.kind} is no column of numbers")
+        return column
+
+    def words(self, name: str) -> Categorical:
+        """A column of words whose name is a variable; TypeError if it holds something else."""
+        column = self.columns[name]
+        if not isinstance(column, Categorical):
+            raise TypeError(f"{name} of {self.kind} is no column of words")
+        return column
 
     def take(self, rows: npt.NDArray[np.int64]) -> Block:
         """The given rows, in the given order."""
@@ -231,168 +258,24 @@ def _typed(dtype: str, values: Sequence[Any]) -> Column:
     return list(values) if dtype in (TEXT, ANY) else np.asarray(values, dtype)
 
 
+def no_numbers(count: int) -> list[list[float]]:
+    """A column of lists that are all empty."""
+    return [[] for _ in range(count)]
+
+
 def concat(blocks: Sequence[Block]) -> Block:
     """The rows of blocks of one kind, in order; `up` and `origin` are those of the first."""
     first = blocks[0]
     if len(blocks) == 1:
         return Block(first.kind, first.up, first.origin, first.columns, first.meta)
-    columns = {name: _joined([block.columns[name] for block in blocks]) for name in first.columns}
+    columns = {name: _joined(blocks, name) for name in first.columns}
     return Block(first.kind, first.up, first.origin, columns, first.meta)
 
 
-def _joined(columns: list[Column]) -> Column:
-    if isinstance(columns[0], Categorical):
-        return Categorical.concat(columns)
-    return list(chain.from_iterable(columns)) if isinstance(columns[0], list) else np.concatenate(columns)
-
-
-def _is_constant(column: Column) -> bool:
-    if not len(column):
-        return False
-    if isinstance(column, list):
-        return isinstance(column[0], str) and column.count(column[0]) == len(column)
-    # JSON has neither NaN nor infinity.
-    return bool((column == column[0]).all() and np.isfinite(column[0]))
-
-
-def _one(column: Column, dtype: str) -> Any:
-    return column[0] if dtype == TEXT else np.asarray(column[:1], dtype)[0].item()
-
-
-def encode(block: Block) -> bytes:
-    """The block as the value of a Kafka record: `pack`, compressed."""
-    return compress(pack(block))
-
-
-def pack(block: Block) -> bytes:
-    """The block as bytes: length of a JSON head (4 bytes, little-endian), the head, the columns.
-
-    The head holds the texts, the one value of each column that has no other, the distinct texts of columns of words,
-    and the names of the columns of numbers. Raw little-endian values follow: an array of origins, the columns of
-    numbers, and which word each row has. Through JSON, numbers would cost 1 µs a row to read; so they cost a copy.
-    `credence show` prints it.
-    """
-    spec = COLUMNS[block.kind]
-    words = {name: column.used() for name, column in block.columns.items() if spec[name] == WORD}
-    others = {name: column for name, column in block.columns.items() if name not in words}
-    same = {name: _one(column, spec[name]) for name, column in others.items() if _is_constant(column)}
-    varying = {name: column for name, column in others.items() if name not in same}
-    numbers = {name: column for name, column in varying.items() if not isinstance(column, list)}
-    head = {
-        "k": block.kind,
-        "up": block.up,
-        "o": block.origin if isinstance(block.origin, int) else None,
-        "n": len(block) if isinstance(block.origin, int) else len(block.origin),
-        "numbers": list(numbers),
-        "texts": {name: column for name, column in varying.items() if isinstance(column, list)},
-        "same": same,
-        "words": {name: column.categories for name, column in words.items()},
-        "meta": block.meta,
-    }
-    packed = orjson.dumps(head)
-    parts = [_HEAD.pack(len(packed)), packed]
-    if not isinstance(block.origin, int):
-        parts.append(np.asarray(block.origin, "<i8").tobytes())
-    parts.extend(np.asarray(column, "<" + spec[name]).tobytes() for name, column in numbers.items())
-    parts.extend(c.codes.astype(_code_type(c.categories)).tobytes() for c in words.values() if len(c.categories) > 1)
-    return b"".join(parts)
-
-
-def _code_type(categories: Sequence[str]) -> str:
-    """The smallest type of numbers that tells so many words apart."""
-    return next(dtype for dtype, most in _CODES if len(categories) <= most)
-
-
-class NotABlockError(ValueError):
-    """The value is no block, or none of this release: its columns do not fit its kind."""
-
-
-def decode(value: bytes | None) -> Block:
-    """Inverse of `encode`; NotABlockError if the value is none that it makes, whatever else it may be."""
-    try:
-        block = _read(expand(value or b""))
-        _check(block)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
-        raise NotABlockError(f"no block: {error!r}") from error
-    return block
-
-
-def _read(value: bytes) -> Block:
-    if len(value) < _HEAD.size:
-        raise ValueError("too short for a block")
-    (length,) = _HEAD.unpack_from(value)
-    at = _HEAD.size + length
-    head = orjson.loads(value[_HEAD.size : at])
-    kind, count, origin = head["k"], head["n"], head["o"]
-    spec = COLUMNS[kind]
-    if not 0 <= count <= ROWS_MAX:
-        raise ValueError(f"{count} rows are more than a block has")
-    if origin is None:
-        origin = np.frombuffer(value, "<i8", count, at).astype(np.int64)
-        at += origin.nbytes
-    found: dict[str, Column] = dict(head["texts"])
-    for name, one in head["same"].items():
-        found[name] = [one] * count if spec[name] == TEXT else np.full(count, _number(one, spec[name]), spec[name])
-    for name in head["numbers"]:
-        raw = np.frombuffer(value, "<" + spec[name], count, at)
-        at += raw.nbytes
-        found[name] = raw.astype(spec[name])  # a copy: aligned, and free to be written to
-    for name, categories in head["words"].items():
-        codes = np.zeros(count, np.int64)
-        if len(categories) > 1:
-            raw = np.frombuffer(value, _code_type(categories), count, at)
-            at += raw.nbytes
-            codes = raw.astype(np.int64)
-        if count and codes.max() >= len(categories):
-            raise ValueError(f"a row of the {kind} block has no {name}")
-        found[name] = Categorical(categories, codes)
-    if at != len(value) or (found.keys() != spec.keys() and (found or count)) or {*map(len, found.values())} - {count}:
-        raise ValueError(f"columns of the {kind} block do not fit together")
-    return Block(kind, head["up"], origin, {name: found[name] for name in spec if name in found}, head["meta"])
-
-
-def _number(one: object, dtype: str) -> Any:
-    if type(one) is int or (type(one) is float and dtype.startswith("f")):
-        return one
-    raise TypeError(f"{one!r} is no {dtype}")
-
-
-_TYPES: dict[str, type] = {WORD: Categorical, TEXT: list, ANY: list}
-
-
-def _check(block: Block) -> None:
-    """TypeError or ValueError for what the wire can carry and no stage can read. By columns, never by rows."""
-    one = isinstance(block.origin, int) and not isinstance(block.origin, bool) and abs(block.origin) < 1 << 63
-    if not isinstance(block.up, str) or not (one or isinstance(block.origin, np.ndarray)):
-        raise TypeError("a block without an origin")
-    if not isinstance(block.meta, dict) or not all(starmap(_is_meta, block.meta.items())):
-        raise TypeError("meta that is no numbers")
-    for name, dtype in COLUMNS[block.kind].items() if block.columns else ():
-        _check_column(name, dtype, block.columns[name])
-
-
-def _check_column(name: str, dtype: str, column: Column) -> None:
-    fits = isinstance(column, _TYPES.get(dtype, np.ndarray))
-    if not fits:
-        raise TypeError(f"{name} is no column of {dtype}")
-    texts = column.categories if dtype == WORD else column
-    if dtype in (TEXT, WORD) and {*map(type, texts)} - {str}:
-        raise TypeError(f"{name} is no text")
-    if dtype == ANY and not all(map(_is_numbers, column)):
-        raise TypeError(f"{name} is no list of numbers")
-    low, high = CODES.get(name, (0, 0)) if dtype == "i1" else (0, 0)
-    if high and len(column) and not low <= column.min() <= column.max() <= high:
-        raise ValueError(f"{name} is outside {low} to {high}")
-
-
-def _is_numbers(row: object) -> bool:
-    return isinstance(row, list) and not {*map(type, row)} - {int, float, type(None)}
-
-
-def _is_meta(name: str, value: object) -> bool:
-    """Numbers by name, names, or else a number: what the block's readers take it for."""
-    if name == "values":
-        return isinstance(value, dict) and _is_numbers([*value.values()])
-    if name == "signals":
-        return isinstance(value, list) and not {*map(type, value)} - {str}
-    return isinstance(value, int | float)
+def _joined(blocks: Sequence[Block], name: str) -> Column:
+    first = blocks[0].columns[name]
+    if isinstance(first, Categorical):
+        return Categorical.concat([block.words(name) for block in blocks])
+    if isinstance(first, list):
+        return list(chain.from_iterable(block.columns[name] for block in blocks))
+    return np.concatenate([block.numbers(name) for block in blocks])

@@ -19,7 +19,7 @@ from streams.cli.show import full_name, line_of, rows_of, show
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.kafka import provision
-from streams.tables import blocks
+from streams.tables import block_wire, blocks
 from tests.agents.intake.fetched import EVENT, NOW_MS, RULING, fetched
 
 
@@ -31,7 +31,7 @@ def test_a_block_of_events_is_taken_apart_with_codes_as_words() -> None:
     block, _ = decode_events(
         [fetched(EVENT, offset=4), fetched(EVENT | {"kind": "post", "stance": "deny"}, offset=6)], 3, Limits()
     )
-    rows = list(rows_of(record(blocks.encode(block))))
+    rows = list(rows_of(record(block_wire.encode(block))))
     assert [(r["block"], r["up"], r["origin"], r["s"], r["kind"], r["x"]) for r in rows] == [
         ("events", "e/3", 4, "ana", "reply", "none"),
         ("events", "e/3", 6, "ana", "post", "deny"),
@@ -43,13 +43,13 @@ def test_a_block_of_events_is_taken_apart_with_codes_as_words() -> None:
 
 def test_rulings_and_blocks_with_one_origin_and_blocks_without_rows() -> None:
     block, _ = decode_rulings([fetched(RULING)], 3, Limits())
-    assert [r["verdict"] for r in rows_of(record(blocks.encode(block)))] == ["false"]
+    assert [r["verdict"] for r in rows_of(record(block_wire.encode(block)))] == ["false"]
     columns: dict[str, Any] = {
         name: ["x"] if t == blocks.WORD else [1] for name, t in blocks.COLUMNS["credits"].items()
     }
-    (credit,) = rows_of(record(blocks.encode(blocks.make("credits", "c/1", 77, columns))))
+    (credit,) = rows_of(record(block_wire.encode(blocks.make("credits", "c/1", 77, columns))))
     assert (credit["origin"], credit["stance"], credit["q"]) == (77, "support", 1.0)
-    (tick,) = rows_of(record(blocks.encode(blocks.make("tick", "t/0", 5, {}, t=123))))
+    (tick,) = rows_of(record(block_wire.encode(blocks.make("tick", "t/0", 5, {}, t=123))))
     assert (tick["block"], tick["origin"], tick["t"]) == ("tick", 5, 123)
     assert "tick t/0:5 t=123" in line_of(tick)
 

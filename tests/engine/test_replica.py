@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.replica import Fence, Replica
-from streams.tables.blocks import Block, decode, encode
+from streams.tables.block_wire import decode, encode
+from streams.tables.blocks import Block
 from tests.engine.toy import Counter, rows
 
 

@@ -16,7 +16,7 @@ from streams.engine.replica import Applied, Fence
 from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
 from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
-from streams.tables.blocks import encode
+from streams.tables.block_wire import encode
 from tests.engine.toy import Counter, read_partition, rows
 
 

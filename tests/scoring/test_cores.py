@@ -33,7 +33,8 @@ from streams.scoring.dispatch import BlockCore, follow, reads
 from streams.scoring.effects import Effects
 from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables.blocks import COLUMNS, Block, NotABlockError, decode, encode
+from streams.tables.block_wire import NotABlockError, decode, encode
+from streams.tables.blocks import COLUMNS, Block
 from streams.worker.stages import STAGES, stage_specs
 from tests.scoring.builders import (
     CLAIM_SUMS,

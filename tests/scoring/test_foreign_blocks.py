@@ -11,7 +11,8 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.signals.registry import SIGNALS
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables.blocks import Block, NotABlockError, decode, make, pack
+from streams.tables.block_wire import NotABlockError, decode, pack
+from streams.tables.blocks import Block, make
 from streams.tables.compression import compress
 from tests.scoring.builders import NOW_MS, Event, Pipeline, Ruling
 

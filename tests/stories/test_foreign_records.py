@@ -16,7 +16,8 @@ from streams.kafka import provision
 from streams.ops import dead_letters as deadletters
 from streams.ops.idle import wait_idle
 from streams.ops.verify import verify
-from streams.tables.blocks import encode, make, pack
+from streams.tables.block_wire import encode, pack
+from streams.tables.blocks import make
 from streams.tables.compression import compress
 
 TOPICS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import orjson
@@ -12,7 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.tables.blocks import ANY, CODES, COLUMNS, TEXT, WORD, Block, NotABlockError, decode, encode, make, pack
+from streams.tables.block_wire import NotABlockError, decode, encode, pack
+from streams.tables.blocks import (
+    ANY,
+    CODES,
+    COLUMNS,
+    TEXT,
+    WORD,
+    Block,
+    ListName,
+    NumberName,
+    TextName,
+    WordName,
+    make,
+)
 from streams.tables.compression import compress, expand
 
 RANGES = {"i1": (-128, 127), "i8": (-(2**63), 2**63 - 1), "u8": (0, 2**64 - 1)}
@@ -88,6 +101,26 @@ def test_a_block_with_one_origin_passes_or_falls_as_a_whole() -> None:
     block = Block("tick", "k/0", 7, {}, {"t": 1})
     assert block.after(6) is block
     assert block.after(7) is None
+
+
+def test_the_types_that_mypy_knows_of_columns_are_those_of_their_kinds() -> None:
+    found: dict[str, set[str]] = {WORD: set(), TEXT: set(), ANY: set(), "number": set()}
+    for kind, spec in COLUMNS.items():
+        for name, dtype in spec.items():
+            if (kind, name) != ("rulings", "kind"):
+                found[dtype if dtype in found else "number"].add(name)
+    declared = {WORD: WordName, TEXT: TextName, ANY: ListName, "number": NumberName}
+    assert found == {dtype: set(get_args(names)) for dtype, names in declared.items()}
+
+
+def test_a_column_that_is_asked_for_as_something_else_is_an_error() -> None:
+    block = simple(2)
+    assert block.numbers("t") is block["t"]
+    assert block.words("c") is block["c"]
+    with pytest.raises(TypeError, match="c of credits is no column of numbers"):
+        block.numbers("c")
+    with pytest.raises(TypeError, match="t of credits is no column of words"):
+        block.words("t")
 
 
 def test_a_missing_column_is_refused() -> None:

@@ -18,7 +18,7 @@ from streams.contract.codes import CORRECTS_FROM, KIND_CODES, NO_STANCE, POST, R
 from streams.contract.records import Event
 from streams.contract.words import DEPTH_MAX, DeadLetterCode, Mend
 from streams.engine.fetched import LogRecord
-from streams.tables.blocks import Block
+from streams.tables.blocks import Block, Column
 from streams.tables.categorical import Categorical
 
 _row = msgspec.json.Decoder(Event).decode
@@ -137,7 +137,7 @@ def _block(rows: list[Event], kept: list[LogRecord], partition: int) -> Block:
     claims = [row.claim_id or row.root_id or row.id for row in rows]
     for i in np.flatnonzero(kind >= CORRECTS_FROM).tolist():
         claims[i], root[i] = "", rows[i].text is not None
-    columns = {
+    columns: dict[str, Column] = {
         "s": Categorical.of([row.source_id for row in rows]),
         "c": Categorical.of(claims),
         "i": ids,

@@ -12,7 +12,8 @@ import orjson
 from streams.agents.publish.letters import origin_of
 from streams.contract.topics import partition_of
 from streams.engine.journal import Outgoing
-from streams.tables.blocks import COLUMNS, Block, concat, encode, pack
+from streams.tables.block_wire import encode, pack
+from streams.tables.blocks import COLUMNS, Block, concat
 
 ORDER = list(COLUMNS)
 """Kinds of blocks in the order in which they leave a micro-batch: a correction after what it corrects."""
@@ -22,7 +23,7 @@ def spread(block: Block, column: str, topic: str, partitions: int) -> list[Outgo
     """The rows of a block, routed by a key column: one loose record for each partition that gets any, rows in order."""
     if not len(block):
         return []
-    owner = block[column].each(partial(partition_of, n=partitions))
+    owner = block.words(column).each(partial(partition_of, n=partitions))
     outgoing = []
     for partition in range(partitions):
         rows = np.flatnonzero(owner == partition)

@@ -185,7 +185,7 @@ class ClaimsState(PartitionState):
         claims = self.data.claims
         verdict = claims["verdict"][rows]
         finding = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
-        columns = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled"][rows]}
+        columns: dict[str, Column] = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled"][rows]}
         return [Block("settled", "", 0, columns)]
 
     def _credit_late(self, part_rows: Ints, effects: Effects) -> None:

@@ -18,7 +18,7 @@ from streams.scoring.config import HOUR_MS, ScoringConfig
 from streams.scoring.numeric import Ints, from_fixed, grouped
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import SIGNALS
-from streams.tables.blocks import Block
+from streams.tables.blocks import Block, no_numbers
 
 Small = npt.NDArray[np.int8]
 
@@ -88,7 +88,7 @@ class Lessons:
             "A": table["A"][at].astype(np.float64),
             "al": claims["alarm"][of].astype(np.float64),
             "sig": np.stack([table[name][at] for name in SNAPSHOT_SIGNALS], axis=1).tolist(),
-            "rw": [[] for _ in of],
+            "rw": no_numbers(len(of)),
             "w": np.zeros(len(of), np.int64),
         }, {"signals": list(SIGNALS)})  # fmt: skip
 
@@ -126,7 +126,7 @@ class Lessons:
             "L": np.zeros(len(rows)),
             "A": np.zeros(len(rows)),
             "al": np.zeros(len(rows)),
-            "sig": [[] for _ in rows],
+            "sig": no_numbers(len(rows)),
             "rw": counts[some].tolist(),
             "w": (written - claims["pc"][rows] - claims["dc"][rows]).astype(np.int64),
         })  # fmt: skip

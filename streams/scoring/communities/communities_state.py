@@ -25,7 +25,7 @@ from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, distinct
 from streams.scoring.partition import PartitionState, communities_table
-from streams.tables.blocks import Block
+from streams.tables.blocks import Block, Column
 from streams.tables.table import Table
 
 _FIRST = np.zeros(1, np.int64)
@@ -182,7 +182,7 @@ class GroupsState(PartitionState):
             return
         self.members["cl"][rows] = clusters
         self.members.touch(rows)
-        columns = {"s": self.members.categorical(rows), "cl": self.members["cl"][rows]}
+        columns: dict[str, Column] = {"s": self.members.categorical(rows), "cl": self.members["cl"][rows]}
         effects.blocks.append(Block("assign", "", 0, columns, {"version": self.seq}))
 
     def _find_communities(self, took_part: Participations, effects: Effects) -> None:

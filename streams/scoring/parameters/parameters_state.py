@@ -131,7 +131,7 @@ class Learner(BlockCore):
             if age == 1:
                 self._settle(float(block["al"][i]), int(block["n"][i]), false > 0)
 
-    def _tally(self, counts: list[int], participants: int, written: int) -> None:
+    def _tally(self, counts: list[float], participants: int, written: int) -> None:
         """Add right and wrong stances by (stance, history band), each claim with a weight of one.
 
         The coins are tallied over what people wrote, because reshares are one voice in a claim's evidence: counted one

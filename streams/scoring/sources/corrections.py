@@ -108,7 +108,7 @@ class Corrections:
 
     def _update(self, row: int, block: Block, i: int, keys: Ints) -> bool:
         """Keep an update. Whether it is new."""
-        brought = [block[name][i : i + 1] for name in BROUGHT]
+        brought = [block.numbers(name)[i : i + 1] for name in BROUGHT]
         (update,), made = self.updates.ensure(mix_keys(keys[i : i + 1], *brought))
         if made.size:
             for name, value in zip(BROUGHT, brought, strict=True):

@@ -29,7 +29,7 @@ from streams.scoring.sources.credibility import COINS
 from streams.scoring.sources.credits import COUNTED, SUMMED, applied, recounted
 from streams.scoring.sources.history import log_odds_of_false
 from streams.scoring.sources.open_claims import OpenClaims
-from streams.tables.blocks import Column
+from streams.tables.blocks import Numbers
 from streams.tables.table import Table
 
 
@@ -71,7 +71,7 @@ class Stamps:
         columns = [self.generations[name][: self.generations.size] for name in COINS]
         return np.stack(columns, axis=1).reshape(-1, 2, credibility.BANDS)
 
-    def of(self, rows: Ints, pair_rows: Ints, generation: Any, params: Params) -> dict[str, Column]:
+    def of(self, rows: Ints, pair_rows: Ints, generation: Any, params: Params) -> dict[str, Numbers]:
         """Stamp columns, cluster and community apart.
 
         Args:
@@ -80,7 +80,7 @@ class Stamps:
         """
         coins, count = self._coins(), len(rows)
         newcomer = credibility.newcomer_weights(coins, self.config)
-        stamp: dict[str, Column] = {
+        stamp: dict[str, Numbers] = {
             "w": np.full(count, newcomer[0][generation]),
             "v": np.full(count, newcomer[1][generation]),
             "band": np.zeros(count, np.int8),

@@ -40,7 +40,7 @@ from streams.contract.words import DeadLetterCode
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.sources.sources_state import SourcesState
-from streams.tables import blocks
+from streams.tables import block_wire
 from streams.tables.blocks import Block
 from tests.agents.intake.fetched import NOW_MS, fetched
 from tests.agents.intake.reference_codec import reference_row
@@ -172,7 +172,7 @@ class Path:
                     letter = orjson.loads(record.value or b"")
                     codes[letter["offset"]] = str(DeadLetterCode(letter["code"]))
                 else:
-                    block = blocks.decode(record.value)
+                    block = block_wire.decode(record.value)
                     rows.update(block.origin.tolist() if not isinstance(block.origin, int) else [])
                     self._fold(block)
             self.tally.mended.update(map(str, translation.mended))

@@ -14,7 +14,7 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
 from streams.agents.publish.letters import of_reject
-from streams.tables import blocks
+from streams.tables import block_wire
 from tests.agents.intake.fetched import EVENT, NOW_MS, RULING, fetched
 from tests.agents.intake.hostile_inputs import events, run
 from tests.agents.intake.reference_codec import reference_row
@@ -35,7 +35,7 @@ def check(value: bytes | None, key: bytes | None) -> None:
     else:
         assert not rejects, f"{rejects[0].code} {rejects[0].detail}, but the reference takes it: {value!r}"
         assert {name: block[name][0] for name in expected} == expected
-        assert blocks.encode(blocks.decode(blocks.encode(block))) == blocks.encode(block)
+        assert block_wire.encode(block_wire.decode(block_wire.encode(block))) == block_wire.encode(block)
 
 
 @given(st.binary(max_size=300), keys)

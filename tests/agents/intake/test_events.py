@@ -16,7 +16,7 @@ from streams.contract.record_fields import fields_of
 from streams.contract.records import Event
 from streams.contract.words import DeadLetterCode as Code
 from streams.contract.words import Mend
-from streams.tables import blocks
+from streams.tables import block_wire, blocks
 from streams.tables.categorical import Categorical
 from tests.agents.intake.fetched import EVENT, NOW_MS, fetched
 
@@ -55,7 +55,7 @@ def test_the_block_has_the_columns_types_and_origins_that_blocks_declare() -> No
         assert len(column) == 2
         types = {blocks.TEXT: list, blocks.WORD: Categorical}
         assert isinstance(column, types[dtype]) if dtype in types else column.dtype == np.dtype(dtype)
-    assert blocks.decode(blocks.encode(block))["h"].tolist() == block["h"].tolist()
+    assert block_wire.decode(block_wire.encode(block))["h"].tolist() == block["h"].tolist()
 
 
 def test_a_fetch_without_a_valid_record_gives_a_block_without_rows() -> None:
@@ -114,7 +114,7 @@ def test_hostile_events_between_good_ones_change_no_row() -> None:
     assert not none
     assert [r.code for r in rejects] == [bad.code for bad in hostile]
     assert [r.record.offset for r in rejects] == list(range(1, 6_000, 2))
-    assert blocks.encode(block) == blocks.encode(alone)
+    assert block_wire.encode(block) == block_wire.encode(alone)
 
 
 @pytest.mark.parametrize(

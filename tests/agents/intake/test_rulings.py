@@ -12,7 +12,7 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.rulings import decode_rulings
 from streams.contract.words import DeadLetterCode as Code
 from streams.contract.words import Mend
-from streams.tables import blocks
+from streams.tables import block_wire, blocks
 from tests.agents.intake.fetched import NOW_MS, RULING, fetched
 
 
@@ -41,7 +41,7 @@ def test_every_field_reaches_its_column() -> None:
         "h": list(block["h"]),
     }
     assert block["h"][0] != block["h"][1]
-    assert blocks.decode(blocks.encode(block))["ver"].tolist() == [1, 1]
+    assert block_wire.decode(block_wire.encode(block))["ver"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(("verdict", "number"), [("withdrawn", 0), ("true", 1), ("false", 2), ("mixed", 3)])

@@ -21,7 +21,8 @@ from streams.engine.journal import Outgoing, seal
 from streams.engine.replica import Applied
 from streams.scoring.effects import Effects
 from streams.scoring.parameters.parameters_state import Learner
-from streams.tables.blocks import Block, decode, make
+from streams.tables.block_wire import decode
+from streams.tables.blocks import Block, make
 from streams.worker.stages import STAGES, stage_specs
 
 SETTINGS = Settings(namespace="test.", partitions=4)
