@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
 from streams.agents.intake.copied_text import copy_hash
+from streams.contract.record_dicts import ReasonDict, SourceScoreDict
 from streams.evaluate.cascades import CascadeSet, Codes, Corrections, Small
 from streams.evaluate.forks import Shared
 from streams.evaluate.protocol import Batch, Flag
@@ -169,7 +169,7 @@ def corrections_block(corrections: Corrections, lo: int, hi: int) -> Block:
 class _Sources(SourcesState):
     """The sources stage without its score records, which nobody reads here; no state depends on them."""
 
-    def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
+    def records(self, rows: Ints) -> dict[str, SourceScoreDict]:
         """None."""
         return {}
 
@@ -188,9 +188,7 @@ class _Claims(ClaimsState):
 class _Flags(Flags):
     """Flags without reasons."""
 
-    def _reasons(
-        self, reading: Reading, i: int, risk: float, action: str, context: FlagContext
-    ) -> list[dict[str, Any]]:
+    def _reasons(self, reading: Reading, i: int, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
         """None."""
         return []
 

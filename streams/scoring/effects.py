@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
+from streams.contract.record_dicts import ClaimScoreDict, CommunityDict, FlagDict, SourceScoreDict
 from streams.tables.blocks import Block
+
+ScoreDict: TypeAlias = ClaimScoreDict | SourceScoreDict | CommunityDict
 
 
 @dataclass(slots=True)
@@ -16,8 +19,8 @@ class Effects:
     Attributes:
         blocks: rows for other stages; the engine fills in `up` and `origin` and routes rows by column "c"
             ("s" for credits).
-        scores: key → score record, JSON-able; `version` rises with every record of a key.
-        flags: flag records, deduplicated downstream by (flag_id, revision).
+        scores: key → score record; `version` rises with every record of a key.
+        flags: flag records without their `trace_id`, deduplicated downstream by (flag_id, revision).
         dead: (row of the block, reason code, detail) for rows that were refused.
         outlived: (upstream, origin there, reason code, detail) for rows of earlier log records that are refused now.
         rulings: how often each fate was a ruling's.
@@ -28,8 +31,8 @@ class Effects:
     """
 
     blocks: list[Block] = field(default_factory=list)
-    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    flags: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, ScoreDict] = field(default_factory=dict)
+    flags: list[FlagDict] = field(default_factory=list)
     dead: list[tuple[int, str, str]] = field(default_factory=list)
     outlived: list[tuple[str, int, str, str]] = field(default_factory=list)
     rulings: Counter[str] = field(default_factory=Counter)

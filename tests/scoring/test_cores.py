@@ -18,11 +18,14 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from streams.contract.record_fields import Record as Contract
+from streams.contract.records import ClaimScore, Community, Flag, SourceScore
 from streams.contract.settings import Settings
 from streams.engine.replica import Fence, Replica
 from streams.engine.stage import block_of
@@ -60,6 +63,7 @@ MAKE: dict[str, Callable[[ScoringConfig], BlockCore]] = {
     "parameters": lambda config: Learner(config),
     "communities": lambda config: GroupsState(config, 0, GROUPS),
 }
+DECLARED: dict[str, type[Contract]] = {"sources": SourceScore, "claims": ClaimScore, "communities": Community}
 each_core = pytest.mark.parametrize("name", MAKE)
 configs = st.sampled_from([STEADY, HASTY])
 by_hypothesis = settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
@@ -188,6 +192,18 @@ def test_a_replay_is_the_live_run_however_the_log_was_fetched(name: str, data: s
     assert live == replayed
     assert one.fence == other.fence
     assert same(one.core, other.core)
+
+
+@each_core
+@by_hypothesis
+@given(worlds())
+def test_records_have_the_fields_that_are_declared_with_values_that_they_may_have(name: str, world: World) -> None:
+    *steps, _ = applied(Replica(MAKE[name](STEADY)), world.logs[name])
+    made = [(DECLARED[name], record) for step in steps for record in step["scores"].values()]
+    made += [(Flag, flag | {"trace_id": "t/0/0"}) for step in steps for flag in step["flags"]]
+    for declared, record in made:
+        msgspec.convert(record, declared)
+        assert record.keys() <= set(declared.__struct_fields__)
 
 
 @each_core

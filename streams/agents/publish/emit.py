@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from aiokafka import ConsumerRecord
@@ -14,6 +13,7 @@ from streams.agents.publish import monitor
 from streams.agents.publish.letters import Reject, dead_letter, of_reject
 from streams.agents.publish.routing import as_json, as_letter, everyone, spread_all
 from streams.contract import topics
+from streams.contract.record_dicts import FlagDict
 from streams.contract.settings import Settings
 from streams.contract.words import DeadLetterCode
 from streams.engine.journal import Outgoing
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
 
 
-def flag_records(step: Applied, topic: str, partition: int) -> list[dict[str, Any]]:
+def flag_records(step: Applied, topic: str, partition: int) -> list[FlagDict]:
     """Flag records of a step, complete with the log record that moved the flag."""
-    trace = {"trace_id": f"{topic}/{partition}/{step.offset}"}
-    return [flag | trace for flag in step.effects.flags]
+    trace_id = f"{topic}/{partition}/{step.offset}"
+    return [flag | {"trace_id": trace_id} for flag in step.effects.flags]
 
 
 class Emitter:

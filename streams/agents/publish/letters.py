@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
+from streams.contract.record_dicts import DeadLetterDict
 from streams.contract.records import DeadLetter
 from streams.contract.words import EVENT_BYTES_MAX, DeadLetterCode
 from streams.engine.fetched import LogRecord
@@ -49,13 +49,13 @@ def dead_letter(
     key: bytes | None = None,
     value: bytes | None = None,
     topic_id: str = "",
-) -> dict[str, Any]:
-    """A dead letter as a JSON-able object; its fields are declared in `contract.dead_letter_record`.
+) -> DeadLetterDict:
+    """A dead letter; what its fields mean is declared in `contract.dead_letter_record`.
 
     (topic, topic_id, partition, offset) names the refused record; readers keep one letter of each. A stage that no
     longer has the bytes leaves out `value`: they are still where the origin says.
     """
-    letter: dict[str, Any] = {
+    letter: DeadLetterDict = {
         "v": DeadLetter.VERSION,
         "code": str(code),
         "detail": detail[:DETAIL_CHARS_MAX],
@@ -77,7 +77,7 @@ def dead_letter(
     return letter
 
 
-def of_reject(reject: Reject, topic: str, partition: int, stage: str, topic_id: str = "") -> dict[str, Any]:
+def of_reject(reject: Reject, topic: str, partition: int, stage: str, topic_id: str = "") -> DeadLetterDict:
     """The dead letter of a record that could not be decoded."""
     record = reject.record
     letter = dead_letter(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import orjson
 
 from streams.agents.publish.letters import origin_of
+from streams.contract.record_dicts import DeadLetterDict
 from streams.contract.topics import partition_of
 from streams.engine.journal import Outgoing
 from streams.tables.block_wire import encode, pack
@@ -74,9 +74,9 @@ def everyone(
     return outgoing
 
 
-def as_letter(topic: str, partition: int, letter: Mapping[str, Any]) -> Outgoing:
+def as_letter(topic: str, partition: int, letter: DeadLetterDict) -> Outgoing:
     """A dead letter as a record, keyed by its origin: readers keep one of each."""
-    origin = origin_of(letter["topic"], letter["partition"], letter["offset"], letter.get("topic_id", ""))
+    origin = origin_of(letter["topic"], letter["partition"], letter["offset"], letter.get("topic_id") or "")
     return as_json(topic, partition, origin, letter)
 
 

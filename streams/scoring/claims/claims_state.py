@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contract.codes import CORRECTS_FROM, DENY, FALSE, POST, TRUE
+from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.edits import Edits
@@ -273,7 +274,7 @@ class ClaimsState(PartitionState):
         claims.touch(rows)
         effects.scores.update(self.records(reading))
 
-    def records(self, reading: Reading) -> dict[str, dict[str, Any]]:
+    def records(self, reading: Reading) -> dict[str, ClaimScoreDict]:
         """Score records of read claims, by claim id; changes no state."""
         return records(self.data, reading, self.config, self._common())
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from streams.contract.codes import DENY, RESHARE
+from streams.contract.record_dicts import ReasonDict
 from streams.scoring.claims import corroboration
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.reading import read, score_log_odds
@@ -124,7 +125,7 @@ def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
 
 def _of_score(
     contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, params: Params
-) -> list[dict[str, Any]]:
+) -> list[ReasonDict]:
     reasons = [_reason("start", START, start, [])]
     if ruled:
         reasons.append(_reason("ruling", _RULED[ruled > 0], ruled, ruling_ids))
@@ -148,7 +149,7 @@ def risk_reasons(
     params: Params,
     rows: Ints | None = None,
     most: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[ReasonDict]:
     """What adds up to the calibrated log-odds of a claim's being false, strongest first: a start, ideas and rulings.
 
     Args:
@@ -185,9 +186,9 @@ def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:
     return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
 
 
-def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> dict[str, Any]:
+def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> ReasonDict:
     return {"code": code, "text": text, "weight": weight, "evidence_ids": evidence_ids}
 
 
-def _ranked(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _ranked(reasons: list[ReasonDict]) -> list[ReasonDict]:
     return sorted(reasons, key=lambda reason: -abs(reason["weight"]))

@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from streams.contract.record_dicts import FlagDict, ReasonDict
 from streams.contract.words import Retraction, Severity
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
@@ -81,7 +82,7 @@ class Flags:
         self.tables = tables
         self.clock = budget  # holds flag_day and flags
 
-    def decide(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
+    def decide(self, reading: Reading, context: FlagContext) -> list[FlagDict]:
         """Flag records for claims whose flag changes now; updates their flag columns."""
         claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
         raised = claims["flag"][rows] > 0
@@ -144,7 +145,7 @@ class Flags:
         old = (claims["flag"][:size] > 0) & (lapse_ms <= context.now_ms)
         return [int(r) for r in np.flatnonzero(old)]
 
-    def expire(self, reading: Reading, context: FlagContext) -> list[dict[str, Any]]:
+    def expire(self, reading: Reading, context: FlagContext) -> list[FlagDict]:
         """Retractions of the flags of these claims."""
         return [self._record("retract", reading, i, 0, context, Retraction.EXPIRED) for i in range(len(reading.rows))]
 
@@ -165,14 +166,14 @@ class Flags:
         rank: int,
         context: FlagContext,
         why: Retraction | None = None,
-    ) -> dict[str, Any]:
+    ) -> FlagDict:
         """The record of a claim's flag that moves now; which log record moved it is for the stage to add."""
         row = int(reading.rows[i])
         self._note(row, action, rank, context, why)
         claims, claim_id = self.tables.claims, self.tables.claims.key(row)
         at = alarm(reading.risk_z[[i]], claims["parts"][[row]], context.params.flag_crowd)
         risk = float(risk_of(reading.risk_z[[i]])[0])
-        record = {
+        record: FlagDict = {
             "schema_version": 2,
             "flag_id": f"{RULE}/{claim_id}/{int(claims['flag_no'][row])}",
             "revision": int(claims["flag_rev"][row]),
@@ -209,9 +210,7 @@ class Flags:
         claims["flag_at"][row] = context.now_ms
         claims.touch(np.array([row]))
 
-    def _reasons(
-        self, reading: Reading, i: int, risk: float, action: str, context: FlagContext
-    ) -> list[dict[str, Any]]:
+    def _reasons(self, reading: Reading, i: int, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
         """What adds up to the log-odds of the risk, to the last digit; what to read, unless nobody needs to look."""
         parts, row, config = self.tables.parts, int(reading.rows[i]), context.config
         rows = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring.cascade import Pace
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.risk import risk_log_odds, risk_parts
@@ -89,7 +90,7 @@ def evidence_level(reading: Reading, claims_ruled: npt.NDArray[Any], config: Sco
 
 def records(
     tables: ClaimTables, reading: Reading, config: ScoringConfig, common: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, ClaimScoreDict]:
     """Score records by claim id: the contract's fields, evidence and cascade."""
     claims, rows, pace = tables.claims, reading.rows, reading.pace
     numbers = (
@@ -117,4 +118,6 @@ def records(
     ids = claims.keys_of(rows)
     names = ("claim_id", *names, *common)
     constant = [repeat(value, len(ids)) for value in common.values()]
-    return {row[0]: dict(zip(names, row, strict=True)) for row in zip(ids, *columns, *constant, strict=True)}
+    rows_of_fields = zip(ids, *columns, *constant, strict=True)
+    found: dict[str, Any] = {row[0]: dict(zip(names, row, strict=True)) for row in rows_of_fields}
+    return found

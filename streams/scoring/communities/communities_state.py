@@ -12,11 +12,13 @@ leaves its cluster.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from streams.contract.record_dicts import CommunityDict
 from streams.scoring.communities.assignment import keep_names, map_sources
 from streams.scoring.communities.coordination import CoordinationConfig, Participations, find_clusters
 from streams.scoring.communities.vitals import View, vitals
@@ -202,4 +204,5 @@ class GroupsState(PartitionState):
         common = {"core_version": self.core_version, "version": self.seq, "as_of_ms": self.now_ms}
         for row, record in vitals(view).items():
             name = str(self.communities.key(row))
-            effects.scores[name] = {"v": 1, "community_id": name, **record, **common}
+            told: dict[str, Any] = {"v": 1, "community_id": name, **record, **common}
+            effects.scores[name] = cast("CommunityDict", told)

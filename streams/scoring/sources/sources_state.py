@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from streams.contract.codes import CORRECTS_FROM, DENY, RESHARE, SUPPORT
+from streams.contract.record_dicts import SourceScoreDict
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
@@ -317,7 +318,7 @@ class SourcesState(PartitionState):
         if everything and len(rows) > step:
             effects.next_cursor = 1
 
-    def records(self, rows: Ints) -> dict[str, dict[str, Any]]:
+    def records(self, rows: Ints) -> dict[str, SourceScoreDict]:
         """Score records of live sources, by source id; changes no state."""
         sources, config, params = self.sources, self.config, self.params
         age = np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0)

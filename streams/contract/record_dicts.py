@@ -1,0 +1,150 @@
+"""Records as stages make them: dictionaries, which leave as JSON. mypy checks their fields.
+
+`python -m streams.contract.dict_types` wrote this from the records' classes, which say what the fields mean.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+
+class ReasonDict(TypedDict):
+    """`Reason` as a dictionary."""
+
+    code: str
+    text: NotRequired[str | None]
+    weight: float
+    evidence_ids: NotRequired[list[str] | None]
+
+
+class SubjectDict(TypedDict):
+    """`Subject` as a dictionary."""
+
+    type: str
+    id: str
+    uri: NotRequired[str | None]
+
+
+class ClaimScoreDict(TypedDict):
+    """`ClaimScore` as a dictionary."""
+
+    v: int
+    claim_id: str
+    version: int
+    core_version: str
+    as_of_ms: int
+    score: float
+    low: float
+    high: float
+    risk: float
+    events: int
+    participants: int
+    supports: int
+    denies: int
+    queries: NotRequired[int | None]
+    comments: NotRequired[int | None]
+    first_event_ms: int
+    last_event_ms: int
+    verdict: NotRequired[str | None]
+    flagged: bool
+    evidence: NotRequired[float | None]
+    enough_evidence: NotRequired[bool | None]
+    infectiousness: NotRequired[float | None]
+    infectiousness_low: NotRequired[float | None]
+    infectiousness_high: NotRequired[float | None]
+    expected_growth_24h: NotRequired[float | None]
+    reasons: NotRequired[list[ReasonDict] | None]
+
+
+class SourceScoreDict(TypedDict):
+    """`SourceScore` as a dictionary."""
+
+    v: int
+    source_id: str
+    version: int
+    core_version: str
+    as_of_ms: int
+    credibility: float
+    low: float
+    high: float
+    events: int
+    claims: int
+    right: int
+    wrong: int
+    insight: float
+    reasons: NotRequired[list[ReasonDict] | None]
+
+
+class CommunityDict(TypedDict):
+    """`Community` as a dictionary."""
+
+    v: int
+    community_id: str
+    version: int
+    core_version: str
+    as_of_ms: int
+    members: int
+    claims: int
+    settled: int
+    enough_evidence: bool
+    echo_index: float
+    low: float
+    high: float
+    accuracy: NotRequired[float | None]
+    insularity: float
+    dissent: float
+    hidden_dissent: float
+    correction_half_life_h: NotRequired[float | None]
+    origins: float
+    concentration: float
+    bridging: NotRequired[float | None]
+
+
+class FlagDict(TypedDict):
+    """`Flag` as a dictionary."""
+
+    flag_id: str
+    revision: int
+    schema_version: int
+    action: str
+    retracted_because: NotRequired[str | None]
+    subject: SubjectDict
+    label: str
+    policy_id: str
+    rule_id: str
+    severity: str
+    priority: int
+    risk: float
+    score: float
+    claim_version: int
+    confidence: float
+    threshold: float
+    score_version: str
+    reasons: list[ReasonDict]
+    source: str
+    event_time_ms: int
+    detected_at_ms: int
+    expires_at_ms: NotRequired[int | None]
+    trace_id: NotRequired[str]
+
+
+class DeadLetterDict(TypedDict):
+    """`DeadLetter` as a dictionary."""
+
+    v: int
+    code: str
+    detail: str
+    topic: str
+    topic_id: NotRequired[str | None]
+    partition: int
+    offset: int
+    append_ms: int
+    stage: str
+    key_b64: NotRequired[str | None]
+    key_length: NotRequired[int | None]
+    raw: NotRequired[str | None]
+    raw_sha256: NotRequired[str | None]
+    raw_length: NotRequired[int | None]
+    redrive_of: NotRequired[str | None]
+    redrives: NotRequired[int | None]
+    redriven_at_ms: NotRequired[int | None]
