@@ -36,7 +36,7 @@ demo: install
 	@$(BIN)/credence demo
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 check: install
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +13,11 @@ from hypothesis import settings as hypothesis_settings
 
 from streams.broker.embedded import Broker
 from streams.contract.settings import Settings
+
+# Started in the background a shell has this process, and what a test starts, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# pytest-xdist says 80; without a word of it output is as wide as in any pipe.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,8 +24,9 @@ from streams.engine.progress import Progress, ProgressBoard
 from streams.kafka import provision
 from streams.kafka.follower import tail
 from streams.kafka.log_reader import LogReader
+from streams.kafka.topic_ids import TopicIds
 from streams.ops.idle import Standstill
-from streams.ops.recount import recount
+from streams.ops.recount import Former, recount
 from tests.scores import claim, community, flag, publish, source
 
 Run = Callable[..., list[str]]
@@ -58,7 +59,9 @@ async def fill(settings: Settings, compression: str) -> None:
         events = topics.EVENTS.name(settings)
         for value in (orjson.dumps(EVENT), b"[" + b" " * 3000 + b"]"):
             await plain.send_and_wait(events, value)
-        progress = asdict(Progress("claims", 0, 7, 0, 0))
+        read = topics.BY_CLAIM.name(settings)
+        async with TopicIds(settings) as ids:
+            progress = asdict(Progress("claims", 0, 7, 0, 0, (await ids.of([read]))[read]))
         await plain.send_and_wait(topics.PROGRESS.name(settings), orjson.dumps(progress), b"claims/0")
         async with LogReader(client) as logs:
             record = [record async for record in logs.read(events, 0, 1, 2)]
@@ -95,7 +98,7 @@ def test_every_command_reads_them(run: Run, squeezed: Settings) -> None:
 
 async def test_so_do_the_recount_and_what_waits_for_a_standstill(squeezed: Settings) -> None:
     names = [topic.name(squeezed) for topic in (topics.EVENTS, topics.RULINGS, topics.DEAD_LETTERS)]
-    counted = await recount(client_kwargs(squeezed), *names)
+    counted = await recount(client_kwargs(squeezed), *names, topic_ids=dict.fromkeys(names, ""), former=Former())
     assert {name: found.events for name, found in counted.claims.items()} == {"c": 1}
     async with Standstill(squeezed) as standstill:
         assert standstill.board.applied("claims", 0) == 7
