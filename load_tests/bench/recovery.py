@@ -22,7 +22,7 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import Journal
 from streams.engine.replica import Replica
-from streams.engine.stage import StagePartition, StageSpec
+from streams.engine.stage import StagePartition
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.sources.sources_state import SourcesState
@@ -89,7 +89,7 @@ async def fill(settings: Settings, sources: int, open_claims: int) -> None:
 
 async def recover(settings: Settings) -> dict[str, float]:
     """Recover every partition as a worker does; seconds, rows and bytes of memory that it took."""
-    spec: StageSpec = stage_specs(settings)["sources"]
+    spec = stage_specs(settings)["sources"]
     before = psutil.Process().memory_info().rss
     began = time.perf_counter()
     owners = [StagePartition(spec, p, client_kwargs(settings), META) for p in range(settings.partitions)]

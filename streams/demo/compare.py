@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
@@ -20,9 +21,13 @@ from streams.contract.settings import Settings, client_kwargs
 from streams.datasets.dataset import Dataset
 from streams.engine.audit import recovered
 from streams.kafka.log_reader import LogReader
-from streams.scoring.dispatch import follow
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.communities.communities_state import GroupsState
+from streams.scoring.dispatch import BlockCore, follow
+from streams.scoring.parameters.parameters_state import Learner
+from streams.scoring.sources.sources_state import SourcesState
 from streams.tables.blocks import Block
-from streams.worker.stages import stage_specs
+from streams.worker.stages import scoring_config, stage_specs
 
 BLOCK_ROWS = 4_096
 CLAIM_KINDS = frozenset(("stamped", "restamp", "rulings"))
@@ -36,19 +41,16 @@ class Logged:
     timestamp: int
     value: bytes
     key: bytes | None = None
-    topic: str = ""
-    partition: int = 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Ordered:
     """All stages with one partition each; what one sends the other arrives before the next log record."""
 
     def __init__(self, settings: Settings) -> None:
-        specs = stage_specs(settings)
-        self.sources: Any = specs["sources"].core(0)
-        self.claims: Any = specs["claims"].core(0)
-        self._parameters: Any = specs["parameters"].core(0)
-        self._groups: Any = specs["communities"].core(0)
+        config = scoring_config(settings)
+        self.sources, self.claims = SourcesState(config), ClaimsState(config)
+        self._parameters, self._groups = Learner(config), GroupsState(config)
         self._limits = Limits(raters=frozenset(r for r in settings.raters.split(",") if r))
         self._sequence = 0
         # The log's clock, by which claims are forgotten, stands still: live, too, a replay is appended within minutes.
@@ -62,7 +64,7 @@ class Ordered:
         """Apply rulings."""
         self._send(decode_rulings(self._logged(records), 0, self._limits)[0])
 
-    def _logged(self, records: list[bytes]) -> list[Any]:
+    def _logged(self, records: list[bytes]) -> list[Logged]:
         self._sequence += len(records)
         first = self._sequence - len(records)
         return [Logged(first + i, self._now_ms, value) for i, value in enumerate(records)]
@@ -71,7 +73,7 @@ class Ordered:
         for _ in follow(block, self._now_ms, self._readers):
             pass
 
-    def _readers(self, kind: str) -> tuple[Any, ...]:
+    def _readers(self, kind: str) -> tuple[BlockCore, ...]:
         if kind == "params":
             return self.sources, self.claims
         if kind == "lessons":
@@ -94,13 +96,14 @@ async def live_scores(settings: Settings) -> Scores:
     found: Scores = {}
     async with LogReader(client_kwargs(settings)) as logs:
         for partition, (_, end) in enumerate(await logs.bounds(spec.changelog_topic, settings.partitions)):
-            core: Any = (await recovered(logs, spec, partition, end)).core
+            core = (await recovered(logs, spec, partition, end)).core
+            assert isinstance(core, ClaimsState)
             ids = [key for table in core.tables if table.name == "claims" for key, _ in table.items()]
             found.update(_read(core, ids))
     return found
 
 
-def _read(core: Any, ids: list[str]) -> Scores:
+def _read(core: ClaimsState, ids: list[str]) -> Scores:
     if not ids:
         return {}
     now = core.read(ids)
@@ -129,7 +132,7 @@ def compare(
     return differences(ordered, live)
 
 
-def _feed(ordered: Ordered, values: list[bytes], order: Any, row: int, upto: int) -> int:
+def _feed(ordered: Ordered, values: list[bytes], order: npt.NDArray[np.int64], row: int, upto: int) -> int:
     for lo in range(row, upto, BLOCK_ROWS):
         hi = min(upto, lo + BLOCK_ROWS)
         ordered.events([values[i] for i in order[lo:hi].tolist()])

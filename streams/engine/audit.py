@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streams.engine.journal import Journal
-from streams.engine.replica import Applied, Fence, Replica
+from streams.engine.replica import Applied, EffectsT, Fence, Replica
 from streams.engine.stage import StageSpec, base, block_of
 from streams.kafka.log_reader import LogReader
 from streams.tables.block_wire import NotABlockError
 
 
-async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) -> Replica:
+async def recovered(logs: LogReader, spec: StageSpec[EffectsT], partition: int, end: int) -> Replica[EffectsT]:
     """The state that a worker would recover now, read without claiming the partition.
 
     Args:
@@ -29,8 +29,12 @@ async def recovered(logs: LogReader, spec: StageSpec, partition: int, end: int) 
 
 
 async def replayed(
-    logs: LogReader, spec: StageSpec, partition: int, until: Fence, on_step: Callable[[Applied], None]
-) -> Replica:
+    logs: LogReader,
+    spec: StageSpec[EffectsT],
+    partition: int,
+    until: Fence,
+    on_step: Callable[[Applied[EffectsT]], None],
+) -> Replica[EffectsT]:
     """The state after a replay of the input log from its beginning up to a fence.
 
     Args:

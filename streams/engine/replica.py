@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import orjson
 
@@ -23,7 +23,11 @@ class Effects(Protocol):
     def next_cursor(self) -> int | None: ...
 
 
-class Core(Protocol):
+EffectsT = TypeVar("EffectsT", bound=Effects)
+EffectsT_co = TypeVar("EffectsT_co", bound=Effects, covariant=True)
+
+
+class Core(Protocol[EffectsT_co]):
     """State of one partition of a stage, and what a log record does to it.
 
     `apply` is a deterministic function of the state, the block and its arguments. When the effects carry a
@@ -33,7 +37,7 @@ class Core(Protocol):
     @property
     def tables(self) -> Sequence[Table]: ...
 
-    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> Any: ...
+    def apply(self, block: Block, append_ms: int, cursor: int = 0) -> EffectsT_co: ...
 
 
 @dataclass(slots=True)
@@ -63,23 +67,23 @@ class Fence:
 
 
 @dataclass(slots=True, frozen=True)
-class Applied:
+class Applied(Generic[EffectsT_co]):
     """One step of one log record: the rows that were new, and what they did."""
 
     offset: int
     append_ms: int
     block: Block
-    effects: Any
+    effects: EffectsT_co
 
 
-class Replica:
+class Replica(Generic[EffectsT]):
     """The state of a partition and its fence."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core[EffectsT]) -> None:
         self.core = core
         self.fence = Fence()
 
-    def step(self, offset: int, append_ms: int, block: Block | None) -> Iterator[Applied]:
+    def step(self, offset: int, append_ms: int, block: Block | None) -> Iterator[Applied[EffectsT]]:
         """Apply one log record, step by step. The fence is moved before each step is yielded.
 
         Args:

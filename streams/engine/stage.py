@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 from aiokafka import ConsumerRecord
@@ -21,7 +21,7 @@ from xxhash import xxh3_64_hexdigest
 from streams.engine.fencing import FencedProducer
 from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
 from streams.engine.progress import Progress
-from streams.engine.replica import Applied, Core, Fence, Replica
+from streams.engine.replica import Applied, Core, Effects, EffectsT, Fence, Replica
 from streams.kafka.identity import RESET
 from streams.kafka.log_reader import LogReader
 from streams.tables.block_wire import NotABlockError, decode, encode
@@ -40,13 +40,16 @@ class MissingRecordsError(RuntimeError):
     """The input does not continue where the state ends. Going on would lose the records between."""
 
 
-class Emitter(Protocol):
+TakenT = TypeVar("TakenT", bound=Effects, contravariant=True)
+
+
+class Emitter(Protocol[TakenT]):
     """Turns what a micro-batch did into records. `sequence` gives the next origin for a block."""
 
     def __call__(
         self,
         partition: int,
-        applied: Sequence[Applied],
+        applied: Sequence[Applied[TakenT]],
         rejected: Sequence[tuple[ConsumerRecord, str]],
         sequence: Callable[[], int],
     ) -> list[Outgoing]: ...
@@ -73,7 +76,7 @@ class BatchReport:
 
 
 @dataclass(frozen=True, slots=True)
-class StageSpec:
+class StageSpec(Generic[EffectsT]):
     """What makes a stage.
 
     Attributes:
@@ -92,17 +95,19 @@ class StageSpec:
     input_topic: str
     changelog_topic: str
     guarded_topics: tuple[str, ...]
-    core: Callable[[int], Core]
-    emit: Emitter
+    core: Callable[[int], Core[EffectsT]]
+    emit: Emitter[EffectsT]
     state_version: int
     kinds: frozenset[str] = frozenset(COLUMNS)
     batch_rows: int = 8192
 
 
-class StagePartition:
+class StagePartition(Generic[EffectsT]):
     """One partition of a stage, owned by this process."""
 
-    def __init__(self, spec: StageSpec, partition: int, client: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    def __init__(
+        self, spec: StageSpec[EffectsT], partition: int, client: Mapping[str, Any], meta: Mapping[str, Any]
+    ) -> None:
         self.spec = spec
         self.partition = partition
         self._client = dict(client)
@@ -179,7 +184,7 @@ class StagePartition:
 
     async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:
         """Apply fetched records of the input partition and make the effects durable."""
-        pending: list[Applied] = []
+        pending: list[Applied[EffectsT]] = []
         rejected: list[tuple[ConsumerRecord, str]] = []
         report = BatchReport()
         began = time.perf_counter()
@@ -209,7 +214,7 @@ class StagePartition:
 
     async def _flush(
         self,
-        applied: Sequence[Applied],
+        applied: Sequence[Applied[EffectsT]],
         rejected: Sequence[tuple[ConsumerRecord, str]],
         report: BatchReport,
         observer: Observer,
@@ -281,7 +286,7 @@ async def _sealed(outbox: list[Outgoing], changes: list[Change]) -> tuple[list[O
     return both() if loose < ASIDE_BYTES else await asyncio.to_thread(both)
 
 
-def block_of(spec: StageSpec, value: bytes | None) -> Block:
+def block_of(spec: StageSpec[Any], value: bytes | None) -> Block:
     """The block in a record of the stage's input. Raises NotABlockError, with the reason, if no stage wrote it."""
     block = decode(value)
     if block.kind not in spec.kinds:

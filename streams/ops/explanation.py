@@ -62,9 +62,9 @@ async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
         count = internal_count(there, settings)
         partition = partition_of(claim_id, count)
         _, end = (await logs.bounds(spec.changelog_topic, count))[partition]
-        core: Any = (await recovered(logs, spec, partition, end)).core
-    state: ClaimsState = core
-    return state
+        core = (await recovered(logs, spec, partition, end)).core
+    assert isinstance(core, ClaimsState)
+    return core
 
 
 class BusyError(Exception):

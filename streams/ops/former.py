@@ -38,7 +38,7 @@ class Inputs:
     begins: Mapping[str, Sequence[int]]
     former: Former = field(default_factory=Former)
 
-    def take(self, step: Applied) -> None:
+    def take(self, step: Applied[Any]) -> None:
         """Note the rows of one step that are gone from their input. Each step of a block notes its rows anew."""
         block = step.block
         if block.kind not in _TOPICS or not isinstance(block.origin, np.ndarray):

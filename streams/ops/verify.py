@@ -17,22 +17,22 @@ from typing import Any
 import orjson
 import xxhash
 
-from streams.agents.publish.emit import flag_records
+from streams.agents.publish.emit import Step, flag_records
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.datasets import dataset
 from streams.engine.audit import recovered, replayed
 from streams.engine.progress import ProgressBoard
-from streams.engine.replica import Applied, Replica
-from streams.engine.stage import StageSpec
+from streams.engine.replica import Replica
 from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 from streams.kafka.topic_ids import TopicIds
 from streams.ops.former import Inputs
 from streams.ops.recount import recount, recount_files
 from streams.ops.tally import ClaimCount, Recount
+from streams.scoring.effects import Effects
 from streams.tables.table import Table
-from streams.worker.stages import stage_specs
+from streams.worker.stages import CoreSpec, stage_specs
 
 CLAIM_NUMBERS = ("events", "parts", "n1", "n2", "n3", "n4")
 Say = Callable[[str, float], None]
@@ -109,7 +109,7 @@ class Emitted:
         self.last: dict[str, int] = {}
         self.flags: dict[tuple[str, int], int] = {}
 
-    def take(self, step: Applied) -> None:
+    def take(self, step: Step) -> None:
         """Note what one step emits."""
         for key, score in step.effects.scores.items():
             self.scores[key, score["version"]] = fingerprint(score)
@@ -142,7 +142,7 @@ async def verify(
     specs = stage_specs(settings)
     report = Report()
     inputs = await _inputs(settings, report)
-    live: dict[str, list[Replica]] = {name: [] for name in specs}
+    live: dict[str, list[Replica[Effects]]] = {name: [] for name in specs}
     async with LogReader(client) as logs:
         for number, (name, spec) in enumerate(specs.items()):
             for partition in range(settings.partitions):
@@ -171,8 +171,8 @@ async def verify(
 
 
 async def _check_partition(
-    logs: LogReader, settings: Settings, spec: StageSpec, partition: int, inputs: Inputs, report: Report
-) -> Replica:
+    logs: LogReader, settings: Settings, spec: CoreSpec, partition: int, inputs: Inputs, report: Report
+) -> Replica[Effects]:
     first, _ = (await logs.bounds(spec.input_topic, settings.partitions))[partition]
     if first:
         report.incomplete.append(f"{spec.input_topic}/{partition} begins at {first}: its state cannot be replayed")
@@ -180,7 +180,7 @@ async def _check_partition(
     live = await recovered(logs, spec, partition, end)
     emitted = Emitted(spec.input_topic, partition)
 
-    def step(applied: Applied) -> None:
+    def step(applied: Step) -> None:
         emitted.take(applied)
         inputs.take(applied)
 
@@ -264,7 +264,7 @@ class Counts:
     sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def _live_counts(live: Mapping[str, list[Replica]]) -> Counts:
+def _live_counts(live: Mapping[str, list[Replica[Effects]]]) -> Counts:
     found = Counts()
     for replica in live["claims"]:
         table = _table(replica, "claims")
@@ -289,5 +289,5 @@ def _unequal(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[in
     return sum(found.get(key) != wanted.get(key) for key in found.keys() | wanted.keys())
 
 
-def _table(replica: Replica, name: str) -> Table:
+def _table(replica: Replica[Effects], name: str) -> Table:
     return next(table for table in replica.core.tables if table.name == name)

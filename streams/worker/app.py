@@ -49,11 +49,11 @@ def die(reason: str) -> None:
 class CredenceApp(faust.App):
     """Faust app whose messages are batches and whose state lives in the engine."""
 
-    def __init__(self, settings: Settings, specs: Mapping[str, StageSpec], **kwargs: Any) -> None:
+    def __init__(self, settings: Settings, specs: Mapping[str, StageSpec[Any]], **kwargs: Any) -> None:
         self.settings = settings
         self._client = client_kwargs(settings)
         self._specs = dict(specs)
-        self._partitions: dict[TP, StagePartition] = {}
+        self._partitions: dict[TP, StagePartition[Any]] = {}
         self._owned: set[TP] = set()
         self._busy: dict[TP, asyncio.Lock] = {}
         self.intake = Intake(settings, self._client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from streams.agents.publish.emit import Emitter
 from streams.contract import topics
@@ -14,8 +15,11 @@ from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.communities.communities_state import GroupsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import BlockCore
+from streams.scoring.effects import Effects
 from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.sources.sources_state import SourcesState
+
+CoreSpec: TypeAlias = StageSpec[Effects]
 
 COMMUNITIES = "communities"  # the stage off the hot path, with processes of its own
 
@@ -46,7 +50,7 @@ class Stage:
     column: str = ""
     scores: Topic | None = None
 
-    def spec(self, settings: Settings, config: ScoringConfig) -> StageSpec:
+    def spec(self, settings: Settings, config: ScoringConfig) -> CoreSpec:
         """The stage as the engine runs it."""
         return StageSpec(
             name=self.name,
@@ -82,13 +86,18 @@ STAGES = (
 )  # fmt: skip
 
 
-def stage_specs(settings: Settings) -> dict[str, StageSpec]:
-    """Name → stateful stage, in the order of the path."""
-    config = ScoringConfig(
+def scoring_config(settings: Settings) -> ScoringConfig:
+    """Constants of scoring, with those that settings move."""
+    return ScoringConfig(
         lateness_ms=settings.lateness_ms,
         claim_expiry_ms=settings.claim_expiry_ms,
         publish_epsilon=settings.score_materiality,
     )
+
+
+def stage_specs(settings: Settings) -> dict[str, CoreSpec]:
+    """Name → stateful stage, in the order of the path."""
+    config = scoring_config(settings)
     return {stage.name: stage.spec(settings, config) for stage in STAGES}
 
 

@@ -32,7 +32,9 @@ AGENTS = (
 )  # fmt: skip
 
 
-def build(settings: Settings, specs: Mapping[str, StageSpec] | None = None, communities: bool = False) -> CredenceApp:
+def build(
+    settings: Settings, specs: Mapping[str, StageSpec[Any]] | None = None, communities: bool = False
+) -> CredenceApp:
     """The app for these settings, with its agents.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from aiokafka import ConsumerRecord
@@ -21,13 +22,15 @@ from streams.engine.replica import Applied
 from streams.scoring.effects import Effects
 from streams.tables.blocks import concat, parse_upstream
 
+Step: TypeAlias = Applied[Effects]
+
 log = logging.getLogger(__name__)
 
 # Upstream prefix of a block's rows → the topic whose offsets are their origins.
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
 
 
-def flag_records(step: Applied, topic: str, partition: int) -> list[FlagDict]:
+def flag_records(step: Step, topic: str, partition: int) -> list[FlagDict]:
     """Flag records of a step, complete with the log record that moved the flag."""
     trace_id = f"{topic}/{partition}/{step.offset}"
     return [flag | {"trace_id": trace_id} for flag in step.effects.flags]
@@ -76,13 +79,13 @@ class Emitter:
     def __call__(
         self,
         partition: int,
-        applied: Sequence[Applied],
+        applied: Sequence[Step],
         rejected: Sequence[tuple[ConsumerRecord, str]],
         sequence: Callable[[], int],
     ) -> list[Outgoing]:
         """Records for everything that the steps did. Of several scores of one key the last is sent."""
         up = f"{self._up}/{partition}"
-        done: list[Effects] = [step.effects for step in applied]
+        done = [step.effects for step in applied]
         blocks = [block for effects in done for block in effects.blocks]
         monitor.sent(blocks)
         outgoing = self._send(blocks, up=up, sequence=sequence)
@@ -103,8 +106,8 @@ class Emitter:
         name = topic.name(self._settings)
         return [as_json(name, partition, key, score) for key, score in scores.items()]
 
-    def _flags_and_letters(self, partition: int, step: Applied) -> list[Outgoing]:
-        effects: Effects = step.effects
+    def _flags_and_letters(self, partition: int, step: Step) -> list[Outgoing]:
+        effects = step.effects
         monitor.flagged(effects.flags, effects.scores)
         monitor.count_refused([code for _, code, _ in effects.dead])
         monitor.repeated(self._stage, effects.repeats)
@@ -115,13 +118,13 @@ class Emitter:
         outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
         return outgoing + [self._letter(partition, step, *outlived) for outlived in effects.outlived]
 
-    def _refused(self, partition: int, step: Applied, row: int, code: str, detail: str) -> Outgoing:
+    def _refused(self, partition: int, step: Step, row: int, code: str, detail: str) -> Outgoing:
         """A row that was a valid event, but cannot be: its bytes are still where its origin says."""
         origins = step.block.origin
         origin = int(origins[row]) if isinstance(origins, np.ndarray) else None
         return self._letter(partition, step, step.block.up, origin, code, detail)
 
-    def _letter(self, partition: int, step: Applied, up: str, origin: int | None, code: str, detail: str) -> Outgoing:
+    def _letter(self, partition: int, step: Step, up: str, origin: int | None, code: str, detail: str) -> Outgoing:
         """A letter about a row that has its origin on an input, or else about the log record of the step."""
         kind, source, topic_id = parse_upstream(up)
         if kind in ORIGIN_TOPICS and origin is not None:
