@@ -33,8 +33,12 @@ def evaluate(
     groups: Annotated[
         str, typer.Option(help="withheld: verdicts on claims that tell the same story never count; or released.")
     ] = "withheld",
+    # Written out, since reading them from `evaluate.attacks` loads numpy for a help text; a test compares.
     attack: Annotated[
-        str, typer.Option(help="fresh, camouflaged, slow, inverted, poison, copied, brigade or aged.")
+        str,
+        typer.Option(
+            help="fresh, camouflaged, slow, mimic, sleepers, overlapping, inverted, poison, copied, brigade or aged."
+        ),
     ] = "",
     share: Annotated[
         float, typer.Option(help="Size of the attack, as a share of an attacked claim's assertions.")

@@ -60,7 +60,7 @@ EVENTS = Topic(
     4 * MIB,
     "your systems, replay",
     "intake",
-    "What people do: posts, reshares, replies, reactions, reports, follows, deletions.",
+    "What people do: posts, reshares, replies, reactions, reports, follows; and deletes and updates of these.",
     "log_retention_ms",
 )
 RULINGS = Topic(

@@ -77,8 +77,7 @@ def attack(data: CascadeSet, name: str, share: float = 0.5, seed: int = 0, lag_m
 
     Args:
         name: a key of ATTACKS.
-        share: of an attacked claim's assertions (fresh, camouflaged, slow, inverted, copied, brigade), of all rulings
-            (poison); without meaning for aged.
+        share: of an attacked claim's assertions; of all rulings for poison; without meaning for aged.
         lag_ms: when rulings are released, where the set has none of its own.
 
     Raises:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
+import click
 import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import COMMANDS, app, brought, load, sentence
+from streams.evaluate.attacks import ATTACKS
 
 PRESENT = [*COMMANDS, *brought()]
 
@@ -34,6 +37,12 @@ def test_help_names_every_command_with_its_sentence() -> None:
 def test_every_command_loads_and_has_help(name: str) -> None:
     assert load(name).name == name
     assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+
+
+def test_the_help_of_evaluate_names_every_attack() -> None:
+    (option,) = [each for each in load("evaluate").params if each.name == "attack"]
+    assert isinstance(option, click.Option)
+    assert set(re.findall(r"[a-z]+", option.help or "")) - {"or"} == set(ATTACKS)
 
 
 def test_the_load_tests_bring_their_commands_and_the_product_imports_none_of_them() -> None:

@@ -81,6 +81,19 @@ def test_probes_ask_what_is_served(name: str) -> None:
 
 
 @workload
+def test_nothing_can_be_written_to_but_the_folder_that_the_process_is_given(name: str) -> None:
+    pod = WORKLOADS[name]["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert container(name)["securityContext"]["readOnlyRootFilesystem"] is True
+    assert [list(volume) for volume in pod["volumes"]] == [["name", "emptyDir"]]
+    (mount,) = container(name)["volumeMounts"]
+    assert mount == {"name": pod["volumes"][0]["name"], "mountPath": "/tmp"}  # where temporary files go, too
+    given = CONFIG | {each["name"]: each.get("value", "") for each in container(name).get("env", ())}
+    folders = [given["CREDENCE_HOME"], given.get("CREDENCE_DATA_DIR") or DEFAULTS.data_dir]
+    assert all(not folder or Path(folder).is_relative_to("/tmp") for folder in folders)
+
+
+@workload
 def test_labels_and_services_find_the_pods(name: str) -> None:
     spec = WORKLOADS[name]["spec"]
     labels = spec["template"]["metadata"]["labels"]
