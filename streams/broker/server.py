@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -19,10 +16,9 @@ import psutil
 from streams.broker import server_properties as config
 from streams.broker.artifacts import Runtime, Say, ensure, file_lock
 from streams.broker.errors import BrokerError
+from streams.broker.machine import PORTS, answers, available_memory_mb, free_port, is_free
 
 DEFAULT_PORT = 9092
-# Below the range that systems hand out to outgoing connections, where a port that was free a moment ago may be taken.
-PORTS = range(20_000, 30_000)
 START_DISK_BYTES = 256 * 1024**2
 # What the JVM needs beside its heap; measured 320 MB resident with a heap of 512 MB, mostly outside it when idle.
 BESIDE_HEAP_MB = 200
@@ -306,52 +302,3 @@ class Broker:
             start_new_session=True,
             cwd="/",
         )
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on. Raises BrokerError when a hundred tries find none."""
-    for _ in range(100):
-        if is_free(port := random.choice(PORTS)):
-            return port
-    raise BrokerError(f"no free port found between {PORTS.start} and {PORTS.stop} on {config.HOST}: end some servers")
-
-
-def answers(port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a Kafka broker on this loopback port answers an ApiVersions request (version 0, without a client)."""
-    request = struct.pack(">hhih", 18, 0, 1, -1)
-    try:
-        with socket.create_connection((config.HOST, port), timeout_s) as link:
-            link.settimeout(timeout_s)
-            link.sendall(struct.pack(">i", len(request)) + request)
-            reply = link.recv(10)
-    except OSError:
-        return False
-    return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (1, 0)
-
-
-def available_memory_mb() -> int:
-    """Memory in MB that a new process may take without swapping: of the machine, or of the container if less."""
-    available = psutil.virtual_memory().available
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        if limit != "max":
-            used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
-            statistics = dict(
-                line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
-            )
-            # Cached file pages are given back when asked for.
-            available = min(available, int(limit) - used + int(statistics.get("inactive_file", 0)))
-    except (OSError, ValueError):
-        pass
-    return int(available) >> 20

@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from rich.console import Console
 
 from streams.broker import embedded as broker
-from streams.broker.server import free_port, is_free
+from streams.broker.machine import free_port, is_free
 from streams.contract import topics
 from streams.contract.settings import PREFIX, Settings, client_kwargs
 from streams.datasets import dataset

@@ -15,9 +15,10 @@ from streams.evaluate.cascades import HOUR_MS, CascadeSet
 from streams.evaluate.forks import Forks
 from streams.evaluate.measures import Judge, flag_figures, horizon_name
 from streams.evaluate.ours import Core
-from streams.evaluate.protocol import FINE_STOPS, Forecast, Scorer, Trial, run
+from streams.evaluate.protocol import Forecast, Scorer, Trial
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.synthetic import make_world
+from streams.evaluate.trial_run import FINE_STOPS, run
 
 Progress = Callable[[str, int, int], None]  # (what, events done, events in all)
 

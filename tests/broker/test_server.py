@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams.broker import artifacts, server
+from streams.broker import artifacts, machine
 from streams.broker import embedded as broker
 from streams.broker.errors import BrokerError
 
@@ -118,7 +118,7 @@ def test_a_taken_port_is_left_and_another_chosen_but_never_when_it_was_asked_for
 def test_a_private_broker_is_gone_after_its_block_with_its_folder() -> None:
     with broker.private() as node:
         status = node.status()
-        assert server.answers(int(status.bootstrap.rpartition(":")[2]))
+        assert machine.answers(int(status.bootstrap.rpartition(":")[2]))
     assert status.pid is not None
     assert gone(status.pid)
     assert not node.folder.exists()

@@ -9,7 +9,8 @@ import pytest
 
 from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
-from streams.evaluate.protocol import Trial, run
+from streams.evaluate.protocol import Trial
+from streams.evaluate.trial_run import run
 from tests.evaluate.builders import HOUR_MS, cascades
 
 DAY_MS = 24 * HOUR_MS

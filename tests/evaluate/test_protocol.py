@@ -14,9 +14,10 @@ from streams.evaluate.baselines import BASELINES
 from streams.evaluate.cascades import CascadeSet
 from streams.evaluate.evaluation import Options, evaluate
 from streams.evaluate.ours import Core
-from streams.evaluate.protocol import FINE_STOPS, Batch, Flag, Scorer, Trial, run
+from streams.evaluate.protocol import Batch, Flag, Scorer, Trial
 from streams.evaluate.report import show
 from streams.evaluate.synthetic import WorldSettings, make_world
+from streams.evaluate.trial_run import FINE_STOPS, run
 from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.communities.coordination import CoordinationConfig
 from tests.evaluate.builders import HOUR_MS, cascades

@@ -134,7 +134,8 @@ def test_user_history_on_twitter16_lands_where_it_was_published() -> None:
         pytest.skip(f"LOUD SKIP: no real data in {SHARED}")
     from streams.evaluate.baselines import BASELINES
     from streams.evaluate.measures import Judge
-    from streams.evaluate.protocol import Trial, run
+    from streams.evaluate.protocol import Trial
+    from streams.evaluate.trial_run import run
 
     data = read_cascades(SHARED / "twitter16")
     trial = Trial.of_set(data, (3_600_000, 86_400_000), 86_400_000)

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from typer.testing import CliRunner
 
-from streams.broker.server import free_port
+from streams.broker.machine import free_port
 from streams.cli.main import app
 from streams.contract import topics
 from streams.contract.settings import Settings

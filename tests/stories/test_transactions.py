@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from typer.testing import CliRunner
 
-from streams.broker.server import free_port
+from streams.broker.machine import free_port
 from streams.cli.main import app
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
