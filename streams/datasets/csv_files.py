@@ -1,4 +1,4 @@
-"""Tables as CSV files, plain or gzipped: the one reader of data sets, whoever wants their rows."""
+"""The one reader of a data set's tables: CSV files, plain or gzipped."""
 
 from __future__ import annotations
 

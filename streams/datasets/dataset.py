@@ -228,7 +228,7 @@ def _refused(data: Dataset, skipped: npt.NDArray[np.bool_], mended: list[Mend]) 
 
 
 def _repeats(data: Dataset, faults: dict[int, tuple[str, str]]) -> list[int]:
-    """Rows that say again what a row before said; one that bears its id and says something else is a fault, too."""
+    """Rows that repeat an earlier one. A row with the id of an earlier one and other content is added to the faults."""
     ids, kinds = data.columns["id"], data.columns["kind"]
     if len(set(ids)) == len(ids):
         return []

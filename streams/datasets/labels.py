@@ -1,7 +1,7 @@
 """Labels of claims as data sets spell them: which of them are a verdict, which say that there is none.
 
-What is in neither list is not guessed at: its claims have no verdict, and whoever reads the set is told. `rumour` is
-such a label, false in some sets and undecided in others, and so are `0` and `1`, of which either may be the true one.
+A label in neither list is not guessed at: its claims have no verdict, and whoever reads the set is told. Such labels
+are `rumour`, which is false in some sets and undecided in others, and `0` and `1`, of which either may mean true.
 `--labels` says what they mean.
 """
 
@@ -53,7 +53,7 @@ class Labels:
 
 
 def plain(label: str) -> str:
-    """A label without regard to case, hyphens, underscores and white space, and to what only says that it is a rumour.
+    """A label in lower case, with single spaces for hyphens and underscores, without a word that only says rumour.
 
     >>> plain("Pants-on-fire"), plain(" non-rumor"), plain("false rumour"), plain("rumour")
     ('pants on fire', 'non', 'false', 'rumour')

@@ -87,7 +87,7 @@ class Crowd:
         return self.member(community)
 
     def cares(self, who: int, claims: Claims, c: int) -> bool:
-        """Whether a claim of this look speaks to the member at all: the sensational does to the careless."""
+        """Whether the member reacts to such a claim at all: sensational ones draw the careless."""
         looks_true = bool(claims.true[c]) != bool(claims.hard[c])
         kind = self.kind[who]
         if kind == CARELESS:
@@ -147,7 +147,7 @@ def grow(crowd: Crowd, claims: Claims, c: int) -> Cascade:
 
 
 def _pull(crowd: Crowd, size: int) -> float:
-    """How much early events are preferred as parents; differs by cascade, so shapes do."""
+    """How strongly early events are preferred as parents. It differs by cascade, so that shapes do."""
     return 1.2 + 1.6 * crowd.draw() + (0.2 if size > 300 else 0.0)
 
 

@@ -31,15 +31,15 @@ class WorldSettings:
         members, claims, days: how many.
         communities: at most as many as have names; the last `echo_chambers` of them are echo chambers.
         activity_exponent: Pareto exponent of activity; at 1.15 a tenth of the members write about two thirds.
-        home_share: probability that who takes part comes from the community of the one whom they answer
-            (in an echo chamber: `echo_share`).
+        home_share: probability that a participant comes from the community of the person they answer (in an echo
+            chamber: `echo_share`).
         careless_share, expert_share: shares of the members; in echo chambers half of the members are careless.
         botnets, bots: how many nets, and accounts a net.
         true_share: share of the claims that are true.
         hard_share: share of the claims on which most honest members err.
         verdict_share: share of the claims that a fact-checker ever rules on.
-        late_share, repeat_share, skew_share: shares of the events that arrive late, arrive twice, or bear a clock
-            that runs before that of the event they answer.
+        late_share, repeat_share, skew_share: shares of the events that arrive late, arrive twice, or are stamped
+            earlier than the event they answer.
         stories: false claims that everybody near the lone source believes, and that she alone denies.
     """
 

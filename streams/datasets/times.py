@@ -37,7 +37,7 @@ class Times:
 def read_times(column: Sequence[str], path: Path) -> Times:
     """Times of a column, all in one unit: that in which some of them lie between the years 2000 and 2103.
 
-    A cell that is no time is told, and so is, by whoever checks clocks, one that makes no sense in the file's unit.
+    Cells that are no time are named. Whether a time makes sense in the file's unit is for whoever checks clocks.
     A time of ISO 8601 without an offset is UTC.
 
     Raises:

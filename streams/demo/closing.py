@@ -67,9 +67,9 @@ def flags_report(watch: Watch, truth: Truth, facts: Facts, lag_ms: int) -> dict[
     """How good the flags were; only those raised before the claim's verdict count, if it had one.
 
     `precision`: share of flagged claims of known truth that are false. `recall_large`: share of the false claims with
-    over `LARGE` participants that were flagged. `median_delay_h`: over all large false cascades, first post to flag,
-    one never flagged counting as infinite (null), after the first FLAGS_AFTER of the claims, as `evaluate` has it.
-    `median_hours`: over flagged false claims.
+    over `LARGE` participants that were flagged. `median_delay_h`: hours from first post to flag, the median over all
+    large false cascades; one never flagged counts as infinite (null). The first FLAGS_AFTER of the claims do not count,
+    as in `evaluate`. `median_hours`: the same over flagged false claims.
     """
     early = {c: flag for c, flag in watch.raised.items() if flag.at_ms <= facts.first.get(c, 0) + lag_ms}
     known = [c for c in early if c in truth.true]
@@ -163,7 +163,7 @@ def lone_report(watch: Watch, truth: Truth, facts: Facts, data: Dataset, lag_ms:
 
 
 def _last_before(records: Sequence[Record], at_ms: int) -> Record | None:
-    """The newest of a claim's records without a verdict that holds for a time up to the moment."""
+    """The newest of a claim's records that has no verdict and tells of no later time than the moment."""
     found = [r for r in records if not r.get("verdict") and r["last_event_ms"] <= at_ms]
     return found[-1] if found else None
 
@@ -173,7 +173,7 @@ def _source(record: Record) -> dict[str, Any]:
 
 
 def examples(watch: Watch, truth: Truth, facts: Facts, data: Dataset, each: int = 3) -> list[dict[str, Any]]:
-    """The largest claims of either truth that nobody ruled on (where there are none, of all): score beside truth."""
+    """Score beside truth of the largest claims, true and false, that nobody ruled on; else of the largest of all."""
     shown: list[dict[str, Any]] = []
     for wanted in (False, True):
         ids = [c for c, true in truth.true.items() if true == wanted and c in watch.claims]

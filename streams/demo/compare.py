@@ -1,6 +1,6 @@
 """How far live scores lie from those of a stream that arrived in strict event-time order, one partition, no broker.
 
-The same bytes go through the same codec and the same two state classes; only the order differs. Live, four partitions
+The same bytes go through the same codec and the same state classes; only the order differs. Live, four partitions
 interleave, late events arrive late, and stamps are as old as their hop.
 """
 

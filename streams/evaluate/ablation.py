@@ -1,7 +1,7 @@
 """How much each signal of the risk contributes: the evaluation again and again, with some signals switched off.
 
-A signal that is switched off has a weight that is held at 0, as an operator may hold it. The others learn theirs beside
-it as ever: it is not as if it had never been there.
+A signal is switched off by holding its weight at 0, as an operator may do. The other weights learn beside it as usual,
+so this is not the same as a core that never had the signal.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 One online pass in file order. The truths of questions k, k+10, k+20, … by first appearance are released after their
 last answer; what a query would return at the end of the stream is compared with the truth of the others. Reported is
-the mean over the ten k. A set with two answers has one claim a question ("the answer is the second one in sorted
-order"); with more, one claim for each answer, an answer supports its own and denies the others, and the claim with the
-highest log-odds of being true is the answer.
+the mean over the ten k. A set with two possible answers has one claim a question ("the answer is the second one in
+sorted order"). With more, there is one claim for each possible answer; a worker supports the one given and denies the
+others, and the claim with the highest log-odds of being true is the answer.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Plan:
         return max(1, round(self.share / (1 - self.share) * int(self.honest[claim])))
 
     def act(self, claim: int, users: Ints, lie: bool, after_ms: int = 0) -> None:
-        """Let the users assert on the claim, together from `after_ms` after its first event on, or each slowly."""
+        """Let the users assert on the claim: all from `after_ms` after its first event on, or slowly, one by one."""
         n = len(users)
         if self.slowly:
             delay = self.rng.lognormal(np.log(SLOW_MEDIAN_H), SLOW_SPREAD, n) * HOUR_MS
@@ -119,7 +119,7 @@ def _nets_act(
 ) -> CascadeSet:
     """Four nets: one of them on each attacked claim, and one on half of the others to build a record.
 
-    `practice` is the share of an act's accounts that take part in one of practice, and within how many ms it starts.
+    `practice` says of an act of practice which share of the accounts takes part, and within how many ms it starts.
     """
     nets = nets or _nets(plan)
     others = plan.others()
@@ -165,7 +165,7 @@ def sleepers(plan: Plan) -> CascadeSet:
 
 
 def overlapping(plan: Plan) -> CascadeSet:
-    """Mimics of which each attack draws its accounts anew from one pool of them: nets without borders."""
+    """As mimic, but each attack draws its accounts anew from one pool: nets without borders."""
     plan.accounts = int(np.concatenate(_nets(plan)).size)
     everyone = np.arange(plan.accounts)
     return _nets_act(plan, elsewhere_lie=False, target_lie=True, practice=(1.0, 1), nets=[everyone] * NETS)

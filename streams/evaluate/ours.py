@@ -114,7 +114,7 @@ class Core:
             self._send(corrections_block(corrections, lo, self._corrected))
 
     def aside(self, withheld: Codes) -> None:
-        """None: what one verdict teaches reaches every score, so that a world without it must be run."""
+        """None: what one verdict teaches reaches every score, so a world without it must be run anew."""
 
     def flags(self) -> Sequence[Flag]:
         """First flag of each claim."""
@@ -196,8 +196,8 @@ class _Flags(Flags):
 class _Groups(GroupsState):
     """The communities stage, which takes participations in when a look is due, and looks once for all forks.
 
-    No ruling moves who joined what, so that all forks of a world look at the same; and as long as nobody has to leave
-    the window, it is the same window whether participations enter it at once or one block after the other.
+    No ruling changes who joined what, so all forks of a world see the same. As long as nobody has to leave the window,
+    it does not matter whether participations enter it at once or block by block.
     """
 
     def __init__(self, config: ScoringConfig, partition: int, groups: GroupsConfig) -> None:

@@ -1,13 +1,16 @@
 """The prequential protocol: what a scorer may know when it is asked about a claim.
 
-A claim's prediction at horizon h is made at t₀ + h from events strictly before that moment and from rulings released
-strictly before it. Where moments tie, predictions come first, then releases, then events. Rulings on the claim itself
-and on claims of its group never count: at the first such release that precedes one of the group's predictions, the
-world forks, and the fork lives on without the group's rulings until the group's last prediction. A scorer that can
-tell by itself what it would say without some rulings (`Scorer.aside`) is asked; any other is forked as a process, which
-is always right and costs all the events in between once more for every group. Where that would take hours, the longest
-forks go in larger steps while nothing happens to their group (`Trial.stops`): every prediction still knows all that it
-may and nothing else, but what came meanwhile was taken in by larger blocks, as a live worker takes it in.
+A claim's prediction at horizon h is made at t₀ + h. It may use events strictly before that moment, and rulings released
+strictly before it. Where moments tie, predictions come first, then releases, then events.
+
+Rulings on the claim itself and on claims of its group never count. So the world forks at the first such release that
+precedes one of the group's predictions, and the fork goes on without the group's rulings until the group's last
+prediction. A scorer that can tell what it would say without some rulings is asked (`Scorer.aside`). Any other is forked
+as a process: that is always right, and costs all the events in between once more for every group.
+
+Where that would take hours, the longest forks go in larger steps while nothing happens to their group (`Trial.stops`).
+Every prediction still knows all that it may and nothing else. But what came meanwhile was taken in by larger blocks, as
+a live worker takes it in.
 """
 
 from __future__ import annotations
@@ -79,8 +82,8 @@ class Scorer(Predictor, Protocol):
     def aside(self, withheld: Codes) -> Predictor | None:
         """This scorer as it goes on without rulings on the withheld claims, none of which has been released yet.
 
-        It hears of events and of all other rulings through the scorer itself, and predicts exactly as a copy of it
-        would that had been fed and ruled apart. None: the scorer has no such way, and is copied.
+        Events and all other rulings reach it through this scorer. It predicts exactly what a copy would that was fed
+        and ruled apart. None: the scorer has no such way, and is copied.
         """
 
     def flags(self) -> Sequence[Flag]:
@@ -193,8 +196,9 @@ class Trial:
     def stops(self, fork: Fork) -> list[int]:
         """Moments at which a fork in larger steps stops.
 
-        Every moment from before a claim of its group begins until its last prediction and its ruling are over, so that
-        neither predictions nor flags come later than they would; else when STEP_ROWS events would be left for later.
+        It stops at every moment while a claim of its group is under way: from just before the claim begins until its
+        last prediction and its ruling are over. So neither predictions nor flags come late. Else it stops only where
+        more than STEP_ROWS events would be left for later.
         """
         times, cut = self.moments.times, self.moments.cut
         over = self.start_ms + max(self.horizons_ms)

@@ -48,7 +48,7 @@ class ScoringConfig:
     settle_step: int = 4096  # credits in one atomic step
 
     # Restamping and publishing.
-    restamp_epsilon: float = 0.25  # nats of weight, of which learned coins must move half to reach a stamp
+    restamp_epsilon: float = 0.25  # nats that a weight must move for a new stamp; half if coins moved
     restamp_claims: int = 8  # newest open claims of a source that get its new stamp, when its record moved
     recluster_claims: int = 64  # and when it was found to be of a net, or to be of none
     restamp_recent_ms: int = 2 * DAY_MS  # parameters reach sources seen within this; the others when next they speak

@@ -76,7 +76,7 @@ class BlockCore:
 
     @reads("tick")
     def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
-        """Time passes in the log: nothing that most cores wait for."""
+        """Time passes in the log. Most cores do not wait for it."""
 
 
 def follow(

@@ -64,7 +64,7 @@ class Batched(Ledger):
         self.assertions_seen += int(np.count_nonzero(batch.asserted))
 
     def aside(self, withheld: Codes) -> Predictor:
-        """The same sources from here on without those verdicts: fitted apart as it is asked, on the same events."""
+        """The same without those verdicts from here on: fitted apart, when it is asked, on the same events."""
         return _Apart(self, withheld)
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:

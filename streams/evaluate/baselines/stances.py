@@ -109,7 +109,7 @@ class _Without:
         self.withheld = withheld
 
     def predict(self, claims: Codes, at_ms: int) -> tuple[Floats, Floats]:
-        """As the ledger would have, had the verdicts not come: counts are whole numbers, so they come back exactly."""
+        """What the ledger would say without the verdicts. Counts are whole numbers: they come back exactly."""
         settled = self.withheld & self.ledger.settled.keys()
         self.ledger.withheld = self.withheld
         for claim in settled:

@@ -39,9 +39,10 @@ class GroupsConfig:
 
     Attributes:
         window: participations remembered, the latest.
-        every: participations between two looks for clusters, and at least a sixteenth of those remembered.
+        every: a look for clusters is due after so many new participations, or after a sixteenth of those remembered if
+            that is more.
         communities: K, how many communities are looked for where events name none; 0: none, and no health.
-        health_every: looks for clusters to one at communities and their health.
+        health_every: so many looks for clusters go by between two looks at communities and their health.
     """
 
     window: int = 1 << 19
@@ -109,7 +110,7 @@ class GroupsState(PartitionState):
             table.touch(changed)
 
     def _forget(self, slots: Ints, effects: Effects) -> None:
-        """Let participations go; and sources and claims that have no other."""
+        """Let participations go, and sources and claims that have no others."""
         if not slots.size:
             return
         members, claims, window = self.members, self.claims, self.window

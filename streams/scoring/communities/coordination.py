@@ -9,15 +9,15 @@ are counted: claims shared on the same side, on opposite sides, and on the same 
            synchronous:  near ≥ 5 and near / (same + opposite) ≥ .8 and near·min h ≥ 7
                          h = mean of −ln r over a source's claims, r the share of a claim's pairs within 20 minutes
 
-Slow botnets evade any window, but not the second rule: they must stand on the same side of the same rare claims. Nets
-without borders, of which each act draws other members, evade both: two of them share few of their claims. But whenever
-they meet, they meet at once, which by chance has probability Π r: it says nothing of claims on which everybody comes at
-once, and much of those that take days. Edges become clusters as connected parts in which everybody keeps at least four
-edges and a quarter of the possible ones.
+Slow botnets evade any window, but not the second rule: they must stand on the same side of the same rare claims. A net
+without borders draws other members for each act and evades both, because any two of them share few claims. But whenever
+two of them meet, they meet within minutes. By chance that has probability Π r, which is near 1 for claims on which
+everybody comes at once, and small for those that take days. Edges become clusters as connected parts in which everybody
+keeps at least four edges and a quarter of the possible ones.
 
-Pairs are first counted in a sketch (one row of 2²² counters by the hash of a pair, which only ever counts too much),
-and only those that reach five there are counted exactly: memory is bounded by the participations given, and nothing
-is missed. `ring`·P pairs at most are passed over twice, some 30 ns each.
+Pairs are first counted in a sketch: one row of 2²² counters, found by the pair's hash, which may count too much and
+never too little. Only pairs that reach five there are counted exactly. So memory is bounded by the participations
+given, and no pair is missed. `ring`·P pairs at most are passed over twice, some 30 ns each.
 
 Source: normalised pointwise mutual information, Bouma 2009; count-min sketch, Cormode & Muthukrishnan 2005; co-action
 networks, Pacheco et al., ICWSM 2021 and CooRTweet; quasi-cliques of raters, Community Notes.
@@ -87,7 +87,7 @@ class Pairs:
 def find_clusters(took_part: Participations, sources: int, config: CoordinationConfig) -> list[Ints]:
     """Members (ascending) of each cluster of sources that act as one, the largest first.
 
-    Four who deny the same twelve claims within a minute, and twelve who never meet twice:
+    Five who deny the same twelve claims, each time at the same moment:
 
     >>> net = np.tile(np.arange(5), 12); c = np.repeat(np.arange(12), 5)
     >>> some = Participations(net, c, c * 60_000, np.full(60, 2, np.int8))
@@ -114,7 +114,7 @@ def find_clusters(took_part: Participations, sources: int, config: CoordinationC
 
 
 def edges(took_part: Participations, sources: int, config: CoordinationConfig) -> tuple[Ints, Ints]:
-    """Pairs of sources that co-act beyond chance, by either rule."""
+    """[edges] both ends of each pair of sources that co-acts beyond chance, by any of the rules."""
     joined = np.bincount(took_part.source, minlength=sources)
     seen = float(max(len(np.unique(took_part.claim)), 2))
     pairs = co_actions(took_part, joined, config)

@@ -39,7 +39,7 @@ def echo_index(claim: Ints, wrong: Ints) -> float:
 
 
 def echo_of_counts(count: Floats, errors: Floats) -> float:
-    """The echo index from each settled claim's number of stances and of wrong ones; no stances, no part in it.
+    """The echo index from each settled claim's number of stances and of wrong ones. A claim without any is left out.
 
     >>> echo_of_counts(np.array([5.0, 5.0, 0.0]), np.array([5.0, 0.0, 0.0]))
     1.0
@@ -77,7 +77,7 @@ def dissent(supports: Ints, denies: Ints) -> Floats:
 
 
 def hidden_dissent(denied: int, only_after: int) -> float:
-    """Share of the denials of falsehoods that most of the community supported which came only after the verdict.
+    """Of the denials of falsehoods that most members supported, the share that came only after the verdict.
 
     >>> hidden_dissent(denied=40, only_after=10)
     0.25

@@ -1,8 +1,8 @@
 """The vital signs of every community in one look at who took part in what: inputs of `health`, as a record.
 
 The echo index is the headline: its interval is the 5th to 95th percentile of 200 bootstrap resamples of settled claims,
-from a fixed seed. Fewer than 20 members or 10 settled claims are not enough evidence to go by. An origin of a claim is
-the community of whoever was first on it; ties are meetings of two members on a claim, each participation with the
+from a fixed seed. Fewer than 20 members or 10 settled claims are not enough evidence to go by. The origin of a claim is
+the community of whoever was first on it. A tie is a meeting of two members on a claim; each participation meets the
 eight before it. Failure modes: those of `health`; figures are over the window of the stage, not over all time.
 """
 

@@ -6,13 +6,13 @@
                t, F of them false, both forgotten with .998 a verdict, after m = 300 claims at π(t) = σ(t) + .07
     t          going down from σ(t) = .97 in steps of .01, the last before the precision falls below the wanted one
 
-What counts is the first passage over t, so the lesson of a claim is its highest alarm, not what it stood at when the
-verdict came. For a calibrated risk the precision at the first passage is the mean risk there (optional stopping): t
-plus what it jumps over, hence π. A claim that many have joined, for its stream, is flagged a little earlier: there is
-more to lose. c is relative to the stream, because a large claim of one is a small one of another.
+A flag is raised when the alarm first passes t. So the lesson of a claim is its highest alarm, not where it stood when
+the verdict came. For a calibrated risk, the precision at the first passage is the mean risk there (optional stopping):
+t plus the size of the jump over it, hence π. A claim that many have joined is flagged a little earlier: there is more
+to lose. c is the stream's own, because a large claim of one stream is a small one of another.
 
-Range: t in [.04, 3.5] nats. Failure modes: some dozen flags say little, so that a stream on which risk promises far
-too much needs some hundred verdicts to be believed; verdicts that come only for flagged claims leave the rest of the
+Range: t in [.04, 3.5] nats. Failure modes: a few dozen flags say little, so where the risk promises far too much it
+takes some hundred verdicts until t moves; verdicts that come only for flagged claims leave the rest of the
 scale at its prior; wrong verdicts raise the threshold.
 """
 
@@ -31,7 +31,7 @@ REMEMBER = 0.998
 
 
 def alarm(risk_z: Floats, participants: Ints, crowd: float) -> Floats:
-    """Log-odds of the risk, raised for claims with more participants than usual, e^crowd.
+    """[claims] alarm in nats: log-odds of the risk, raised for claims with more than the usual e^crowd participants.
 
     >>> alarm(np.ones(3), np.array([5, 100, 10_000]), np.log(20)).round(2).tolist()
     [1.0, 1.48, 1.5]

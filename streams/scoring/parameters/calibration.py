@@ -3,9 +3,9 @@
     p = σ(a·v + b·z)                  v = 1 for the risk; for the public score v = A²/(A² + c²), c = .3
 
 The parameters stage learns a and b from settled claims; `reading.read` applies them. A is the independent weight of
-what supports and denies a claim. v is the reliability of that evidence: signal over signal and noise. The base rate of
-checked claims counts for a claim, and a lesson counts for the base rate, as far as there is evidence. So a claim on
-which nobody has a say reads one half, not what was usual in its month.
+what supports and denies a claim. v is the reliability of that evidence: signal over signal and noise. Where there is
+little evidence v is near 0: the base rate of checked claims then hardly moves the score, and the lesson hardly moves
+the base rate. So a claim on which nobody has a say reads one half, not what was usual in its month.
 
     b   one Newton step a lesson on ln b, with a prior around b = 1; lessons are forgotten slowly, because z carries
         more news once histories and weights have been learned
@@ -19,9 +19,9 @@ So a steady base rate is learned from a hundred verdicts, and a drifting one is 
 their dates.
 
 Source: Platt 1999; φ is the quasi-likelihood dispersion of Wedderburn 1974, taken over runs of residuals. Range: p in
-(0, 1), a between 0 and â, b in [.22, 2.7], φ ≥ 1. Failure modes: drifts with the mix of claims that fact-checkers
-choose; a base rate far from one half that drifts stays uncalibrated; a shift of all claims alike moves the ranking
-between dates only.
+(0, 1), a between 0 and â, b in [.22, 2.7], φ ≥ 1. Failure modes: it follows the mix of claims that fact-checkers
+choose; a drifting base rate that is far from one half stays uncalibrated; a shift of all claims alike changes the
+ranking between dates only.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Calibration:
         return math.exp(self.state[6])
 
     def learn(self, z: float, found: bool, share: float, counts: bool, v: float = 1.0) -> None:
-        """One lesson: log-odds z before calibration, and whether the verdict found what they are the odds of.
+        """One lesson: log-odds z before calibration, in nats, and whether the verdict is what z are the odds of.
 
         Args:
             share: the lesson's weight, 1 being a claim's.

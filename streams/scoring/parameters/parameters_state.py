@@ -5,9 +5,9 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
 
     β    one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior weights:
          P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
-         x are the signals less their mean over the latest lessons of the same age, and p has the base rate of the
-         latest verdicts as its offset: what merely follows the calendar, on either side, is not learned. Of what was
-         learned of nets, who change their ways, a part is forgotten with every verdict: P ← λP + (1 − λ)P₀
+         x are the signals minus their mean over the latest lessons of the same age; p starts from the base rate of the
+         latest verdicts. So what merely follows the calendar, in signals or in verdicts, is not learned. Nets change
+         their ways: a part of what was learned of them is forgotten with every verdict, P ← λP + (1 − λ)P₀
     bias −β·m, m the mean of all lessons, so that a change of β never moves all claims at once
     a, b scaling of z, apart from the ranking, and of the public score: see `calibration`
     t    the threshold of flags, and the usual size of a claim: see `alarm`
@@ -134,8 +134,8 @@ class Learner(BlockCore):
     def _tally(self, counts: list[float], participants: int, written: int) -> None:
         """Add right and wrong stances by (stance, history band), each claim with a weight of one.
 
-        The coins are tallied over what people wrote, because reshares are one voice in a claim's evidence: counted one
-        by one here and pooled there, they would leave every denial with the weight of a rarity.
+        The coins count only what people wrote. In a claim's evidence all its reshares are one voice; were they counted
+        one by one here, every denial would get the weight of a rarity.
         """
         new = np.asarray(counts, np.float64)
         for name, shown, n in (("tally", new, participants), ("coins", new[: STANCES * BANDS * 2], written)):
@@ -228,8 +228,8 @@ class Learner(BlockCore):
         shares = [("mu", hits.sum(), total.sum(), default.mu)]
         right, wrong = coins[:, :, 0], coins[:, :, 1]
         for band in range(BANDS):
-            # Both coins start from how often the band supports at all: were it a fixed number, the coin of which fewer
-            # claims are known would lag behind, and their ratio would follow the base rate.
+            # Both coins start from how often the band supports at all. From a fixed number, the coin that fewer claims
+            # are known of would lag behind, and the ratio of the two would follow the base rate.
             share = (right[0, band] + wrong[0, band] + 0.5) / (coins[:, band].sum() + 1.0)
             of_true, of_false = right[0, band] + wrong[1, band], wrong[0, band] + right[1, band]
             shares += [
@@ -262,7 +262,7 @@ class Learner(BlockCore):
         self._put((name,), np.array([value]))
 
     def _vector(self, name: str, default: Floats) -> Floats:
-        """What was learned of a vector; where an element is new, as that of a new signal is, its default."""
+        """What was learned of a vector. An element that is new, such as a new signal's, has its default."""
         rows = self._find(_elements(name, len(default)))
         if rows.min() >= 0:
             return self.state["v"][rows]
@@ -290,7 +290,7 @@ class Learner(BlockCore):
 
 @lru_cache(maxsize=64)
 def _elements(name: str, n: int) -> tuple[str, ...]:
-    """Keys of a vector's elements: of what there is of every signal by the signals' names, else by number.
+    """Keys of a vector's elements: the signals' names if it has one for each signal, else numbers.
 
     By name, so that a release with one more signal finds what was learned of the others, and nothing of the new one.
     """

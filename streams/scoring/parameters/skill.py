@@ -6,10 +6,10 @@
     trust   = min(1, P(b > .4) / P₀(b > .4)),  b ~ N(.5, .5²) before any verdict (P₀)
     weights = trust · learned + (1 − trust) · untaught
 
-b̂ is one Newton step on the slope of σ(logit p + b·u) from b = 0: it is 0 in expectation where verdicts have nothing to
-do with what was learned, whatever the base rate and however sure z was of itself. Verdicts of which half are wrong
-teach nothing, and the records that they leave drown what is known without them. Untaught are the weights of
-signals that need no records: how the claim began, and everybody's votes, at their word.
+b̂ is one Newton step, from b = 0, on the slope of σ(logit p + b·u). Where verdicts have nothing to do with what was
+learned, it is 0 in expectation, whatever the base rate and however sure z was. If half of the verdicts are wrong they
+teach nothing, and the records that they leave drown what is known without them. The untaught weights are those of
+signals that need no records: how the claim began, and everybody's votes, taken at their word.
 
 Source: the score test, Rao 1948; forecasts before the event as the measure of a model, Dawid 1984 (prequential). On
 honest sets the slope of z was .4 to 1.2, attacked or not; with half of the verdicts turned −.1 to .1. Range: trust in

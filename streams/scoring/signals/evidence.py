@@ -1,4 +1,4 @@
-"""Evidence: who supports the claim and who denies it, each by how much the own stances were worth before."""
+"""Evidence: who supports the claim and who denies it, each by the weight that their record gives the stance."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Histories: on which side of what turned out false do the participants tend to stand?
 
-h is the history of one (see `sources.history`), with a minus sign for who denies the claim; d = .1 the design effect, n
-all participants, known or not, so that a claim's size says nothing, and k the known ones. Known is who has a settled
-claim and is in no copy-cluster: accounts that act as one bring no record of their own, and `nets` hears what they say.
+h is the history of one participant (see `sources.history`), with a minus sign if it denies the claim. n counts all
+participants, known or not, so that a claim's size says nothing; k counts the known ones; d = .1 is the design effect.
+Known is who has a settled claim and is in no copy-cluster: accounts that act as one bring no record of their own, and
+`nets` hears what they say.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def _own(view: View) -> Floats:
 
 
 def _repliers(view: View) -> Floats:
-    """The root's author is no answer, and is taken out where the own post is in words."""
+    """[claims] pooled histories of who answered in words; without the root's author, who answered nobody."""
     parts, root = view.parts, view.root
     own = view.once(_own)
     wrote = brings_record(parts, root) & (parts["kind"][root] != RESHARE)
@@ -148,7 +149,7 @@ HISTORIES = (
         idea=REPLIERS,
         untaught=0.0,
     ),
-    # Where the mean of histories is not 0, k shifts the pools above, and this is what verdicts take the shift out with.
+    # Where histories do not average 0, k shifts the pools above. Through this signal verdicts take the shift out.
     Signal(
         name="crowd_known",
         prior=0.0,

@@ -21,7 +21,7 @@ TIGHT, LOOSE, FREE = 0.07, 0.25, 1.0  # standard deviations: a few hundred verdi
 
 
 class View:
-    """Some claims, as their signals see them: columns, and what several signals would otherwise look up again.
+    """Some claims as their signals see them: their columns, and what several signals share.
 
     Args:
         claims, parts: tables of a partition's claims and of their participants.
@@ -40,7 +40,7 @@ class View:
         return self.claims[column][self.rows]
 
     def once(self, make: Callable[[View], T]) -> T:
-        """What a function makes of this view, made at the first call: for what several signals of a family share."""
+        """What a function makes of this view. It is called once; the signals of a family share its result."""
         if make not in self._made:
             self._made[make] = make(self)
         made: T = self._made[make]
@@ -53,12 +53,12 @@ class View:
 
     @cached_property
     def known(self) -> Floats:
-        """Participants with a record, nets apart."""
+        """[claims] how many participants have a record, without those in nets."""
         return self["known"].astype(np.float64)
 
     @cached_property
     def people(self) -> Ints:
-        """Participants, known or not, nets apart."""
+        """[claims] how many participants there are, known or not, without those in nets."""
         people: Ints = self["parts"] - self["netted"]
         return people
 
@@ -75,7 +75,7 @@ class View:
         return self._rooted[1]
 
     def of_claims(self, of_roots: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A figure of each author in `root`, by claim: 0 where there is no root."""
+        """[claims] a figure of each root's author, given in the order of `root`; 0 where there is no root."""
         figures = np.zeros(len(self.rows), np.int64 if of_roots.dtype.kind in "bi" else np.float64)
         figures[self._rooted[0]] = of_roots
         return figures
@@ -137,9 +137,9 @@ class Signal:
         idea: what people are told of it.
         either: whether its weight may take either sign; it should start at 0, and goes where verdicts lead.
         shadow: computed, kept in lessons and shown, without any effect.
-        untaught: its weight where verdicts teach nothing (see `skill`), if that is not `prior`: 0 for what is made of
-            the records that verdicts leave.
-        remember: share of what verdicts taught of its weight that is kept after one more, 1 for what does not change.
+        untaught: its weight where verdicts teach nothing (see `skill`), if that is not `prior`. It is 0 for signals
+            that are made of records, since verdicts leave these.
+        remember: share of what is known of its weight that is kept after one more verdict; 1: nothing is forgotten.
     """
 
     name: str

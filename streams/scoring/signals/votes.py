@@ -1,7 +1,7 @@
 """Votes: how people who wrote take sides, for or against what the root says, whoever they are.
 
-Counted are the supports S, denials D and questions Q of who wrote: no reshares, not the root's own post, and none by
-accounts in copy-clusters.
+S, D and Q count supports, denials and questions by people who wrote: no reshares, not the root's own post, and nothing
+by accounts in copy-clusters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from streams.scoring.signals.signal import FREE, LOOSE, TIGHT, Crowd, Idea, Rank
 
 
 def share(against: Ints, for_it: Ints) -> Floats:
-    """A vote that few leave near 0: (against − for it) / (both + 2).
+    """[claims] a vote in (−1, 1) that is near 0 where few voted: (against − for it) / (both + 2).
 
     >>> share(np.array([0, 3]), np.array([0, 1])).round(3).tolist()
     [0.0, 0.333]
@@ -24,7 +24,7 @@ def share(against: Ints, for_it: Ints) -> Floats:
 
 
 def _own_support(view: View) -> Ints:
-    """1 where the root's author supports the own post, as who shared it since does not: that is among the reshares."""
+    """[roots] 1 where the author's last stance is a support in words. A reshare is among the reshares already."""
     parts, root = view.parts, view.root
     alone = parts["cl"][root] == 0
     begins: Ints = alone & (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE)
