@@ -22,6 +22,7 @@ from load_tests.bench import load
 from load_tests.bench.children import running
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
+from streams.engine.fetching import LaneFetcher
 from streams.kafka import provision
 from streams.ops.idle import Standstill
 
@@ -58,6 +59,7 @@ async def _at(
 ) -> dict[str, Any]:
     consumer = AIOKafkaConsumer(topics.CLAIM_SCORES.name(settings), **client_kwargs(settings))
     await consumer.start()
+    LaneFetcher.take_over(consumer._fetcher, lambda topic: 0.0)
     await consumer.seek_to_end()
     due: dict[bytes, float] = {}
     arrived: dict[bytes, float] = {}

@@ -29,6 +29,9 @@ class LogRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
+_HEAD_BYTES = 12  # of a batch: its first offset, and the length of what follows
+
+
 class _KeptRecords(MemoryRecords):  # type: ignore[misc]
     """aiokafka's reader of a fetch, which keeps hold of the batches that it reads."""
 
@@ -77,6 +80,15 @@ class Fetch(NamedTuple):
         return records
 
 
+def joined(fetches: Sequence[Fetch]) -> Fetch:
+    """Fetches of a partition that follow each other, at least one, as if they were one."""
+    first, last = fetches[0], fetches[-1]
+    if first is last:
+        return first
+    aborted = tuple(sorted({each for fetch in fetches for each in fetch.aborted}))
+    return Fetch(b"".join(fetch.data for fetch in fetches), first.position, last.offset, last.timestamp, aborted)
+
+
 class _Aborted:
     """Tells which batches belong to aborted transactions. Must be asked about every batch of a fetch, in order."""
 
@@ -98,11 +110,13 @@ def take(fetched: Any) -> Fetch | None:
         return None
     unread = fetched._partition_records
     position, batches = unread.next_fetch_offset, unread._records
-    timestamp = 0
+    timestamp = size = 0
     while batches.has_next():
         batch = batches.next_batch()
+        size += _HEAD_BYTES + int.from_bytes(batches.data[size + 8 : size + _HEAD_BYTES], "big")
         timestamp, unread.next_fetch_offset = batch.max_timestamp, batch.next_offset
     fetched._update_position()
     fetched._partition_records = None
     aborted = tuple(unread._aborted_transactions)
-    return Fetch(batches.data, position, unread.next_fetch_offset - 1, timestamp, aborted)
+    # A fetch may end within a batch.
+    return Fetch(bytes(batches.data[:size]), position, unread.next_fetch_offset - 1, timestamp, aborted)

@@ -4,18 +4,18 @@ Stock Faust spends about 250 µs on tasks, queues, sensors and acks around each 
 What is overridden, and why, with the test that fails on stock Faust:
 
 * `getmany` yields whole batches. It leaves out partitions whose last batch is still being worked on: a slow stage holds
-  back its own partitions, never the loop that feeds the others. Stateful partitions are not fetched ahead, or the first
-  record to come would be a batch by itself.
+  back its own partitions, never the loop that feeds the others. What comes for them meanwhile is kept
+  (`engine/fetching.py`), and is their next batch.
 * `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so all below is
   done. The stock method wants consecutive offsets, which those of batches are not.
 * `_add_gap` does nothing: no work was skipped between the offsets of batches.
-* A fetch waits 10 ms on the broker for records, not 1.5 s, since meanwhile no other partition is fetched.
-* `on_start` shortens a time-out that the fetcher sleeps through if it is woken just as its fetch returns.
+* A fetch waits on the broker until something comes, and no partition that is wanted meanwhile waits behind it
+  (`LaneFetcher`). The app says at which pace each topic is fetched.
 * A worker always reads committed records only; Faust asks for that in its own transactions alone. Their end is the
   last stable offset.
 * `_fetch_records` hands out records as aiokafka's compiled reader makes them. A ConsumerRecord costs 2.5 µs more, and
   only repeats what is known of the batch. For topics that the app leaves unparsed it hands out the batches
-  (`engine/fetched.py`). It also ends a poll early when its partitions have changed.
+  (`engine/fetched.py`).
 * `perform_seek` places each partition where the app says, not where the group's commit says: a commit is a hint.
 """
 
@@ -23,37 +23,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
-from streams.engine.fetched import take
+from streams.engine.fetched import Fetch, joined
+from streams.engine.fetching import WAIT_MS, Ahead, LaneFetcher
 from streams.kafka.log_reader import ISOLATION
 
-POLL_S = 0.05
-FETCH_WAIT_MS = 10
+POLL_S = 0.25
+HELD_POLL_S = 0.05
+"""How long a poll takes while partitions are held back: only a new one notices that they are not any more."""
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that fetches, with a short long poll."""
+    """The thread that fetches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._changed = asyncio.Event()  # set and cleared in the thread's loop
+        self._ahead = Ahead()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # aiokafka sends one fetch at a time to a broker, for the partitions of which it holds nothing then. A partition
-        # whose batch is taken meanwhile waits until that fetch returns: 1.5 s, by Faust's time-out.
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._fetch_max_wait_ms = WAIT_MS
         # Platforms write in transactions, and aborted records must not count. Faust asks for this in its own ones only.
         consumer._isolation_level = ISOLATION
         return consumer
@@ -66,9 +64,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the client."""
         await super().on_start()
-        # If aiokafka's fetcher is woken just as its fetch returns, it believes that one is still under way, and sends
-        # none until this time-out (200 ms by default).
-        self._ensure_consumer()._fetcher._fetcher_timeout = FETCH_WAIT_MS / 1000
+        LaneFetcher.take_over(self._ensure_consumer()._fetcher, self.consumer.app.pace_s)
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
@@ -77,35 +73,27 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         while self.consumer.flow_active:
             if consumer._closed or fetcher._closed:
                 raise ConsumerStoppedError
-            for fetched in fetcher._records.values():
-                if isinstance(fetched, FetchResult):
-                    fetched.getall = partial(self._getall, fetched)
+            self._changed.clear()
             with fetcher._subscriptions.fetch_context():
-                records = await fetcher.fetched_records(active_partitions, timeout=0)
+                await self._ahead.drain(fetcher)
+                # Not what was wanted when the poll began: batches have been done since.
+                fetched = self._ahead.hand_out(self.consumer.wanted())
                 left = until - time.monotonic()
-                if records or left <= 0 or self._changed.is_set():
-                    break
+                if fetched or left <= 0:
+                    return {tp: self._batch(tp, fetches) for tp, fetches in fetched.items()}
                 await self._something(fetcher, left)
-        else:
-            records = {}
-        self._changed.clear()
-        return records
+        return {}
 
-    def _getall(self, fetched: FetchResult, max_records: int | None = None) -> list[Any]:
-        fetch = take(fetched)
-        if fetch is None:
-            return []
-        tp = fetched._topic_partition
+    def _batch(self, tp: TP, fetches: list[Fetch]) -> list[Any]:
         if tp.topic in self.consumer.app.unparsed_topics():
-            return [fetch]
-        if records := fetch.records():
-            fetched._assignment.state_value(tp).pause()
-        return records
+            return [joined(fetches)]
+        return [record for fetch in fetches for record in fetch.records()]
 
-    def fetch_again(self, tps: Iterable[TP]) -> None:
-        """Fetch again for partitions whose records were taken. The poll under way returns at once. From any thread."""
-        with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
-            self.thread_loop.call_soon_threadsafe(self._fetch_again, list(tps))
+    def look_again(self, tps: Iterable[TP] | None = None) -> None:
+        """Have the poll under way look what there is of partitions (None: of any). From any thread."""
+        if tps is None or any(tp in self._ahead for tp in tps):
+            with suppress(RuntimeError):  # the loop is closed: nothing is polled any more
+                self.thread_loop.call_soon_threadsafe(self._changed.set)
 
     def join_again(self) -> None:
         """Have the group's partitions assigned anew, as topics and partitions are now. From any thread."""
@@ -117,15 +105,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         if await consumer._client.force_metadata_update() and consumer._coordinator is not None:
             consumer._coordinator.request_rejoin()
 
-    def _fetch_again(self, tps: list[TP]) -> None:
-        subscriptions = self._ensure_consumer()._subscription
-        for tp in (TopicPartition(tp.topic, tp.partition) for tp in tps):
-            if subscriptions.is_assigned(tp):
-                subscriptions.resume(tp)
-        self._changed.set()
-
     async def _something(self, fetcher: Any, timeout: float) -> None:
-        """Wait until records were fetched, or more partitions are to be fetched."""
+        """Wait until records were fetched, or more partitions are wanted."""
         changed = asyncio.ensure_future(self._changed.wait())
         waits = {changed, fetcher._create_fetch_waiter()}
         done, pending = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -143,6 +124,7 @@ class BatchConsumer(driver.Consumer):
         # One batch of a partition at a time. Then several actors of an agent can share its partitions and overlap their
         # waits for acks, and never take two batches of one partition out of order.
         self._at_hand: set[TP] = set()
+        self._held: Set[TP] = set()
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -152,13 +134,15 @@ class BatchConsumer(driver.Consumer):
         """Yield one message for each partition that has records, from one poll."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        wanted = self._get_active_partitions() - self._at_hand - self.app.held_partitions()
-        if not wanted:
+        self._held = self.app.held_partitions()
+        poll_s = HELD_POLL_S if self._held else POLL_S
+        if not (wanted := self.wanted()):
             self._room.clear()
-            await asyncio.wait({asyncio.ensure_future(self._room.wait())}, timeout=POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), poll_s)
             return
         generation = self.app.consumer_generation_id
-        records = await self._getmany(active_partitions=wanted, timeout=POLL_S)
+        records = await self._getmany(active_partitions=wanted, timeout=poll_s)
         for tp, batch in (records or {}).items():
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 # Fetched for an assignment that has ended. `perform_seek` reads them again for the owner of now.
@@ -167,6 +151,16 @@ class BatchConsumer(driver.Consumer):
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 self._at_hand.add(tp)
                 yield tp, self._to_batch(tp, batch)
+
+    def wanted(self) -> set[TP]:
+        """Partitions of which a batch may be handed out now. From any thread."""
+        active: set[TP] = self._get_active_partitions()
+        return active - self._at_hand - self._held
+
+    def stop_flow(self) -> None:
+        """Hand out nothing any more; the poll under way ends."""
+        super().stop_flow()
+        self._thread.look_again()
 
     def _to_batch(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
         last = batch[-1]
@@ -198,7 +192,7 @@ class BatchConsumer(driver.Consumer):
         """Call after working on a batch. (`ack` would not do: Faust's compiled stream iterator bypasses it.)"""
         self._at_hand.discard(tp)
         self._room.set()
-        self._thread.fetch_again([tp])
+        self._thread.look_again([tp])
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
@@ -216,7 +210,6 @@ class BatchConsumer(driver.Consumer):
         """Seek to the committed offsets, then to where the app says."""
         await super().perform_seek()
         self._at_hand.clear()
-        self._thread.fetch_again(self.assignment())
         positions: Mapping[TP, int] = self.app.positions()
         for tp in self.assignment():
             if tp in positions:

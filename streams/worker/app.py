@@ -34,6 +34,11 @@ from streams.worker.stages import COMMUNITIES, intake_stage
 
 log = logging.getLogger(__name__)
 
+# Seconds between two fetches that bring something, so that they bring more. Input waits a little: all stages then get
+# what becomes of it together. The stages off the path have time.
+INPUT_PACE_S = 0.04
+OFF_PATH_PACE_S = 0.25
+OFF_PATH = (topics.LESSONS, topics.PARTICIPATION)
 # Fetched records come and go by the ten thousand, without cycles. Collecting as often as Python does by itself takes a
 # fifth of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
@@ -60,6 +65,7 @@ class CredenceApp(faust.App):
         self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
+        self._off_path = {topic.name(settings) for topic in OFF_PATH}
         self._meta: Mapping[str, Any] = {}
         internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.INPUTS]
         self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
@@ -95,6 +101,12 @@ class CredenceApp(faust.App):
     def unparsed_topics(self) -> Container[str]:
         """Topics whose batches are handed out unparsed."""
         return self._input_topics
+
+    def pace_s(self, topic: str) -> float:
+        """Seconds between two fetches of a topic that bring something."""
+        if topic in self._input_topics:
+            return INPUT_PACE_S
+        return OFF_PATH_PACE_S if topic in self._off_path else 0.0
 
     def held_partitions(self) -> set[TP]:
         """Input partitions not to fetch now, because a later stage lags by more than the bound."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
+import time
 from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -19,7 +23,9 @@ from intervaltree import IntervalTree
 
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
-from streams.engine.fetched import Fetch, take
+from streams.engine import fetching
+from streams.engine.fetched import Fetch, joined, take
+from streams.engine.fetching import WAIT_MS
 from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
 from streams.kafka import provision
 
@@ -68,6 +74,9 @@ class Plain(faust.App):
 
     def unparsed_topics(self) -> tuple[str, ...]:
         return ()
+
+    def pace_s(self, topic: str) -> float:
+        return 0.0
 
 
 class Batched(Plain):
@@ -198,57 +207,120 @@ def test_a_batch_that_was_damaged_on_its_way_is_not_parsed() -> None:
         fetch._replace(data=fetch.data[:-1] + b"\xff").records()
 
 
-async def test_a_poll_ends_when_its_partitions_have_changed(hundred: Settings) -> None:
-    """Else what came meanwhile for a partition that was at work would wait for the poll's end."""
-    app = Batched(
-        f"{hundred.namespace}poll", broker=f"kafka://{hundred.broker}", web_enabled=False, store="memory://",
-        topic_allow_declare=False,
-    )  # fmt: skip
-    thread = app.consumer._new_consumer_thread()
-    app.flow_control.resume()
-    consumer = AIOKafkaConsumer(**client_kwargs(hundred))
-    await consumer.start()
-    consumer.assign([TopicPartition("nothing", 0)])
-    thread.thread_loop, thread._consumer = asyncio.get_running_loop(), consumer
-    app.consumer.resume_flow()
-    poll = asyncio.ensure_future(thread._fetch_records(consumer, {TOPIC}, timeout=60))
-    await asyncio.sleep(0.1)
-    assert not poll.done()
-    thread.fetch_again([])
-    async with asyncio.timeout(5):
-        assert await poll == {}
-    await consumer.stop()
+class Stepwise(Batched):
+    """An app whose agent does nothing; the test says when a batch is done."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seen: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def batch(self) -> Any:
+        async with asyncio.timeout(60):
+            return await self.seen.get()
 
 
-async def test_what_comes_while_a_batch_is_at_work_is_the_next_batch(hundred: Settings, tmp_path: Any) -> None:
-    """Fetched ahead, its first record would come alone; and what is at work would be fetched 200 ms late."""
-    app = an_app(Batched, hundred, tmp_path)
-    seen: asyncio.Queue[Any] = asyncio.Queue()
+@asynccontextmanager
+async def stepwise(settings: Settings, tmp_path: Any) -> AsyncIterator[tuple[Stepwise, Callable[[int], Any]]]:
+    """The app, started, and what sends a record to a partition."""
+    app = an_app(Stepwise, settings, tmp_path)
+    assert isinstance(app, Stepwise)
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
-            await seen.put(event)
+            await app.seen.put(event.message)
 
-    app.agent(app.topic(topics.EVENTS.name(hundred), schema=RawSchema()), name="agent")(agent)
+    app.agent(app.topic(topics.EVENTS.name(settings), schema=RawSchema()), name="agent")(agent)
     await app.start()
-    producer = AIOKafkaProducer(**client_kwargs(hundred))
+    producer = AIOKafkaProducer(**client_kwargs(settings))
     await producer.start()
+
+    async def send(partition: int) -> None:
+        await producer.send_and_wait(topics.EVENTS.name(settings), b"later", partition=partition)
+
     try:
-        async with asyncio.timeout(60):
-            first = await seen.get()
-            for _ in range(20):
-                await producer.send_and_wait(
-                    topics.EVENTS.name(hundred), b"later", partition=first.message.tp.partition
-                )
-            assert seen.empty()
-            app.consumer.batch_done(first.message.tp)
-            later = await seen.get()
-            assert [record.value for record in later.value[-20:]] == [b"later"] * 20
-            assert later.value[-1].offset == 119
-            assert app.consumer._thread._ensure_consumer()._fetcher._fetcher_timeout <= 0.02
+        yield app, send
     finally:
         await producer.stop()
         await app.stop()
+
+
+async def test_what_comes_while_a_batch_is_at_work_is_the_next_batch(hundred: Settings, tmp_path: Any) -> None:
+    """It is fetched meanwhile, or the fetch would not wait for it; its first record does not come alone."""
+    async with stepwise(hundred, tmp_path) as (app, send):
+        first = await app.batch()
+        for _ in range(20):
+            await send(1)
+        await asyncio.sleep(0.2)
+        assert app.seen.empty()
+        app.consumer.batch_done(first.tp)
+        later = await app.batch()
+        assert [record.value for record in later.value[-20:]] == [b"later"] * 20
+        assert later.value[-1].offset == 119
+
+
+async def test_a_partition_does_not_wait_behind_the_fetch_of_others(hundred: Settings, tmp_path: Any) -> None:
+    """The fetch under way stays on the broker for hundreds of ms when nothing comes."""
+    took = []
+    async with stepwise(hundred, tmp_path) as (app, send):
+        app.consumer.batch_done((await app.batch()).tp)
+        for _ in range(7):
+            await asyncio.sleep(0.15)
+            began = time.monotonic()
+            await send(1)
+            app.consumer.batch_done((await app.batch()).tp)
+            took.append(time.monotonic() - began)
+    assert WAIT_MS >= 200
+    assert statistics.median(took) < 0.1
+
+
+async def test_records_fetched_ahead_of_a_place_that_has_moved_are_not_handed_out(
+    hundred: Settings, tmp_path: Any
+) -> None:
+    async with stepwise(hundred, tmp_path) as (app, send):
+        first = await app.batch()
+        await send(1)
+        await asyncio.sleep(0.3)
+        assert first.tp in app.consumer._thread._ahead
+        await app.consumer.seek(first.tp, 42)
+        app.consumer.batch_done(first.tp)
+        again = await app.batch()
+        assert [record.offset for record in again.value][:2] == [42, 43]
+
+
+async def test_what_follows_close_behind_is_fetched_together(
+    hundred: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the pace of its topic; the first records after a while come at once."""
+    monkeypatch.setattr(Plain, "pace_s", lambda self, topic: 0.5)
+    async with stepwise(hundred, tmp_path) as (app, send):
+        app.consumer.batch_done((await app.batch()).tp)
+        await asyncio.sleep(0.6)
+        began = time.monotonic()
+        await send(1)
+        app.consumer.batch_done((await app.batch()).tp)
+        assert time.monotonic() - began < 0.4
+        for _ in range(5):
+            await send(1)
+        assert len((await app.batch()).value) == 5
+
+
+async def test_a_partition_that_is_kept_waiting_is_fetched_ahead_up_to_a_bound(
+    hundred: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "AHEAD_BYTES", 500)
+    async with stepwise(hundred, tmp_path) as (app, send):
+        first = await app.batch()
+        for _ in range(40):
+            await send(1)
+        await asyncio.sleep(0.3)
+        app.consumer.batch_done(first.tp)
+        values = []
+        while len(values) < 40:
+            batch = await app.batch()
+            values += batch.value
+            app.consumer.batch_done(batch.tp)
+            assert len(batch.value) < 40
+        assert [record.offset for record in values] == list(range(100, 140))
 
 
 async def test_a_stock_agent_gets_a_message_a_record(hundred: Settings, tmp_path: Any) -> None:
@@ -256,16 +328,21 @@ async def test_a_stock_agent_gets_a_message_a_record(hundred: Settings, tmp_path
     assert len(seen) == 100
 
 
-def test_a_fetch_does_not_wait_long_for_other_partitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stock Faust's fetch stays on the broker for 1.5 s, and holds up every partition that it does not ask for."""
-    made: dict[str, int] = {}
+def test_fetches_that_follow_each_other_are_one() -> None:
+    first, second = take(unread(10, 20, first=14)[0]), take(unread(30, first=30)[0])
+    assert first is not None
+    assert second is not None
+    both = joined([first._replace(aborted=((7, 3),)), second._replace(aborted=((7, 3), (8, 32)))])
+    assert [r.offset for r in both.records()] == list(range(14, 40))
+    assert both[1:] == (14, 39, second.timestamp, ((7, 3), (8, 32)))
 
-    def consumer(**kwargs: Any) -> Any:
-        made["stock"] = kwargs["fetch_max_wait_ms"]
-        return SimpleNamespace(_fetch_max_wait_ms=kwargs["fetch_max_wait_ms"])
 
-    monkeypatch.setattr(stock.aiokafka, "AIOKafkaConsumer", consumer)
-    app = Batched("x", broker=f"kafka://{settings.broker}", web_enabled=False, store="memory://")
-    thread = app.consumer._new_consumer_thread()
-    assert thread._create_worker_consumer(app.transport)._fetch_max_wait_ms <= 20
-    assert made["stock"] >= 1000
+def test_a_batch_of_which_only_the_beginning_came_is_left_for_the_next_fetch() -> None:
+    state, records = unread(10, 20, first=10)
+    records._records = fetcher.MemoryRecords(records._records.data[:-5])
+    fetch = take(state)
+    assert fetch is not None
+    assert fetch.offset == 19
+    later = take(unread(20, first=20)[0])
+    assert later is not None
+    assert [r.offset for r in joined([fetch, later]).records()] == list(range(10, 30))
