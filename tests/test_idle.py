@@ -39,13 +39,13 @@ async def reporting(settings: Settings, reports: dict[str, int], moves: str, lag
         ids = await source.of([topic.name(settings) for topic in STAGES.values()])
     topic_ids = {stage: ids[topic.name(settings)] for stage, topic in STAGES.items()}
     for stage, applied in reports.items():
-        await board.publish(Progress(stage, 0, applied, 0, 0, topic_ids[stage]))
+        board.publish(Progress(stage, 0, applied, 0, 0, topic_ids[stage]))
 
     async def move() -> None:
         step = 0
         while True:
             step += 1
-            await board.publish(Progress(moves, 0, step, lag, 0, topic_ids[moves]))
+            board.publish(Progress(moves, 0, step, lag, 0, topic_ids[moves]))
             await asyncio.sleep(0.5)
 
     moving = asyncio.create_task(move())

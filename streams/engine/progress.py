@@ -1,4 +1,4 @@
-"""How far each stage has come: one small record for each micro-batch, on one compacted topic.
+"""How far each stage has come: small records on one compacted topic, a few times a second.
 
 Intake reads it to hold back, replays to wait for a verdict's credits, `verify` and operators too; nobody has to ask a
 worker. It is a report and no commit: what is durable is said by the fence in the changelog.
@@ -7,6 +7,7 @@ worker. It is a report and no commit: what is durable is said by the fence in th
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -14,9 +15,15 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.kafka.clients import started
 from streams.kafka.log_reader import FOLLOW_MS, LogReader
+
+log = logging.getLogger(__name__)
+
+TELL_S = 0.2
+"""What is reported within so many seconds is published together: of each partition, the last report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,9 @@ class ProgressBoard:
         self._logs: LogReader | None = None
         self._open = AsyncExitStack()
         self._follower: asyncio.Task[None] | None = None
+        self._teller: asyncio.Task[None] | None = None
+        self._untold: dict[bytes, Progress] = {}
+        self._reported = asyncio.Event()
         self._changed = asyncio.Event()
 
     async def start(self, publish: bool = True) -> None:
@@ -105,6 +115,7 @@ class ProgressBoard:
     async def _start(self, publish: bool) -> None:
         if publish:
             self._producer = await self._open.enter_async_context(started(AIOKafkaProducer, self._client))
+            self._teller = asyncio.create_task(self._tell_on())
         logs = self._logs = await self._open.enter_async_context(LogReader(self._client, FOLLOW_MS))
         tp = TopicPartition(self._topic, 0)
         await logs.place({tp: 0})
@@ -126,11 +137,45 @@ class ProgressBoard:
         if records:
             self._changed.set()
 
-    async def publish(self, progress: Progress) -> None:
-        """Publish without waiting for the ack. If a report is lost, the next one replaces it."""
+    def publish(self, progress: Progress) -> None:
+        """Have a report published: the first after a while at once, others with all that follow within TELL_S."""
         self._latest[progress.stage, progress.partition] = progress
-        if self._producer is not None:
-            await self._producer.send(self._topic, orjson.dumps(asdict(progress)), progress.key, partition=0)
+        if self._teller is not None:
+            if self._teller.done():
+                self._teller.result()
+            self._untold[progress.key] = progress
+            self._reported.set()
+
+    async def _tell_on(self) -> None:
+        while True:
+            await self._reported.wait()
+            await self.tell()
+            await asyncio.sleep(TELL_S)
+
+    async def tell(self) -> None:
+        """Publish now what has been reported; when this returns, it is on the topic, or the broker refused it.
+
+        What is refused is published later, unless a newer report has come: the last one may be the last for long.
+        """
+        self._reported.clear()
+        untold, self._untold = self._untold, {}
+        told = False
+        try:
+            acks = [await self._send(key, asdict(progress)) for key, progress in untold.items()]
+            for ack in acks:
+                await ack
+            told = True
+        except KafkaError as error:
+            log.warning("progress could not be published: %r", error)
+        finally:
+            if not told:
+                self._untold = untold | self._untold
+                self._reported.set()
+
+    async def _send(self, key: bytes, report: dict[str, Any]) -> asyncio.Future[Any]:
+        assert self._producer is not None
+        ack: asyncio.Future[Any] = await self._producer.send(self._topic, orjson.dumps(report), key, partition=0)
+        return ack
 
     async def publish_cut(self, cut: Cut) -> None:
         """Publish and wait for the ack. A cut must be known for as long as this installation lasts."""
@@ -208,7 +253,10 @@ class ProgressBoard:
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        tasks = [task for task in (self._follower, self._teller) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._untold:
+            await self.tell()
         await self._open.aclose()

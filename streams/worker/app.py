@@ -194,7 +194,7 @@ class CredenceApp(faust.App):
         if (report := self.progress.report(spec.name, tp.partition)) is not None:
             self._partitions[tp].check_reported(report, self.identity.of(tp.topic))
         monitor.recovered(spec.name, time.perf_counter() - began, rows)
-        await self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
+        self._publish(spec.name, tp, self._partitions[tp].replica.fence.offset, 0)
         return rows
 
     async def _watch_topics(self) -> None:
@@ -204,7 +204,7 @@ class CredenceApp(faust.App):
             return self._inputs().difference(self.held_partitions(), self.consumer.at_hand())
 
         async for tp in watch(self.identity, self.places, waiting, self._join_for_unowned):
-            await self._publish(intake_stage(self._input_topics[tp.topic]), tp, self.places.next(tp) - 1, 0)
+            self._publish(intake_stage(self._input_topics[tp.topic]), tp, self.places.next(tp) - 1, 0)
 
     async def _join_for_unowned(self) -> None:
         """Join the group again if a partition has no owner. A leader that restarts under its name does not know that it
@@ -253,17 +253,17 @@ class CredenceApp(faust.App):
             await self.intake.forward(outgoing)
             self.places.taken(tp, fetch.offset)
             monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
-            await self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
+            self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
 
-    async def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
+    def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
         end = self.consumer.highwater(tp) or 0
         lag = max(0, end - 1 - applied)
         monitor.lag(stage, tp.partition, lag, append_ms)
         report = Progress(stage, tp.partition, applied, lag, append_ms, self.identity.of(tp.topic))
-        await self.progress.publish(report)
+        self.progress.publish(report)
 
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
         """Observer of the stages: metrics and progress."""
         monitor.applied(stage, batch)
         tp = TP(self._specs[stage].input_topic, partition)
-        await self._publish(stage, tp, fence.offset, batch.last_append_ms)
+        self._publish(stage, tp, fence.offset, batch.last_append_ms)
