@@ -207,10 +207,9 @@ class StagePartition(Generic[EffectsT]):
                     began = time.perf_counter()
                     await asyncio.sleep(0)
         report.apply_s += time.perf_counter() - began
-        if pending or rejected:
+        # Repeats have no effects, but they move the fence. What is reported as applied must be durable.
+        if pending or rejected or report.records:
             await self._flush(pending, rejected, report, observer)
-        else:
-            await observer.applied(self.spec.name, self.partition, self.replica.fence, report)
 
     async def _flush(
         self,

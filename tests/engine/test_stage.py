@@ -12,6 +12,7 @@ from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fencing import FencedProducer, ProduceFailed
 from streams.engine.journal import Outgoing
+from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Fence
 from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
 from streams.kafka import provision
@@ -130,6 +131,27 @@ async def test_a_crash_before_the_outbox_is_sent_is_made_good_by_the_next_owner(
     await two.acquire()
     assert two.replica.fence.offset == 0
     assert dict(await published(settings, spec)) == {b"u0": b"3", b"u1": b"3", b"u2": b"3"}
+
+
+async def test_what_is_reported_is_known_to_the_next_owner_also_where_all_of_it_were_repeats(
+    settings: Settings, spec: StageSpec
+) -> None:
+    """A worker that sends its outbox again causes such a record. Its next owner ended itself: the state seemed cut."""
+    records = await log(settings, spec, [encode(rows("e/0", range(3))), encode(rows("e/0", range(3)))])
+    reported = []
+
+    class Told(Silent):
+        async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
+            reported.append(fence.offset)
+
+    one = owner(settings, spec)
+    await one.acquire()
+    for record in records:
+        await one.process([record], Told())
+    assert reported[-1] == 1
+    two = owner(settings, spec)
+    await two.acquire()
+    two.check_reported(Progress(spec.name, 0, reported[-1], 0, 0, "id"), "id")
 
 
 async def test_a_former_owner_reads_only_what_it_missed(settings: Settings, spec: StageSpec) -> None:
