@@ -5,67 +5,53 @@ Plain idempotent batches are then sent under that producer id and epoch. Once th
 the broker refuses every older epoch there, also from a process that was stopped and wakes up.
 This costs nothing per batch, unlike transactions (measured: 271,000 against 22,000 records/s).
 
-The hand-over of producer id and epoch uses private attributes of aiokafka's transaction manager, here and nowhere
-else; tests/engine/test_fencing.py fails if a release changes them.
+The hand-over of producer id and epoch uses private attributes of aiokafka's transaction manager;
+tests/engine/test_fencing.py fails if a release changes them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from streams.engine.journal import Entry, Outgoing
-
-MAX_BATCH_BYTES = 32 << 20  # a changelog batch or a hop record; the topics allow 16 MiB and say so if it is less
-OUTPUT_BATCH_BYTES = 512 << 10  # stays below the 1 MiB that topics take by default
-
-
-class ProduceFailed(RuntimeError):
-    """A record was refused or not acknowledged in time. The log may hold it or not, so the worker must end."""
-
-
-async def send_batches(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> list[Any]:
-    """Hand records to a producer in few, bounded batches; returns their acks. A send a record costs ten times more."""
-    groups: dict[tuple[str, int], list[Outgoing]] = {}
-    for record in outgoing:
-        groups.setdefault((record.topic, record.partition), []).append(record)
-    acks = []
-    for (topic, partition), records in groups.items():
-        batch, size = producer.create_batch(), 0
-        for record in records:
-            more = len(record.key or b"") + len(record.value or b"")
-            if size and size + more > OUTPUT_BATCH_BYTES:
-                acks.append(await producer.send_batch(batch, topic, partition=partition))
-                batch, size = producer.create_batch(), 0
-            size += more
-            if batch.append(key=record.key, value=record.value, timestamp=None) is None:
-                raise ProduceFailed(f"a record of {len(record.value or b'')} bytes for {topic} is too large")
-        acks.append(await producer.send_batch(batch, topic, partition=partition))
-    return acks
+from streams.engine.sending import TIMEOUT_S, ProduceFailed, Sender, Writer
 
 
 class FencedProducer:
-    """An idempotent producer under the newest epoch of a claim.
+    """Writes under the newest epoch of a claim.
 
     Args:
         client: keyword arguments for every aiokafka client (bootstrap servers, security).
-        transactional_id: names what is claimed. A new claim replaces the former.
-        timeout_s: how long an acknowledgement may take before the claim is given up.
+        transactional_id: names what is claimed; one claim replaces the former one.
+        sender: sends what is written, started; None: one of its own.
+        guarded: topics that only the owner may write to; what goes to others is written by the sender itself. Readers
+            of those know repeats by their origins. None: all.
+        timeout_s: how long a claim may take.
     """
 
-    def __init__(self, client: Mapping[str, Any], transactional_id: str, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        transactional_id: str,
+        sender: Sender | None = None,
+        guarded: Container[str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._client = dict(client)
         self._transactional_id = transactional_id
+        self._sender = sender
+        self._sender_is_mine = sender is None
+        self._guarded = guarded
         self._timeout_s = timeout_s
-        self._producer: AIOKafkaProducer | None = None
+        self._writer: Writer | None = None
 
     async def claim(self) -> None:
-        """Raise the epoch and start a producer under it. This object's former producer is stopped first."""
-        await self.close()
+        """Raise the epoch, and write under it from now on."""
+        self._forget()
         claimant = AIOKafkaProducer(**self._client, transactional_id=self._transactional_id)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -74,45 +60,38 @@ class FencedProducer:
             granted = claimant._txn_manager._pid_and_epoch
         finally:
             await claimant.stop()
-        producer = AIOKafkaProducer(
-            **self._client,
-            enable_idempotence=True,
-            acks="all",
-            max_batch_size=MAX_BATCH_BYTES,
-            max_request_size=MAX_BATCH_BYTES,
-        )
-        producer._txn_manager.set_pid_and_epoch(granted.pid, granted.epoch)
-        await producer.start()
-        self._producer = producer
+        if self._sender is None:
+            self._sender = Sender(self._client)
+            await self._sender.start()
+        self._writer = Writer(granted.pid, granted.epoch)
 
     async def append(self, topic: str, partition: int, entries: Sequence[Entry]) -> int:
-        """Append the entries as one batch, which the log takes whole or not at all. Returns the offset of the first."""
-        batch = self._started().create_batch()
-        for key, value in entries:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                raise ProduceFailed(f"a changelog batch for {topic}/{partition} exceeds {MAX_BATCH_BYTES} bytes")
-        ack = await self._started().send_batch(batch, topic, partition=partition)
-        (metadata,) = await self._acked([ack])
-        return int(metadata.offset)
+        """Append the entries as one batch, which the log takes whole or not at all; the offset of the first."""
+        sender, writer = self._claimed()
+        (offset,) = await sender.acked([(writer, topic, partition, entries)])
+        return offset
 
     async def send(self, outgoing: Sequence[Outgoing]) -> None:
-        """Send records and wait for all acks. The order within a partition is kept."""
-        await self._acked(await send_batches(self._started(), outgoing))
+        """Send records and wait for all of them; the order within a partition of a topic is kept."""
+        sender, writer = self._claimed()
+        await sender.send(lambda topic: writer if self._is_guarded(topic) else sender.own, outgoing)
 
-    async def _acked(self, acks: Sequence[Any]) -> list[Any]:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return [await ack for ack in acks]
-        except (KafkaError, TimeoutError) as error:
-            raise ProduceFailed(f"{self._transactional_id}: {error!r}") from error
+    def _is_guarded(self, topic: str) -> bool:
+        return self._guarded is None or topic in self._guarded
 
-    def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
+    def _claimed(self) -> tuple[Sender, Writer]:
+        if self._sender is None or self._writer is None:
             raise ProduceFailed(f"{self._transactional_id} is not claimed")
-        return self._producer
+        return self._sender, self._writer
+
+    def _forget(self) -> None:
+        writer, self._writer = self._writer, None
+        if self._sender is not None and writer is not None:
+            self._sender.forget(writer)
 
     async def close(self) -> None:
-        """Stop the producer; what it holds unsent is lost, as after a crash."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        """Write no more; what is unsent is lost, as after a crash."""
+        self._forget()
+        if self._sender_is_mine and self._sender is not None:
+            sender, self._sender = self._sender, None
+            await sender.stop()

@@ -22,6 +22,7 @@ from streams.engine.fencing import FencedProducer
 from streams.engine.journal import CLAIM_KEY, FENCE_KEY, Change, Entry, Journal, Outgoing, base_of, seal
 from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Core, Effects, EffectsT, Fence, Replica
+from streams.engine.sending import Sender
 from streams.kafka.identity import RESET
 from streams.kafka.log_reader import LogReader
 from streams.tables.block_wire import NotABlockError, decode, encode
@@ -106,12 +107,19 @@ class StagePartition(Generic[EffectsT]):
     """One partition of a stage, owned by this process."""
 
     def __init__(
-        self, spec: StageSpec[EffectsT], partition: int, client: Mapping[str, Any], meta: Mapping[str, Any]
+        self,
+        spec: StageSpec[EffectsT],
+        partition: int,
+        client: Mapping[str, Any],
+        meta: Mapping[str, Any],
+        sender: Sender | None = None,
     ) -> None:
         self.spec = spec
         self.partition = partition
         self._client = dict(client)
-        self._producer = FencedProducer(client, f"{spec.changelog_topic}-{partition}")
+        self._producer = FencedProducer(
+            client, f"{spec.changelog_topic}-{partition}", sender, {spec.changelog_topic, *spec.guarded_topics}
+        )
         self.busy_at_s = time.monotonic()  # when a batch was last applied
         self._ticked_at_s = self.busy_at_s
         self._settled = True  # whether nothing has been applied since a tick that flushes

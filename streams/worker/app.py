@@ -20,10 +20,10 @@ from streams.agents.intake.translation import ROUTES
 from streams.agents.publish import monitor
 from streams.contract import topics
 from streams.contract.settings import DATA_DIR, Settings, client_kwargs, folder_of
-from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
 from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Fence
+from streams.engine.sending import ProduceFailed, Sender
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport
 from streams.engine.watchdog import Watchdog, end_if_stopped
@@ -61,7 +61,8 @@ class CredenceApp(faust.App):
         self._partitions: dict[TP, StagePartition[Any]] = {}
         self._owned: set[TP] = set()
         self._busy: dict[TP, asyncio.Lock] = {}
-        self.intake = Intake(settings, self._client)
+        self._sender = Sender(self._client)
+        self.intake = Intake(settings, self._sender)
         self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
@@ -138,8 +139,9 @@ class CredenceApp(faust.App):
         self._meta = {"partitions": self.settings.partitions, "topics": self.identity.internal()}
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        await self._sender.start()
         if COMMUNITIES not in self._specs:
-            await self.intake.start()
+            self.intake.start()
         await self.progress.start()
         watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
         session_s = self.settings.session_timeout_ms / 1000
@@ -151,12 +153,13 @@ class CredenceApp(faust.App):
         for task in self._tasks:
             task.cancel()
         await self.release_all()
-        await self.intake.stop()
+        self.intake.stop()
         await self.progress.stop()
         await self.identity.stop()
         self.ownership.close()
         for partition in self._partitions.values():
             await partition.release()
+        await self._sender.stop()
 
     async def release_all(self) -> None:
         """Before a rebalance: let the batches under way end, then release all partitions."""
@@ -187,7 +190,7 @@ class CredenceApp(faust.App):
         """Acquire a partition. Returns the rows of state that had to be read."""
         spec = self._stage_of[tp.topic]
         if tp not in self._partitions:
-            self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta)
+            self._partitions[tp] = StagePartition(spec, tp.partition, self._client, self._meta, self._sender)
         began = time.perf_counter()
         rows = await self._partitions[tp].acquire()
         self._partitions[tp].check_continues((await self.progress.begins([tp]))[tp])

@@ -7,8 +7,9 @@ from aiokafka import AIOKafkaProducer
 
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
-from streams.engine.fencing import FencedProducer, ProduceFailed
+from streams.engine.fencing import FencedProducer
 from streams.engine.journal import Outgoing
+from streams.engine.sending import ProduceFailed
 from streams.kafka import provision
 from tests.engine.toy import read_partition
 

@@ -10,10 +10,11 @@ from aiokafka import AIOKafkaProducer
 
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
-from streams.engine.fencing import FencedProducer, ProduceFailed
+from streams.engine.fencing import FencedProducer
 from streams.engine.journal import Outgoing
 from streams.engine.progress import Progress
 from streams.engine.replica import Applied, Fence
+from streams.engine.sending import ProduceFailed
 from streams.engine.stage import BatchReport, StageMismatchError, StagePartition, StageSpec
 from streams.kafka import provision
 from streams.kafka.log_reader import LogReader

@@ -21,8 +21,8 @@ from typing import IO, Any
 from streams.agents.intake.translation import Translation, translate
 from streams.contract.settings import Settings
 from streams.contract.topics import Topic
-from streams.engine.fencing import ProduceFailed
 from streams.engine.fetched import Fetch
+from streams.engine.sending import ProduceFailed
 
 PATIENCE_S = 5.0
 PIPE_BYTES = 1 << 20  # the most that Linux gives to any process

@@ -19,7 +19,7 @@ from streams.agents.intake.aside import Aside
 from streams.agents.intake.translation import translate
 from streams.contract import topics
 from streams.contract.settings import Settings
-from streams.engine.fencing import ProduceFailed
+from streams.engine.sending import ProduceFailed
 from tests.agents.intake.fetched import NOW_MS, as_sent, fetched
 
 SETTINGS = Settings(partitions=3)
