@@ -8,6 +8,8 @@ What is overridden, and why, with the test that fails on stock Faust:
   (`engine/fetching.py`), and is their next batch.
 * `_new_offset` commits the highest offset acknowledged: a partition's batches are processed in order, so all below is
   done. The stock method wants consecutive offsets, which those of batches are not.
+* `_commit_offsets` only commits. The stock method first draws a table of the offsets for a log that is off, a twelfth
+  of the worker's time at 100 events a second.
 * `_add_gap` does nothing: no work was skipped between the offsets of batches.
 * A fetch waits on the broker until something comes, and no partition that is wanted meanwhile waits behind it
   (`LaneFetcher`). The app says at which pace each topic is fetched.
@@ -202,6 +204,13 @@ class BatchConsumer(driver.Consumer):
         acked.clear()
         self._acked_index[tp].clear()
         return highest + 1
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        assigned = self.assignment()
+        ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        committed = bool(ours) and await self._commit(ours)
+        self._committed_offset.update(ours)
+        return committed
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         return

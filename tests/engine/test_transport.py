@@ -13,7 +13,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -28,6 +28,7 @@ from streams.engine.fetched import Fetch, joined, take
 from streams.engine.fetching import WAIT_MS
 from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
 from streams.kafka import provision
+from streams.kafka.clients import started
 
 TOPIC = TP("t", 0)
 
@@ -302,6 +303,21 @@ async def test_what_follows_close_behind_is_fetched_together(
         for _ in range(5):
             await send(1)
         assert len((await app.batch()).value) == 5
+
+
+async def test_what_is_done_is_committed_for_the_group_without_a_table_of_it(
+    hundred: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("faust.transport.consumer.terminal.logtable")
+    async with stepwise(hundred, tmp_path) as (app, send):
+        for _ in range(2):  # the second is what makes the agent acknowledge the first
+            app.consumer.batch_done((await app.batch()).tp)
+            await send(1)
+        await app.batch()
+        assert await app.consumer.commit()
+        place = TopicPartition(topics.EVENTS.name(hundred), 1)
+        async with started(AIOKafkaConsumer, client_kwargs(hundred), group_id=app.conf.id) as group:
+            assert await group.committed(place) >= 100
 
 
 async def test_a_partition_that_is_kept_waiting_is_fetched_ahead_up_to_a_bound(
