@@ -52,7 +52,8 @@ from tests.scoring.builders import (
 )
 
 SPECS = stage_specs(Settings(broker="none:1"))
-STEADY = ScoringConfig(settle_step=1, publish_step=1)
+# Forgets nothing within a world's days: that happens as a record ends, so it would depend on where blocks are cut.
+STEADY = ScoringConfig(settle_step=1, publish_step=1, lateness_ms=365 * DAY_MS, claim_expiry_ms=365 * DAY_MS)
 HASTY = ScoringConfig(
     settle_step=1, publish_step=1, sweep_ms=1, sweep_step=3, claim_expiry_ms=2 * DAY_MS, applied_expiry_ms=3 * DAY_MS
 )
