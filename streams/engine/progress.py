@@ -1,4 +1,4 @@
-"""How far each stage has come: small records on one compacted topic, a few times a second.
+"""How far each stage has come: small records on one compacted topic, at most ten times a second.
 
 Intake reads it to hold back, replays to wait for a verdict's credits, `verify` and operators too; nobody has to ask a
 worker. It is a report and no commit: what is durable is said by the fence in the changelog.
@@ -22,7 +22,7 @@ from streams.kafka.log_reader import FOLLOW_MS, LogReader
 
 log = logging.getLogger(__name__)
 
-TELL_S = 0.2
+TELL_S = 0.1
 """What is reported within so many seconds is published together: of each partition, the last report."""
 
 
@@ -133,9 +133,15 @@ class ProgressBoard:
             if _is_cut(record.key):
                 self._cuts[record.key] = Cut(**told)
             else:
-                self._latest[told["stage"], told["partition"]] = Progress(**told)
+                self._hear(Progress(**told))
         if records:
             self._changed.set()
+
+    def _hear(self, progress: Progress) -> None:
+        """Take note of what is on the topic; not of one's own report of before, which comes back a moment later."""
+        known = self._latest.get((progress.stage, progress.partition))
+        if known is None or known.topic_id != progress.topic_id or known.applied <= progress.applied:
+            self._latest[progress.stage, progress.partition] = progress
 
     def publish(self, progress: Progress) -> None:
         """Have a report published: the first after a while at once, others with all that follow within TELL_S."""

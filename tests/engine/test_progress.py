@@ -41,7 +41,7 @@ async def test_of_many_reports_few_are_told_and_the_last_one_is_among_them(
     await asyncio.sleep(1.0)
     records = await told(settings)
     await board.stop()
-    assert len(records) <= 2 * 10
+    assert len(records) <= 2 * 16
     assert {r["partition"]: r["applied"] for r in records} == {0: 49, 1: 49}
 
 
@@ -84,4 +84,19 @@ async def test_a_report_that_the_broker_refused_is_told_later(
     await asyncio.sleep(1.0)
     assert refused
     assert [r["applied"] for r in await told(settings)] == [7]
+    await board.stop()
+
+
+async def test_a_report_of_ones_own_that_comes_back_late_replaces_no_newer_one(
+    board: ProgressBoard, settings: Settings
+) -> None:
+    """Intake would be held back by a lag that is long gone. What another incarnation of the topic was at counts."""
+    await board.start()
+    board.publish(Progress("claims", 0, 7, 100, 0, "a"))
+    board.publish(Progress("claims", 1, 7, 100, 0, "a"))
+    await board.tell()
+    board.publish(Progress("claims", 0, 9, 0, 0, "a"))
+    board._hear(Progress("claims", 0, 7, 100, 0, "a"))
+    board._hear(Progress("claims", 1, 3, 5, 0, "b"))
+    assert [board.latest("claims")[p].applied for p in range(2)] == [9, 3]
     await board.stop()
