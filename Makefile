@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c "import sys; print(1 if sys.version_info >= (3, 11) else str())" 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
-# Made anew when what is installed should change. uv does in seconds what takes pip a minute; where it cannot reach
+# Made anew when what is installed should change. The scoring core is compiled here, so that no start waits for it. uv does in seconds what takes pip a minute; where it cannot reach
 # the packages that pip can (a mirror that only pip knows), pip does it, and says what is wrong if it cannot either.
 STAMP := $(VENV)/.installed
 
@@ -30,6 +30,7 @@ $(STAMP): pyproject.toml load_tests/pyproject.toml constraints.txt
 	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests 2>/dev/null \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests \
 	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }
+	@$(BIN)/python -m streams.scoring.rehearsal
 	@touch $(STAMP)
 
 demo: install

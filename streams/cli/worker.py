@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -65,8 +66,10 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
     import faust
     import uvloop
 
+    from streams.scoring.rehearsal import prepare
     from streams.worker.wiring import build
 
+    prepare(lambda sentence: print(f"credence: {sentence}", file=sys.stderr, flush=True))
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the thread that fetches
     port = metrics.serve(settings.metrics_host, settings.metrics_port)
     app = build(settings, communities=communities)

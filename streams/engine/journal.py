@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from streams.engine.framing import pack, unpack
 from streams.engine.replica import Fence
 from streams.tables.compression import compress, expand
-from streams.tables.table import Table
+
+if TYPE_CHECKING:  # it brings the compiler, which a reader of blocks does without
+    from streams.tables.table import Table
 
 FENCE_KEY = b"f"
 CLAIM_KEY = b"m"

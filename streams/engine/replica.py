@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import orjson
 
 from streams.tables.blocks import Block
-from streams.tables.table import Table
+
+if TYPE_CHECKING:  # it brings the compiler, which a reader of blocks does without
+    from streams.tables.table import Table
 
 
 class Effects(Protocol):

@@ -16,15 +16,15 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streams.contract.settings import Settings, client_kwargs
 from streams.contract.topics import ALL, partition_of
-from streams.engine.audit import recovered
 from streams.kafka.log_reader import LogReader
 from streams.kafka.provision import internal_count
-from streams.scoring.claims.claims_state import ClaimsState
-from streams.worker.stages import stage_specs
+
+if TYPE_CHECKING:
+    from streams.scoring.claims.claims_state import ClaimsState
 
 KEPT = 256
 # A score record is published when score or risk has moved by the materiality; what moved less may be this old.
@@ -54,6 +54,10 @@ async def rulings(settings: Settings, claim_id: str) -> list[dict[str, Any]]:
 
 async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
     """The state of the claim's partition; None where there are no topics yet."""
+    # Not before somebody asks why: a core's compiler takes a second and 90 MB.
+    from streams.engine.audit import recovered
+    from streams.worker.stages import stage_specs
+
     spec = stage_specs(settings)["claims"]
     async with LogReader(client_kwargs(settings)) as logs:
         there = await logs.partitions(topic.name(settings) for topic in ALL)

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.tables.table import begins_of as begins_of
-from streams.tables.table import distinct as distinct
-from streams.tables.table import grouped as grouped
-from streams.tables.table import order_of as order_of
+from streams.tables.compiled import inlined
+from streams.tables.index import Int as Int
+from streams.tables.ordering import begins_of as begins_of
+from streams.tables.ordering import distinct as distinct
+from streams.tables.ordering import grouped as grouped
+from streams.tables.ordering import order_of as order_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Float = float | np.float64  # a number in a compiled loop
 
 UNIT = float(1 << 30)  # fixed point: integers in units of 2^-30, so that sums are associative and exactly reversible
 
@@ -117,3 +120,55 @@ def decay(age_ms: Any, half_life_ms: float) -> Any:
     if half_life_ms <= 0:
         return np.ones_like(age_ms, dtype=np.float64)
     return np.exp2(-np.asarray(age_ms, np.float64) / half_life_ms)
+
+
+# --- for compiled loops ----------------------------------------------------------------------------------------------
+
+
+@inlined
+def fixed(x: Float) -> Int:
+    """`to_fixed` of one number."""
+    return np.int64(np.rint(x * UNIT))
+
+
+@inlined
+def thousandth(x: Float) -> Float:
+    """`milli` of one number."""
+    return float(np.rint(x * 1000.0) / 1000.0)
+
+
+@inlined
+def faded(age_ms: Int, half_life_ms: Float) -> Float:
+    """`decay` of one number."""
+    if half_life_ms <= 0:
+        return 1.0
+    return float(np.exp2(-np.float64(age_ms) / half_life_ms))
+
+
+@inlined
+def log_odds(p: Float) -> Float:
+    """`logit` of one number."""
+    inside = min(max(p, 1e-9), 1.0 - 1e-9)
+    return float(np.log(inside) - np.log1p(-inside))
+
+
+@inlined
+def chance(z: Float) -> Float:
+    """`sigmoid` of one number."""
+    return float(1.0 / (1.0 + np.exp(min(max(-z, -40.0), 40.0))))
+
+
+@inlined
+def _mixed(state: np.uint64, part: np.uint64) -> np.uint64:
+    state = (state + part) * _GOLDEN
+    state ^= state >> np.uint64(30)
+    state *= _MIX1
+    state ^= state >> np.uint64(27)
+    state *= _MIX2
+    return state ^ (state >> np.uint64(31))
+
+
+@inlined
+def mix_key(first: Int, second: Int | np.uint64) -> Int:
+    """`mix_keys` of two numbers."""
+    return np.int64(_mixed(_mixed(np.uint64(0), np.uint64(first)), np.uint64(second)) >> np.uint64(1))

@@ -11,21 +11,27 @@ from streams.scoring.parameters.params import Params, apply_params, params_table
 from streams.tables.blocks import Block
 from streams.tables.table import Table
 
+CLOCK_FIELDS = {
+    "seq": "i8",  # events applied one by one, and any other record as one
+    "now_ms": "i8",  # latest append time
+    "swept_ms": "i8",  # append time at which all that had expired was gone
+    "sweeping_ms": "i8",  # append time of the latest step towards that
+    "latest_ms": "i8",  # latest event time
+    "flag_day": "i8",  # day of the stream whose flags are counted, and their number
+    "flags": "i8",
+}
+
 
 class PartitionState(BlockCore):
     """Clock and parameters of one partition.
 
-    The clock is the log's own: `now_ms` is the latest append time seen, `seq` the number of log records applied. A
-    score's version is `seq`, so that it rises even when a key was forgotten and came back.
+    The clock is the log's own: `now_ms` is the latest append time seen, `seq` counts what was applied. A score's
+    version is `seq`, so that it rises even when a key was forgotten and came back.
     """
 
     def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
-        self.clock = Table(
-            "clock",
-            {"seq": "i8", "now_ms": "i8", "swept_ms": "i8", "latest_ms": "i8", "flag_day": "i8", "flags": "i8"},
-            integers=True,
-        )
+        self.clock = Table("clock", CLOCK_FIELDS, integers=True)
         self.params_values = params_table()
         self.clock.ensure([0])
         self._params: Params | None = None
@@ -60,7 +66,7 @@ class PartitionState(BlockCore):
 
     @property
     def seq(self) -> int:
-        """Log records applied so far, steps of a long one included."""
+        """What was applied so far: an event or a record counts one, and so does each step of a long one."""
         return int(self.clock["seq"][0])
 
     def begin(self, append_ms: int) -> None:
@@ -75,12 +81,21 @@ class PartitionState(BlockCore):
         self._params = apply_params(self.params_values, block)
 
     def sweep_due(self) -> bool:
-        """Whether the append clock has gone one coarse step since the last complete sweep."""
-        return self.now_ms - int(self.clock["swept_ms"][0]) >= self.config.sweep_ms
+        """Whether the append clock has gone one coarse step since the last complete sweep.
 
-    def swept(self) -> None:
-        """Everything that had expired is gone."""
-        self.clock["swept_ms"][0] = self.now_ms
+        What expired goes before a record is folded, and a step of it each time that the clock moves: then it does not
+        matter into how many records the rows of a moment were cut.
+        """
+        clock = self.clock
+        if self.now_ms == int(clock["sweeping_ms"][0]):
+            return False
+        return self.now_ms - int(clock["swept_ms"][0]) >= self.config.sweep_ms
+
+    def swept(self, whole: bool = True) -> None:
+        """A step of a sweep is done; if it is the last, everything that had expired is gone."""
+        self.clock["sweeping_ms"][0] = self.now_ms
+        if whole:
+            self.clock["swept_ms"][0] = self.now_ms
 
 
 def communities_table() -> Table:

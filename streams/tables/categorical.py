@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, compress, count
+from itertools import chain, count
 from typing import Any, overload
 
 import numpy as np
@@ -76,15 +76,19 @@ class Categorical(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]
 
     def used(self) -> Categorical:
-        """The same rows without the texts that none of them has; the texts stay in their order."""
-        if len(self.categories) > 4 * len(self.codes) + 64:  # few rows of many texts: do not look at all of these
-            some, codes = np.unique(self.codes, return_inverse=True)
-            return Categorical([self.categories[i] for i in some.tolist()], codes)
-        named = np.zeros(len(self.categories), bool)
-        named[self.codes] = True
-        if named.all():
-            return self
-        return Categorical(list(compress(self.categories, named.tolist())), (np.cumsum(named) - 1)[self.codes])
+        """The same rows with only the texts that they have, in order of first appearance."""
+        codes, categories, count = self.codes, self.categories, len(self.codes)
+        if len(categories) > 4 * count + 64:  # few rows of many texts: do not look at all of these
+            some, codes = np.unique(codes, return_inverse=True)
+            categories = [categories[i] for i in some.tolist()]
+        first = np.full(len(categories), count)  # row of the first appearance; of several writes the last one stays
+        first[codes[::-1]] = np.arange(count - 1, -1, -1)
+        if bool((first[1:] > first[:-1]).all()) and (not len(first) or first[-1] < count):
+            return Categorical(categories, codes)
+        order = np.argsort(first)[: np.count_nonzero(first < count)]
+        number = np.empty(len(first), np.int64)
+        number[order] = np.arange(len(order))
+        return Categorical([categories[i] for i in order.tolist()], number[codes])
 
     def each(self, function: Callable[[str], int]) -> Codes:
         """The function's value for each row, called once for each text."""

@@ -1,264 +1,316 @@
-"""From keys to rows: the two indexes by which tables find what they hold.
+"""From keys to rows: which rows a table has, which of them changed, and the two indexes by which they are found.
 
-Texts go through Python's dictionary. Integers, of which there are several an event, go through columns of numbers: in
-a dictionary each lookup waits for four places in memory, one after the other; here a block's lookups wait together.
+An `Index` is a handful of arrays that compiled loops take as an argument. Integers are found in it directly; texts by
+Python's dictionary (`TextIndex`), before a loop begins.
+
+Rows are taken lowest-free-first. So where a key stands depends on the log alone, even when the table was rebuilt from
+its changelog in between.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain, count, islice, repeat
-from typing import Any
+from itertools import count, islice, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.tables.compiled import compiled, inlined
+
 Rows = npt.NDArray[np.int64]
+Int = int | np.int64  # a number in a compiled loop
 
 NO_ROWS: Rows = np.zeros(0, np.int64)
-_FREE, _GONE = -1, -2  # of a slot: never taken since the last rebuild, and taken by a row that was removed
+EMPTY = -1  # of a slot
+LIVE, TOUCHED, REKEYED = np.uint8(1), np.uint8(2), np.uint8(4)  # marks of a row
+SIZE, COUNT, LOWEST, CHANGED, SHIFT = range(5)  # places in `Index.state`
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-SLOTS_MIN = 256
-FEW = 24  # keys that are sooner found one by one
+ROWS_MIN = 64
 
 
-def fresh(free: Rows, size: int, created: int) -> Rows:
-    """The rows that new keys get: free ones first, lowest first, then those beyond the high-water mark."""
-    reused = min(len(free), created)
-    made = np.arange(size - reused, size - reused + created)
-    if reused:
-        made[:reused] = free[:reused]
-    return made
+class Index(NamedTuple):
+    """Which rows there are. Whoever adds rows in a compiled loop has room for them reserved before (`Table.reserve`).
+
+    Attributes:
+        keys: [capacity] the integer key of each row.
+        marks: [capacity] LIVE, and what happened to the row since the last delta: TOUCHED, REKEYED.
+        slots: a power of two, twice the capacity at least: rows by key, open addressing with linear probing
+            (Knuth, The Art of Computer Programming 3, 6.4, algorithms L and R, with Fibonacci hashing).
+        changed: [capacity] the rows that are TOUCHED, in the order in which they were.
+        state: SIZE, rows ever used; COUNT, live ones; LOWEST, no free row lies below it; CHANGED, length of `changed`;
+            SHIFT, of the hash.
+    """
+
+    keys: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.uint8]
+    slots: npt.NDArray[np.int32]
+    changed: npt.NDArray[np.int32]
+    state: npt.NDArray[np.int64]
+
+
+# --- for compiled loops -----------------------------------------------------------------------------------------------
+
+
+@inlined
+def touch(index: Index, row: Int) -> None:
+    """Say that a row changed, so that the next delta holds it."""
+    if not index.marks[row] & TOUCHED:
+        index.marks[row] |= TOUCHED
+        index.changed[index.state[CHANGED]] = row
+        index.state[CHANGED] += 1
+
+
+@inlined
+def allocate(index: Index) -> Int:
+    """A new row: the lowest free one, else the one beyond the high-water mark. IndexError if none was reserved."""
+    state, marks = index.state, index.marks
+    if state[COUNT] == state[SIZE]:
+        row = state[SIZE]
+        if row >= len(marks):
+            raise IndexError("more rows than were reserved")
+        state[SIZE] += 1
+    else:
+        row = state[LOWEST]
+        while marks[row] & LIVE:
+            row += 1
+        state[LOWEST] = row + 1
+    state[COUNT] += 1
+    marks[row] |= LIVE | REKEYED
+    touch(index, row)
+    return int(row)
+
+
+@compiled
+def release(index: Index, row: Int) -> None:
+    """Give a row back; KeyError if it is free."""
+    if not index.marks[row] & LIVE:
+        raise KeyError("a row that is free")
+    index.marks[row] = (index.marks[row] & TOUCHED) | REKEYED
+    index.state[COUNT] -= 1
+    index.state[LOWEST] = min(index.state[LOWEST], row)
+    touch(index, row)
+
+
+@inlined
+def home(index: Index, key: Int) -> Int:
+    """The slot at which the search for a key begins."""
+    return np.int64((np.uint64(key) * _SPREAD) >> np.uint64(index.state[SHIFT]))
+
+
+@inlined
+def find(index: Index, key: Int) -> Int:
+    """Row of an integer key, −1 if it is unknown."""
+    mask = len(index.slots) - 1
+    slot = home(index, key)
+    row = np.int64(index.slots[slot])
+    while row != EMPTY and index.keys[row] != key:
+        slot = (slot + 1) & mask
+        row = np.int64(index.slots[slot])
+    return row
+
+
+@inlined
+def ensure(index: Index, key: Int) -> tuple[Int, bool]:
+    """Row of an integer key, and whether it was made just now (with zeros in every field)."""
+    mask = len(index.slots) - 1
+    slot = home(index, key)
+    row = np.int64(index.slots[slot])
+    while row != EMPTY and index.keys[row] != key:
+        slot = (slot + 1) & mask
+        row = np.int64(index.slots[slot])
+    if row != EMPTY:
+        return row, False
+    row = np.int64(allocate(index))
+    index.keys[row] = key
+    index.slots[slot] = row
+    return row, True
+
+
+@compiled
+def remove(index: Index, row: Int) -> None:
+    """Forget an integer key and give its row back; KeyError if it is free. The caller zeroes the row's fields."""
+    release(index, row)
+    slots, mask = index.slots, len(index.slots) - 1
+    hole = home(index, index.keys[row])
+    while slots[hole] != row:
+        hole = (hole + 1) & mask
+    index.keys[row] = 0
+    slot = (hole + 1) & mask
+    while slots[slot] != EMPTY:
+        if (slot - home(index, index.keys[slots[slot]])) & mask >= (slot - hole) & mask:
+            slots[hole] = slots[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    slots[hole] = EMPTY
+
+
+# --- the same for many rows, from Python ------------------------------------------------------------------------------
+
+
+@compiled
+def touch_all(index: Index, rows: Rows) -> None:
+    """`touch` each."""
+    for row in rows:
+        touch(index, row)
+
+
+@compiled
+def find_all(index: Index, keys: Rows, rows: Rows) -> None:
+    """`find` each, into the array."""
+    for i in range(len(keys)):
+        rows[i] = find(index, keys[i])
+
+
+@compiled
+def ensure_all(index: Index, keys: Rows, rows: Rows, new: Rows) -> int:
+    """`ensure` each: the rows, and those that were made, in order, into the arrays; how many were made."""
+    count = 0
+    for i in range(len(keys)):
+        row, made = ensure(index, keys[i])
+        rows[i] = row
+        if made:
+            new[count] = row
+            count += 1
+    return count
+
+
+@compiled
+def allocate_all(index: Index, count: int) -> None:
+    """`allocate` so many rows: the first of `next_rows`."""
+    for _ in range(count):
+        allocate(index)
+
+
+@compiled
+def next_rows(index: Index, rows: Rows) -> None:
+    """The rows that `allocate` would give one after the other, into the array; none is taken."""
+    free, row = index.state[SIZE] - index.state[COUNT], index.state[LOWEST]
+    for i in range(len(rows)):
+        if i >= free:
+            rows[i] = index.state[SIZE] + i - free
+            continue
+        while index.marks[row] & LIVE:
+            row += 1
+        rows[i] = row
+        row += 1
+
+
+@compiled
+def remove_all(index: Index, rows: Rows) -> None:
+    """`remove` each; of a table whose keys are texts, `release` each."""
+    for row in rows:
+        if len(index.slots):
+            remove(index, row)
+        else:
+            release(index, row)
+
+
+@compiled
+def rebuild(index: Index) -> None:
+    """Find every live row again, from `keys` and `marks` alone."""
+    slots, state, mask = index.slots, index.state, len(index.slots) - 1
+    slots[:] = EMPTY
+    state[COUNT] = state[LOWEST] = 0
+    for row in range(state[SIZE]):
+        if index.marks[row] & LIVE:
+            state[COUNT] += 1
+            if len(slots):
+                slot = home(index, index.keys[row])
+                while slots[slot] != EMPTY:
+                    slot = (slot + 1) & mask
+                slots[slot] = row
+
+
+def make_index(integers: bool) -> Index:
+    """An index without rows and without room for any."""
+    none = np.zeros(0, np.int32)
+    index = Index(np.zeros(0, np.int64), np.zeros(0, np.uint8), none, none, np.zeros(5, np.int64))
+    return grown(index, ROWS_MIN, integers)
+
+
+def grown(index: Index, capacity: int, integers: bool) -> Index:
+    """The index with room for so many rows."""
+
+    def longer(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        out = np.zeros(capacity, values.dtype)
+        out[: len(values)] = values
+        return out
+
+    keys = longer(index.keys) if integers else index.keys
+    slots = index.slots
+    if integers and len(slots) < 2 * capacity:
+        bits = (2 * capacity - 1).bit_length()
+        slots = np.empty(1 << bits, np.int32)
+        index.state[SHIFT] = 64 - bits
+    found = Index(keys, longer(index.marks), slots, longer(index.changed), index.state)
+    if slots is not index.slots:
+        rebuild(found)
+    return found
 
 
 class TextIndex:
-    """Rows by text."""
+    """Rows by text: which text stands in which row, and Python's dictionary to find it."""
 
     def __init__(self) -> None:
-        self._keys: list[str | None] = []
+        self.keys: list[str | None] = []
         self._row_of: defaultdict[str, int] = defaultdict(None)
-
-    def __len__(self) -> int:
-        return len(self._row_of)
 
     def find(self, keys: Sequence[str]) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""
         return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
 
-    def ensure(self, keys: Sequence[str], free: Rows, size: int) -> tuple[Rows, Rows]:
-        """Rows of the keys; and those that were given to new keys, in order of first appearance."""
-        row_of = self._row_of
+    def ensure(self, keys: Sequence[str], index: Index) -> tuple[Rows, Rows]:
+        """Rows of the keys; and those that new keys get, in order of first appearance, which are still to be taken."""
+        row_of, size = self._row_of, int(index.state[SIZE])
         before = len(row_of)
+        if index.state[COUNT] == size:
+            new_row = count(size).__next__
+        else:
+            spare = np.empty(len(keys), np.int64)
+            next_rows(index, spare)
+            new_row = iter(spare.tolist()).__next__
         # The dictionary itself hands out rows: one pass in C for known and new keys alike.
-        row_of.default_factory = chain(map(free.item, range(len(free))), count(size)).__next__
+        row_of.default_factory = new_row
         rows = np.fromiter(map(row_of.__getitem__, keys), np.int64, len(keys))
         row_of.default_factory = None
         created = len(row_of) - before
         if not created:
             return rows, NO_ROWS
-        made = fresh(free, size, created)
         new = list(islice(reversed(row_of), created))
         new.reverse()
-        reused = min(len(free), created)
-        for row, key in zip(made[:reused].tolist(), new, strict=False):
-            self._keys[row] = key
-        self._keys.extend(new[reused:])
+        made = np.empty(created, np.int64)
+        next_rows(index, made)
+        self.name(made, new, max(size, int(made[-1]) + 1))
         return rows, made
 
-    def key(self, row: int) -> str | None:
-        """Key of a row, None for a free one."""
-        return self._keys[row]
-
-    def keys_of(self, rows: Rows) -> list[str | None]:
-        """Keys of rows, in order; None for a free one."""
-        keys = self._keys
-        return [keys[row] for row in rows.tolist()]
-
     def remove(self, rows: Rows) -> None:
-        """Forget the keys of live rows; KeyError for a free one."""
+        """Forget the keys of live rows."""
         for row in rows.tolist():
-            key = self._keys[row]
+            key = self.keys[row]
             if key is None:
                 raise KeyError(row)
             del self._row_of[key]
-            self._keys[row] = None
+            self.keys[row] = None
 
-    def grow(self, size: int) -> None:
-        """Make room for rows below `size`, free for now."""
-        self._keys.extend(repeat(None, size - len(self._keys)))
+    def name(self, rows: Rows, keys: Sequence[str | None], size: int) -> None:
+        """Set the keys of rows, ascending, None for free ones, of a table that has so many rows.
 
-    def name(self, rows: Rows, keys: Sequence[str | None]) -> None:
-        """Set the keys of rows, None for free ones; nothing is found until `rebuild`."""
+        Of a table that is being rebuilt nothing is found until `rebuild`.
+        """
+        self.keys.extend(repeat(None, size - len(self.keys)))
         if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows):
-            self._keys[int(rows[0]) : int(rows[-1]) + 1] = keys
+            self.keys[int(rows[0]) : int(rows[-1]) + 1] = keys
             return
         for row, key in zip(rows.tolist(), keys, strict=True):
-            self._keys[row] = key
+            self.keys[row] = key
 
-    def rebuild(self) -> Rows:
-        """Find every named row again; the free ones, ascending."""
-        self._row_of = defaultdict(None, zip(self._keys, range(len(self._keys)), strict=True))  # type: ignore[arg-type]
-        if self._row_of.pop(None, None) is None:  # type: ignore[call-overload]
-            return NO_ROWS
-        return np.array([row for row, key in enumerate(self._keys) if key is None], np.int64)
+    def rebuild(self) -> None:
+        """Find every named row again."""
+        self._row_of = defaultdict(None, zip(self.keys, range(len(self.keys)), strict=True))  # type: ignore[arg-type]
+        self._row_of.pop(None, None)  # type: ignore[call-overload]
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Every (key, row)."""
         return iter(self._row_of.items())
-
-
-class IntIndex:
-    """Rows by 64-bit integer: open addressing with linear probing, a block of keys at a time.
-
-    Source: Knuth, The Art of Computer Programming 3, 6.4, algorithm L, with Fibonacci hashing; the table is kept less
-    than half full. Removed rows leave a mark until the next rebuild.
-    """
-
-    def __init__(self) -> None:
-        self._keys: npt.NDArray[np.int64] = NO_ROWS
-        self._live = np.zeros(0, bool)
-        self._size = 0
-        self._count = 0
-        self.grow(0)
-        self._clear(0)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def _clear(self, rows: int) -> None:
-        """Begin anew, with two to four slots for each of so many rows."""
-        slots = max(SLOTS_MIN, 1 << (4 * rows).bit_length() - 1) if rows else SLOTS_MIN
-        self._slots = np.full(slots, _FREE, np.int32)
-        self._taken = 0  # slots that are not free: rows and marks
-        self._mask = np.int64(slots - 1)
-        self._shift = np.uint64(64 - slots.bit_length() + 1)
-
-    def _home(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The slot at which the search for each key begins."""
-        return ((keys.view(np.uint64) * _SPREAD) >> self._shift).astype(np.int64)
-
-    def find(self, keys: Any) -> Rows:
-        """Rows of the keys, −1 where a key is unknown."""
-        wanted = np.ascontiguousarray(keys, np.int64)
-        slot = self._home(wanted)
-        if len(wanted) <= FEW:
-            return self._follow(wanted, slot)
-        rows, on = self._probe(wanted, slot)
-        left = on.nonzero()[0]
-        slot = (slot[left] + 1) & self._mask
-        while left.size > FEW:
-            row, on = self._probe(wanted[left], slot)
-            rows[left] = row
-            left, slot = left[on], (slot[on] + 1) & self._mask
-        if left.size:
-            rows[left] = self._follow(wanted[left], slot)
-        return rows
-
-    def _probe(self, keys: npt.NDArray[np.int64], slot: Rows) -> tuple[Rows, npt.NDArray[np.bool_]]:
-        """Rows of the keys that are at their slot, −1 for the others; and for which to go on to the next slot."""
-        row = self._slots[slot].astype(np.int64)
-        other = self._keys[row] != keys  # of −1 and −2 some key is compared, and that says nothing
-        on = (other & (row != _FREE)) | (row == _GONE)
-        row[other | on] = -1
-        return row, on
-
-    def _follow(self, keys: npt.NDArray[np.int64], slots: Rows) -> Rows:
-        """Rows of a few keys, −1 where a key is unknown, from these slots on."""
-        rows, mask, row_at, key_at = [], int(self._mask), self._slots.item, self._keys.item
-        for key, slot in zip(keys.tolist(), slots.tolist(), strict=True):
-            while (row := row_at(slot)) != _FREE and (row == _GONE or key_at(row) != key):
-                slot = (slot + 1) & mask
-            rows.append(row)
-        return np.array(rows, np.int64)
-
-    def ensure(self, keys: Any, free: Rows, size: int) -> tuple[Rows, Rows]:
-        """Rows of the keys; and those that were given to new keys, in order of first appearance."""
-        wanted = np.ascontiguousarray(keys, np.int64)
-        rows = self.find(wanted)
-        missing = (rows < 0).nonzero()[0]
-        if not missing.size:
-            return rows, NO_ROWS
-        sought = wanted[missing]
-        ordered = np.sort(sought)
-        if (ordered[1:] == ordered[:-1]).any():
-            _, first, inverse = np.unique(sought, return_index=True, return_inverse=True)
-            by_appearance = np.argsort(first)
-            new = sought[first[by_appearance]]
-            rank = np.empty(len(first), np.int64)
-            rank[by_appearance] = np.arange(len(first))
-            made = fresh(free, size, len(new))
-            rows[missing] = made[rank[inverse]]
-        else:
-            new, made = sought, fresh(free, size, len(sought))
-            rows[missing] = made
-        self.grow(max(size, int(made.max()) + 1))
-        self._keys[made], self._live[made] = new, True
-        self._place(made)
-        return rows, made
-
-    def _place(self, rows: Rows) -> None:
-        """Let live rows with distinct new keys be found."""
-        self._count += len(rows)
-        if 2 * (self._taken + len(rows)) > len(self._slots):
-            self._clear(self._count)
-            rows = self._live[: self._size].nonzero()[0]
-        self._taken += len(rows)
-        slot = self._home(self._keys[rows])
-        while rows.size > FEW:
-            empty = self._slots[slot] == _FREE
-            self._slots[slot[empty]] = rows[empty]
-            on = self._slots[slot] != rows  # of several at one slot the last is in
-            rows, slot = rows[on], (slot[on] + 1) & self._mask
-        slots, mask = self._slots, int(self._mask)
-        for row, at in zip(rows.tolist(), slot.tolist(), strict=True):
-            while slots.item(at) != _FREE:
-                at = (at + 1) & mask
-            slots[at] = row
-
-    def keys_of(self, rows: Rows) -> npt.NDArray[np.int64]:
-        """Keys of live rows, in order."""
-        keys: npt.NDArray[np.int64] = self._keys[rows]
-        return keys
-
-    def key(self, row: int) -> int | None:
-        """Key of a row, None for a free one."""
-        return int(self._keys[row]) if self._live[row] else None
-
-    def remove(self, rows: Rows) -> None:
-        """Forget the keys of live rows; KeyError for a free one."""
-        if not self._live[rows].all() or len(np.unique(rows)) < len(rows):
-            raise KeyError(rows.tolist())
-        slot, left = self._home(self._keys[rows]), rows
-        while left.size:
-            found = self._slots[slot] == left
-            self._slots[slot[found]] = _GONE
-            left, slot = left[~found], (slot[~found] + 1) & self._mask
-        self._live[rows] = False
-        self._keys[rows] = 0
-        self._count -= len(rows)
-
-    def grow(self, size: int) -> None:
-        """Make room for rows below `size`, free for now."""
-        if size >= len(self._keys):
-            more = max(SLOTS_MIN, size + size // 2) - len(self._keys)
-            self._keys = np.append(self._keys, np.zeros(more, np.int64))
-            self._live = np.append(self._live, np.zeros(more, bool))
-        self._size = max(self._size, size)
-
-    def name(self, rows: Rows, keys: npt.NDArray[np.int64], live: npt.NDArray[np.bool_]) -> None:
-        """Set the keys of rows; nothing is found until `rebuild`."""
-        self._keys[rows], self._live[rows] = keys, live
-
-    def rebuild(self) -> Rows:
-        """Find every named row again; the free ones, ascending."""
-        rows = self._live[: self._size].nonzero()[0]
-        self._count = 0
-        self._clear(len(rows))
-        self._place(rows)
-        return (~self._live[: self._size]).nonzero()[0]
-
-    def items(self) -> Iterator[tuple[int, int]]:
-        """Every (key, row)."""
-        rows = self._live[: self._size].nonzero()[0]
-        return zip(self._keys[rows].tolist(), rows.tolist(), strict=True)

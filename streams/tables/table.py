@@ -1,8 +1,8 @@
-"""State as rows of numpy columns, found by key, that know which of their rows changed.
+"""State as records in one array a table, found by key, that know which of them changed.
 
-A `Table` is the only form in which a partition keeps state. The scoring core reads and writes its columns with
-vectorised numpy; the engine persists what changed (`take_delta`), the whole of it piece by piece (`segment`), and
-rebuilds it (`apply`). Both payloads are one format, so recovery is a single loop in log order.
+A `Table` is the only form in which a partition keeps state. The scoring core reads and writes its records, in compiled
+loops (`view`) or with vectorised numpy; the engine persists what changed (`take_delta`), the whole of it piece by piece
+(`segment`), and rebuilds it (`apply`). Both payloads are one format, so recovery is a single loop in log order.
 
 Rows are allocated lowest-free-first: two replicas that saw the same log hold the same key in the same row even when
 one of them was rebuilt from the changelog in between, which is why a row number may be part of another table's key.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.ma  # by itself numpy takes 50 ms for it when `unique` is first called: amid the first events
@@ -21,58 +21,84 @@ import numpy.typing as npt
 import orjson
 
 from streams.tables.categorical import Categorical
-from streams.tables.index import NO_ROWS, IntIndex, TextIndex
-
-Rows = npt.NDArray[np.int64]
+from streams.tables.compiled import INTERPRETED, compiled
+from streams.tables.index import (
+    CHANGED,
+    COUNT,
+    LIVE,
+    REKEYED,
+    ROWS_MIN,
+    SIZE,
+    Index,
+    Int,
+    Rows,
+    TextIndex,
+    allocate_all,
+    ensure_all,
+    find_all,
+    grown,
+    make_index,
+    rebuild,
+    remove,
+    remove_all,
+    touch_all,
+)
+from streams.tables.ordering import grouped
 
 SEGMENT_ROWS = 2048
 _HEAD = struct.Struct("<I")
 
 
-def begins_of(ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Where each run of equal numbers begins."""
-    begins = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
-    return begins
+def _integers(values: Any) -> Rows:
+    """As compiled functions take them: one type of array, or each would be compiled several times."""
+    found = np.ascontiguousarray(values, np.int64)
+    return found if found.flags.writeable else found.copy()
 
 
-def distinct(rows: Rows) -> Rows:
-    """The distinct values, ascending: numpy's `unique` at a quarter of its cost."""
-    if len(rows) < 2:
-        return rows
-    ordered = np.sort(rows)
-    found: Rows = ordered[begins_of(ordered)]
-    return found
+class View(NamedTuple):
+    """What compiled loops take of a table; to be taken anew (`Table.view`) after the table may have grown.
+
+    Attributes:
+        records: [capacity] the rows' fields: `view.records[row].denials += 1`. Whoever writes one calls `touch`.
+        rows: which rows there are, and which of them changed.
+        blank: a row of zeros.
+    """
+
+    records: npt.NDArray[Any]
+    rows: Index
+    blank: npt.NDArray[Any]
 
 
-def order_of(rows: npt.NDArray[Any]) -> Rows:
-    """A stable order of row numbers, 0 ≤ row < 2³¹: numpy's `argsort` at a third of its cost."""
-    packed = (rows.astype(np.int64) << 32) | np.arange(len(rows))
-    packed.sort()
-    return packed & 0xFFFFFFFF
+@compiled
+def forget(view: View, row: Int) -> None:
+    """Free a live row of a table with integer keys: its key, and (as zeros) its fields. Texts stay until it is used."""
+    view.records[row] = view.blank[0]
+    remove(view.rows, row)
 
 
-def grouped(rows: npt.NDArray[Any]) -> tuple[Rows, Rows]:
-    """The distinct row numbers, ascending, and the index of each row's among them."""
-    order = order_of(rows)
-    ordered = rows[order]
-    begins = begins_of(ordered)
-    index = np.empty(len(rows), np.int64)
-    index[order] = np.cumsum(begins) - 1
-    return ordered[begins], index
+def layout_of(fields: Mapping[str, str]) -> np.dtype[Any]:
+    """The record of a table: its fields as declared, each at a multiple of its size; a multiple of eight bytes.
+
+    Fields that are used together are best declared together, and narrow ones in company.
+    """
+    spec = {"names": list(fields), "formats": [np.dtype(dtype) for dtype in fields.values()]}
+    aligned = np.dtype(spec, align=True)  # type: ignore[call-overload]
+    offsets = [aligned.fields[name][1] for name in fields]
+    return np.dtype({**spec, "offsets": offsets, "itemsize": max(8, -(-aligned.itemsize // 8) * 8)})  # type: ignore[call-overload,no-any-return]
 
 
 class Table:
-    """Rows with a unique key, fixed-width columns and, if wanted, text columns.
+    """Rows with a unique key, a record of numbers and, if wanted, texts.
 
     Args:
         name: name of the table, unique within a partition's state.
-        fields: column name → numpy dtype, in storage order. A new row is zero in every column.
+        fields: field name → numpy dtype. A new row is zero in every field.
         text: names of columns that hold Python strings (empty by default).
         integers: whether keys are 64-bit integers, given and returned as arrays, instead of texts.
 
-    `table["w"]` is the whole backing array of column w: index it with rows. Arrays are replaced when the table
-    grows, so take them again after `ensure`. Whoever writes to a row calls `touch` on it.
+    `table["w"]` is field w of all rows, a view of `records`: index it with rows. Compiled loops take `table.view`. Both
+    are replaced when the table grows: take them again after `ensure` and `reserve`. Whoever writes to a row calls
+    `touch` on it.
     """
 
     def __init__(self, name: str, fields: Mapping[str, str], text: Sequence[str] = (), integers: bool = False) -> None:
@@ -80,17 +106,21 @@ class Table:
         self.fields = dict(fields)
         self.text = tuple(text)
         self.integers = integers
-        self.size = 0  # rows ever used: the high-water mark
-        self._capacity = 0
-        self._columns: dict[str, npt.NDArray[Any]] = {f: np.zeros(0, d) for f, d in self.fields.items()}
+        self.layout = layout_of(self.fields)
+        self.records = self._zeros(ROWS_MIN)
+        self._blank = self._zeros(1)
+        self._index = make_index(integers)
+        self._by_text = TextIndex()
         self._texts: dict[str, list[str]] = {f: [] for f in self.text}
-        self._index: TextIndex | IntIndex = IntIndex() if integers else TextIndex()
-        self._free: Rows = NO_ROWS  # ascending
-        self._touched: list[Rows] = []
-        self._rekeyed: list[Rows] = []
+        self._take_views()
 
     def __len__(self) -> int:
-        return len(self._index)
+        return int(self._index.state[COUNT])
+
+    @property
+    def size(self) -> int:
+        """Rows ever used: the high-water mark."""
+        return int(self._index.state[SIZE])
 
     def __getitem__(self, field: str) -> npt.NDArray[Any]:
         return self._columns[field]
@@ -101,24 +131,26 @@ class Table:
 
     def key(self, row: int) -> Any:
         """Key of a live row; KeyError for a free one."""
-        key = self._index.key(row)
-        if key is None:
+        if not self._index.marks[row] & LIVE:
             raise KeyError(row)
-        return key
+        return int(self._index.keys[row]) if self.integers else self._by_text.keys[row]
 
     def keys_of(self, rows: Rows) -> Any:
         """Keys of live rows, in order: a list of texts, or an array of integers."""
-        return self._index.keys_of(rows)
+        if self.integers:
+            return self._index.keys[rows]
+        return list(map(self._by_text.keys.__getitem__, rows.tolist()))
 
     def items(self) -> Iterator[tuple[Any, int]]:
         """Every (key, row)."""
-        return self._index.items()
+        if not self.integers:
+            return self._by_text.items()
+        rows = self.rows()
+        return zip(self._index.keys[rows].tolist(), rows.tolist(), strict=True)
 
     def rows(self) -> Rows:
         """Every live row, in ascending order."""
-        live = np.ones(self.size, bool)
-        live[self._free] = False
-        return live.nonzero()[0]
+        return (self._index.marks[: self.size] & LIVE).nonzero()[0]
 
     def categorical(self, rows: Rows) -> Categorical:
         """Keys of live rows, in order, for a table whose keys are texts."""
@@ -131,84 +163,108 @@ class Table:
             keys = keys.used()
             found: Rows = self.find(keys.categories)[keys.codes]
             return found
-        return self._index.find(keys)
+        if not self.integers:
+            return self._by_text.find(keys)
+        wanted = _integers(keys)
+        rows = np.empty(len(wanted), np.int64)
+        find_all(self._index, wanted, rows)
+        return rows
 
     def find_one(self, key: Any) -> int:
         """Row of the key, −1 if unknown."""
-        return int(self._index.find([key])[0])
+        return int(self.find([key])[0])
 
     def ensure(self, keys: Any) -> tuple[Rows, Rows]:
         """Rows of the keys, creating what is missing; and the rows that were created, in order of first appearance.
 
         New keys take free rows first, lowest first, then rows beyond the high-water mark. Of a categorical column each
-        text is looked up once, in the order of its categories.
+        text is looked up once.
         """
         if isinstance(keys, Categorical):
             keys = keys.used()
             rows, made = self.ensure(keys.categories)
             return rows[keys.codes], made
-        rows, made = self._index.ensure(keys, self._free, self.size)
-        if made.size:
-            reused = min(len(self._free), len(made))
-            self._free = self._free[reused:]
-            self._grow(self.size + len(made) - reused)
-            self.touch(made)
-            self._rekeyed.append(made)
+        self.reserve(len(keys))
+        if self.integers:
+            wanted = _integers(keys)
+            rows, made = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
+            made = made[: ensure_all(self._index, wanted, rows, made)]
+        else:
+            rows, made = self._by_text.ensure(keys, self._index)
+            allocate_all(self._index, len(made))
+        self._lengthen_texts()
         return rows, made
 
     def touch(self, rows: Rows) -> None:
         """Say that these rows changed, so that the next delta holds them."""
         if rows.size:
-            self._touched.append(rows)
+            touch_all(self._index, _integers(rows))
 
     def free(self, rows: Rows) -> None:
         """Forget these live rows: their keys, and (as zeros) their content."""
         if not rows.size:
             return
-        self._index.remove(rows)
+        rows = _integers(rows)
+        remove_all(self._index, rows)
+        if not self.integers:
+            self._by_text.remove(rows)
         for values in self._texts.values():
             for row in rows.tolist():
                 values[row] = ""
-        for column in self._columns.values():
-            column[rows] = 0
-        freed = np.sort(rows)
-        self._free = np.insert(self._free, np.searchsorted(self._free, freed), freed)
-        self.touch(rows)
-        self._rekeyed.append(rows)
+        self.records[rows] = self._blank[0]
 
-    def _grow(self, size: int) -> None:
-        """Make room for rows below `size`."""
+    # --- for compiled loops ------------------------------------------------------------------------------------
+
+    def reserve(self, rows: int) -> None:
+        """Make room for so many more rows than are live, which a compiled loop may then add."""
+        # Rows that are free count as room only up to the high-water mark.
+        if self.size + rows > len(self.records):
+            self._grow_to(self.size + rows)
+
+    @property
+    def view(self) -> View:
+        """What compiled loops take of the table."""
+        return self._view
+
+    def _zeros(self, rows: int) -> npt.NDArray[Any]:
+        made = np.zeros(rows, self.layout)
+        # In plain Python only records of this class have their fields as attributes.
+        return made.view(np.recarray) if INTERPRETED else made
+
+    def _take_views(self) -> None:
+        plain = self.records.view(np.ndarray)
+        self._columns: dict[str, npt.NDArray[Any]] = {f: plain[f] for f in self.fields}
+        self._view = View(self.records, self._index, self._blank)
+
+    def _grow_to(self, size: int) -> None:
+        capacity = 2 * size
+        records = self._zeros(capacity)
+        records[: self.size] = self.records[: self.size]
+        self.records = records
+        self._index = grown(self._index, capacity, self.integers)
+        self._take_views()
+
+    def _lengthen_texts(self) -> None:
         for values in self._texts.values():
-            values.extend(repeat("", size - len(values)))
-        self._index.grow(size)
-        self.size = size
-        self._reserve(size)
-
-    def _reserve(self, size: int) -> None:
-        if size <= self._capacity:
-            return
-        capacity = max(64, size + size // 2)
-        for field, column in self._columns.items():
-            grown = np.zeros(capacity, column.dtype)
-            grown[: self._capacity] = column
-            self._columns[field] = grown
-        self._capacity = capacity
+            values.extend(repeat("", self.size - len(values)))
 
     # --- persistence -------------------------------------------------------------------------------------------
 
     def take_delta(self) -> bytes:
         """What changed since the last call, as bytes for `apply`; empty if nothing did."""
-        if not self._touched:
+        count = int(self._index.state[CHANGED])
+        if not count:
             return b""
-        rows = distinct(np.concatenate(self._touched))
-        payload = self._encode(rows, distinct(np.concatenate([*self._rekeyed, NO_ROWS])))
+        rows = np.sort(self._index.changed[:count]).astype(np.int64)
+        payload = self._encode(rows, rows[(self._index.marks[rows] & REKEYED) > 0])
         self.disregard()
         return payload
 
     def disregard(self) -> None:
-        """Say that nobody will ask what changed so far: of a state that is not kept, the list would only grow."""
-        self._touched.clear()
-        self._rekeyed.clear()
+        """Say that nobody will ask what changed so far."""
+        state, changed = self._index.state, self._index.changed
+        self._index.marks[changed[: state[CHANGED]]] &= LIVE
+        state[CHANGED] = 0
 
     def segments(self) -> int:
         """How many segments of SEGMENT_ROWS rows the table has now."""
@@ -220,27 +276,32 @@ class Table:
         return self._encode(rows, rows)
 
     def _encode(self, rows: Rows, keyed: Rows) -> bytes:
-        """Header, then in binary: rows (unless they are a span), keyed rows, integer keys, columns."""
-        picked = rows.tolist()
-        keys = self._index.keys_of(keyed)
-        span = len(picked) == 0 or picked[-1] - picked[0] + 1 == len(picked)
+        """Header, then in binary: rows (unless they are a span), keyed rows and their marks, integer keys, records.
+
+        Of records first the first eight bytes of each, then the next eight: so neighbours resemble each other, and
+        shrink.
+        """
+        count = len(rows)
+        span = count == 0 or int(rows[-1]) - int(rows[0]) + 1 == count
+        picked = rows.tolist() if self._texts else []
         head = orjson.dumps(
             {
-                "n": len(picked),
-                "from": picked[0] if span and picked else (0 if span else None),
+                "n": count,
+                "from": (int(rows[0]) if count else 0) if span else None,
                 "size": self.size,
-                "keyed": len(keys),
-                "keys": None if self.integers else keys,
-                "free": np.isin(keyed, self._free).nonzero()[0].tolist() if self.integers and self._free.size else [],
+                "keyed": len(keyed),
+                "keys": None if self.integers else self.keys_of(keyed),
                 "text": [[values[r] for r in picked] for values in self._texts.values()],
             }
         )
         parts = [_HEAD.pack(len(head)), head]
         parts.extend([] if span else [rows.astype("<i4").tobytes()])
         parts.append(keyed.astype("<i4").tobytes())
-        parts.extend([np.asarray(keys, "<i8").tobytes()] if self.integers else [])
-        at = slice(picked[0], picked[-1] + 1) if span and picked else rows
-        parts.extend(column[at].tobytes() for column in self._columns.values())
+        parts.append((self._index.marks[keyed] & LIVE).tobytes())
+        parts.extend([self._index.keys[keyed].tobytes()] if self.integers else [])
+        at: Any = slice(int(rows[0]), int(rows[-1]) + 1) if span and count else rows
+        words = self.records.view(np.ndarray)[at].view(np.int64).reshape(count, self.layout.itemsize // 8)
+        parts.append(words.T.tobytes())
         return b"".join(parts)
 
     def apply(self, payload: bytes) -> None:
@@ -254,35 +315,40 @@ class Table:
         head = orjson.loads(payload[_HEAD.size : at])
         count, first, keyed_count = head["n"], head["from"], head["keyed"]
         if head["size"] > self.size:
-            self._grow(head["size"])
+            if head["size"] > len(self.records):
+                self._grow_to(head["size"])
+            self._index.state[SIZE] = head["size"]
+            self._lengthen_texts()
         rows: Any = slice(first, first + count) if first is not None else np.frombuffer(payload, "<i4", count, at)
         at += 4 * count if first is None else 0
         keyed = np.frombuffer(payload, "<i4", keyed_count, at)
         at += keyed.nbytes
-        if isinstance(self._index, IntIndex):
-            live = np.ones(keyed_count, bool)
-            live[head["free"]] = False
-            self._index.name(keyed, np.frombuffer(payload, "<i8", keyed_count, at), live)
+        self._index.marks[keyed] = np.frombuffer(payload, np.uint8, keyed_count, at)
+        at += keyed_count
+        if self.integers:
+            self._index.keys[keyed] = np.frombuffer(payload, "<i8", keyed_count, at)
             at += 8 * keyed_count
         else:
-            self._index.name(keyed, head["keys"])
+            self._by_text.name(keyed, head["keys"], self.size)
         for values, new in zip(self._texts.values(), head["text"], strict=True):
             for row, value in zip(range(self.size)[rows] if first is not None else rows.tolist(), new, strict=True):
                 values[row] = value
-        for column in self._columns.values():
-            column[rows] = np.frombuffer(payload, column.dtype, count, at)
-            at += count * column.dtype.itemsize
+        words = np.frombuffer(payload, "<i8", count * self.layout.itemsize // 8, at)
+        whole = np.ascontiguousarray(words.reshape(-1, count).T) if count else words
+        self.records.view(np.ndarray)[rows] = whole.view(self.layout).reshape(count)
 
     def recovered(self) -> None:
         """Call once after the last `apply`: finds keys and free rows again, and drops what `apply` marked."""
-        self._free = self._index.rebuild()
+        rebuild(self._index)
+        if not self.integers:
+            self._by_text.rebuild()
         self.disregard()
 
     # --- inspection --------------------------------------------------------------------------------------------
 
     def nbytes(self) -> int:
-        """Bytes held by the fixed-width columns (keys, text and their index come on top)."""
-        return sum(c.nbytes for c in self._columns.values())
+        """Bytes held by records (keys, text and their index come on top)."""
+        return self.size * self.layout.itemsize
 
     def difference(self, other: Table) -> float:
         """Largest absolute difference of any number between two tables of the same shape, rows matched by key.

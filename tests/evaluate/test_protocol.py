@@ -208,7 +208,7 @@ def test_participations_that_wait_for_a_look_leave_the_same_world(window: int) -
     waiting, plain = Core(data, groups=settings), Core(data)
     plain.groups = GroupsState(plain.config, 0, settings)
     one, other = run(trial, waiting), run(trial, plain)
-    assert (waiting.sources.sources["cl"] > 0).any()
+    assert (waiting.sources.sources["cluster"] > 0).any()
     assert waiting.sources.sources.difference(plain.sources.sources) == 0
     assert np.array_equal(one.log_odds, other.log_odds)
 

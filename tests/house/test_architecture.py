@@ -21,7 +21,7 @@ NOW_MS = 1_764_000_000_000
 class Step(NamedTuple):
     """A row of the page."""
 
-    live: bool
+    unseen: bool  # without a broker, or from Python
     file: str
     function: str
 
@@ -29,9 +29,9 @@ class Step(NamedTuple):
 def steps(heading: str) -> list[Step]:
     """The steps under a heading."""
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (○?) ?\| `([\w/.]+)` \| `([\w.]+)` \| ", section, re.M)
+    rows = re.findall(r"^\| ([○●]?) ?\| `([\w/.]+)` \| `([\w.]+)` \| ", section, re.M)
     assert len(rows) == sum(line.startswith("| ") and "`" in line for line in section.splitlines())
-    return [Step(bool(live), file, function) for live, file, function in rows]
+    return [Step(bool(mark), file, function) for mark, file, function in rows]
 
 
 EVENT, VERDICT, LEARNING = re.findall(r"^## (From .+)$", PAGE, re.M)
@@ -46,8 +46,8 @@ def test_every_step_names_a_function_that_is(step: Step) -> None:
 
 
 def walked(heading: str) -> list[Call]:
-    """The steps that need no broker."""
-    return [(step.file, step.function) for step in steps(heading) if not step.live]
+    """The steps that need no broker and that Python sees."""
+    return [(step.file, step.function) for step in steps(heading) if not step.unseen]
 
 
 def among(called: list[Call], wanted: list[Call]) -> list[Call]:

@@ -186,8 +186,8 @@ def test_a_ruling_for_an_unknown_claim_waits_for_its_events() -> None:
     assert "c" not in line.scores
     line.events([Event("a", "c", "1", t=400), Event("b", "c", "2", t=600)])
     assert line.scores["c"]["verdict"] == "false"
-    assert line.source("a", "right", "wrong", "f0") == [0, 1, 1]
-    assert line.source("b", "right", "wrong", "f0") == [0, 0, 1]  # too late for credit, not for history
+    assert line.source("a", "right", "wrong", "joined_false") == [0, 1, 1]
+    assert line.source("b", "right", "wrong", "joined_false") == [0, 0, 1]  # too late for credit, not for history
 
 
 def test_answers_and_long_records_are_heard_apart_and_the_root_is_no_answer() -> None:

@@ -289,9 +289,10 @@ def test_a_block_of_another_stage_is_refused_and_leaves_no_trace(name: str, kind
 
 def of_sources(core: Any) -> dict[str, Any]:
     """Events and claims of sources, what verdicts said of them, and of each pair what was said and credited."""
-    sums = ("events", "claims", "right", "wrong", "f0", "t0")
+    sums = ("events", "claims", "right", "wrong", "joined_false", "joined_true")
     counts = {k: [core.sources[f][r] for f in sums] for k, r in core.sources.items()}
-    said, rows = ("e", "h", "n", "gone", "ver", "y", "f", "x"), core.pairs.rows()
+    said = ("event", "content", "events", "gone", "settlement", "outcome", "finding", "stance")
+    rows = core.pairs.rows()
     keys = core.pairs.keys_of(rows)
     names = zip(core.sources.keys_of(keys >> 32), core.claims.keys_of(keys & 0xFFFFFFFF), strict=True)
     return counts | {pair: [core.pairs[f][r] for f in said] for pair, r in zip(names, rows.tolist(), strict=True)}

@@ -192,7 +192,9 @@ def test_a_plain_count_over_the_input_finds_the_same_numbers_verdicts_and_all(
     backwards.events([*changes, *events][::-1])
     backwards.rule(*rulings)
     for source, own in counted.sources.items():
-        assert line.source(source, "f0", "t0") == backwards.source(source, "f0", "t0")
+        assert line.source(source, "joined_false", "joined_true") == backwards.source(
+            source, "joined_false", "joined_true"
+        )
         assert line.source(source, "events", "claims", "right", "wrong") == [
             own.events, len(own.claims), own.right, own.wrong,
         ]  # fmt: skip
@@ -209,8 +211,8 @@ def test_what_a_verdict_credited_stays_settled_and_what_was_taken_back_before_it
         ]
         for step in order:
             steps[step]()
-        assert line.source("early", "events", "right", "wrong", "f0") == [0, 0, 0, 0]
-        assert line.source("late", "events", "right", "wrong", "f0") == [0, 0, 1, 1]
+        assert line.source("early", "events", "right", "wrong", "joined_false") == [0, 0, 0, 0]
+        assert line.source("late", "events", "right", "wrong", "joined_false") == [0, 0, 1, 1]
         assert line.claims.read(["c"])["participants"][0] == 1
 
 

@@ -66,7 +66,7 @@ def test_credits_equal_a_plain_recount_however_events_and_rulings_interleave(
     for item in items:
         line.rule(item) if isinstance(item, Ruling) else line.events([item])
     for source, expected in recount(events, rulings).items():
-        assert line.source(source, "right", "wrong", "f0", "t0") == expected
+        assert line.source(source, "right", "wrong", "joined_false", "joined_true") == expected
 
 
 def test_a_revised_verdict_turns_right_into_wrong() -> None:
@@ -95,7 +95,7 @@ def test_raters_who_tie_settle_without_credit() -> None:
     line = Pipeline()
     line.events([Event("a", "c", "1", t=50)])
     line.rule(Ruling("c", 2, 100, "one"), Ruling("c", 1, 100, "two"))
-    assert line.source("a", "right", "wrong", "f0", "t0") == [0, 0, 0, 0]
+    assert line.source("a", "right", "wrong", "joined_false", "joined_true") == [0, 0, 0, 0]
     assert line.scores["c"]["verdict"] == "mixed"
 
 

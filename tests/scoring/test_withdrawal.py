@@ -26,8 +26,11 @@ from tests.scoring.builders import (
 from tests.scoring.test_settlement import T0
 
 HOUR_MS = 3_600_000
-COUNTS = ("right", "wrong", "f0", "t0", "gain", "loss", "claims", "events", "ref")
-SUMS = ("rs", "es", "rd", "ed", "rp", "ep", "f30", "t30", "f60", "t60")
+COUNTS = ("right", "wrong", "joined_false", "joined_true", "gain", "loss", "claims", "events", "ruled_ms")
+SUMS = (
+    "right_supports", "wrong_supports", "right_denials", "wrong_denials", "right_reshares", "wrong_reshares",
+    "joined_false_30", "joined_true_30", "joined_false_60", "joined_true_60",
+)  # fmt: skip
 STAMP = ("w", "v", "cl", "known", "band", "h0", "h30", "h60")
 # Without hysteresis a flag is a function of what is known now; with it, of what was known before, too.
 PLAIN = ScoringConfig(flag_min_participants=1, flag_hysteresis=0.0, flags_a_day=1 << 30)

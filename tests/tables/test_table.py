@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.tables.table import SEGMENT_ROWS, Table, distinct, grouped, order_of
+from streams.tables.ordering import distinct, grouped, order_of
+from streams.tables.table import SEGMENT_ROWS, Table
 
 TEXTS = [*"abcdefghijklé\0", ""]
 NUMBERS = [0, 1, -1, 2**62, -(2**63), *(k << 58 for k in range(1, 12))]  # many of them begin at the same slot

@@ -22,33 +22,31 @@ from xxhash import xxh3_64_intdigest
 from streams.contract.codes import DELETE, UPDATE
 from streams.scoring.chains import along
 from streams.scoring.numeric import Ints, mix_keys
-from streams.scoring.sources.open_claims import OpenClaims
+from streams.scoring.sources.source_tables import SourceTables
 from streams.tables.blocks import Block, make
 from streams.tables.table import Table
 
 CORRECTED_FIELDS = {
-    "gone": "i8",  # time of the earliest delete, ms; 0: none
-    "updates": "i4",  # newest update: row + 1
+    "gone_ms": "i8",  # time of the earliest delete; 0: none
+    "newest": "i4",  # update: row + 1
     "met": "i1",  # 1 once an event of that id was seen
-    "seen": "u4",  # append time of what came last, s
+    "seen_s": "u4",  # append time of what came last
 }
-UPDATE_FIELDS = {"next": "i4", "x": "i1", "t": "i8", "g": "u8", "r": "i1"}
-BROUGHT = ("x", "t", "g", "r")  # what makes an update the same one
+UPDATE_FIELDS = {
+    "older": "i4",  # row + 1
+    "stance": "i1",  # that it brings, 0: none
+    "said_ms": "i8",
+    "text": "u8",  # hash
+    "new_text": "i1",  # 1 if it brings one
+}
+BROUGHT = {"x": "stance", "t": "said_ms", "g": "text", "r": "new_text"}  # what makes an update the same one
 
 
 class Corrections:
-    """Deletes and updates of a partition's sources, and how they find the claims of their events.
+    """Deletes and updates of a partition's sources, and how they find the claims of their events."""
 
-    Args:
-        sources, pairs, extras, claims, open_claims: of the sources stage.
-    """
-
-    def __init__(self, sources: Table, pairs: Table, extras: Table, claims: Table, open_claims: OpenClaims) -> None:
-        self.sources = sources
-        self.pairs = pairs
-        self.extras = extras
-        self.claims = claims
-        self.open_claims = open_claims
+    def __init__(self, tables: SourceTables) -> None:
+        self.sources, self.claims, self.pairs, self.extras = tables.all()
         self.corrected = Table("corrected", CORRECTED_FIELDS, integers=True)
         self.updates = Table("updates", UPDATE_FIELDS, integers=True)
 
@@ -61,10 +59,10 @@ class Corrections:
         """
         keys = _keys(block)
         rows, _ = self.corrected.ensure(keys)
-        self.corrected["seen"][rows] = now_s
+        self.corrected["seen_s"][rows] = now_s
         source_rows, news, out = self.sources.find(block["s"]), 0, _Rows()
         for i, (row, source) in enumerate(zip(rows.tolist(), source_rows.tolist(), strict=True)):
-            stood = self.corrected["gone"][row] == 0
+            stood = self.corrected["gone_ms"][row] == 0
             if not (self._delete(row, block, i) if block["kind"][i] == DELETE else self._update(row, block, i, keys)):
                 continue
             news += 1
@@ -84,23 +82,29 @@ class Corrections:
         rows = self.corrected.find(_keys(kept))
         for i in np.flatnonzero(rows >= 0).tolist():
             row, pair, claim = int(rows[i]), int(pair_rows[i]), kept["c"][i]
-            self.corrected["met"][row], self.corrected["seen"][row] = 1, now_s
-            for update in along(self.updates["next"], self.corrected["updates"][[row]], len(self.updates))[1].tolist():
-                out.add(kept, i, claim, UPDATE, {name: self.updates[name][update] for name in BROUGHT})
-            if self.corrected["gone"][row]:
+            self.corrected["met"][row], self.corrected["seen_s"][row] = 1, now_s
+            for update in along(self.updates["older"], self.corrected["newest"][[row]], len(self.updates))[1].tolist():
+                out.add(kept, i, claim, UPDATE, {name: self.updates[field][update] for name, field in BROUGHT.items()})
+            if self.corrected["gone_ms"][row]:
                 self._take_out(int(source_rows[i]), pair)
-                out.add(kept, i, claim, DELETE, {"x": 0, "t": self.corrected["gone"][row], "g": 0, "r": 0})
+                out.add(kept, i, claim, DELETE, {"x": 0, "t": self.corrected["gone_ms"][row], "g": 0, "r": 0})
         self.corrected.touch(rows[rows >= 0])
         return out.blocks()
 
+    def late(self, waits_since_s: int, known_since_s: int) -> Ints:
+        """Rows of corrections whose events did not come, and of those whose events are long forgotten."""
+        seen, waits = self.corrected["seen_s"], self.corrected["met"] == 0
+        quiet = (seen > 0) & ((seen < waits_since_s) & waits | (seen < known_since_s))
+        return np.flatnonzero(quiet[: self.corrected.size])
+
     def free(self, rows: Ints) -> None:
         """Forget what is known of these events."""
-        self.updates.free(along(self.updates["next"], self.corrected["updates"][rows], len(self.updates))[1])
+        self.updates.free(along(self.updates["older"], self.corrected["newest"][rows], len(self.updates))[1])
         self.corrected.free(rows)
 
     def _delete(self, row: int, block: Block, i: int) -> bool:
         """Keep the earliest delete. Whether that is this one."""
-        gone, t_ms = self.corrected["gone"], int(block["t"][i])
+        gone, t_ms = self.corrected["gone_ms"], int(block["t"][i])
         if gone[row] and gone[row] <= t_ms:
             return False
         gone[row] = t_ms
@@ -111,18 +115,18 @@ class Corrections:
         brought = [block.numbers(name)[i : i + 1] for name in BROUGHT]
         (update,), made = self.updates.ensure(mix_keys(keys[i : i + 1], *brought))
         if made.size:
-            for name, value in zip(BROUGHT, brought, strict=True):
-                self.updates[name][update] = value[0]
-            self.updates["next"][update] = self.corrected["updates"][row]
-            self.corrected["updates"][row] = update + 1
+            for field, value in zip(BROUGHT.values(), brought, strict=True):
+                self.updates[field][update] = value[0]
+            self.updates["older"][update] = self.corrected["newest"][row]
+            self.corrected["newest"][row] = update + 1
         return bool(made.size)
 
     def _pairs_with(self, source: int, event: np.uint64) -> Ints:
         """Pairs of a source, with the claims in which it used this event id."""
         pairs = self.pairs
-        _, rows = along(pairs["next"], self.sources["head"][[source]], len(pairs))
-        first = pairs["e"][rows] == event
-        more = rows[~first & (pairs["n"][rows] > (pairs["e"][rows] > 0))]
+        _, rows = along(pairs["older"], self.sources["newest"][[source]], len(pairs))
+        first = pairs["event"][rows] == event
+        more = rows[~first & (pairs["events"][rows] > (pairs["event"][rows] > 0))]
         further = more[self.extras.find(mix_keys(more, np.full(len(more), event))) >= 0]
         return np.concatenate([rows[first], further])
 
@@ -130,7 +134,7 @@ class Corrections:
         """Uncount an event that no longer stands."""
         self.sources["events"][source] -= 1
         self.pairs["gone"][pair] += 1
-        if self.pairs["gone"][pair] == self.pairs["n"][pair]:
+        if self.pairs["gone"][pair] == self.pairs["events"][pair]:
             self.sources["claims"][source] -= 1
         self.sources.touch(np.array([source]))
         self.pairs.touch(np.array([pair]))

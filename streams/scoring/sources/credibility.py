@@ -22,8 +22,9 @@ from __future__ import annotations
 import numpy as np
 
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, milli, sigmoid, trigamma
+from streams.scoring.numeric import Float, Floats, Int, Ints, sigmoid, trigamma
 from streams.scoring.parameters.params import Params
+from streams.tables.compiled import compiled
 
 BANDS = 3
 # Names of the two coins by history band among the parameters: P(support | true), then P(support | false).
@@ -37,6 +38,12 @@ def history_band(settled: Ints) -> Ints:
     [0, 1, 1, 2]
     """
     return (settled > 0).astype(np.int64) + (settled >= 5)
+
+
+@compiled
+def band_of(settled: Int) -> Int:
+    """`history_band` of one source."""
+    return np.int64(settled > 0) + np.int64(settled >= 5)
 
 
 def band_prior(band: Ints, params: Params) -> Floats:
@@ -70,49 +77,35 @@ def coins(params: Params) -> Floats:
     return np.array([getattr(params, name) for name in COINS]).reshape(2, BANDS)
 
 
+@compiled
 def signed_weights(
-    prior: tuple[Floats, Floats],
-    right: tuple[Floats, Floats],
-    wrong: tuple[Floats, Floats],
-    config: ScoringConfig,
-) -> tuple[Floats, Floats]:
+    given_true: Float, given_false: Float, right: tuple[Float, Float], wrong: tuple[Float, Float], strength: Float
+) -> tuple[Float, Float]:
     """λ of a support and of a denial.
 
     Args:
-        prior: the two coins of each source's history band.
+        given_true, given_false: the two coins of the source's history band.
         right, wrong: decayed counts for (written supports, denials).
+        strength: k, pseudo-counts of each coin.
 
-    >>> ten, none, half = np.array([10.0]), np.zeros(1), np.full(1, 0.5)
-    >>> up, down = signed_weights((half, half), (ten, none), (none, none), ScoringConfig())
-    >>> round(float(up[0]), 2), round(float(down[0]), 2)  # it supported ten true claims, and judged no false one
+    >>> up, down = signed_weights(0.5, 0.5, (10.0, 0.0), (0.0, 0.0), 4.0)
+    >>> round(up, 2), round(down, 2)  # it supported ten true claims, and judged no false one
     (0.54, 1.25)
     """
-    k, (true, false) = config.coin_prior_strength, prior
-    given_true = (right[0] + k * true) / (right[0] + wrong[1] + k)
-    given_false = (wrong[0] + k * false) / (wrong[0] + right[1] + k)
-    return np.log(given_true / given_false), np.log((1.0 - given_false) / (1.0 - given_true))
-
-
-def newcomer_weights(coins: Floats, config: ScoringConfig) -> tuple[Floats, Floats]:
-    """λ of a support and of a denial by someone of whom nothing is settled, to a thousandth.
-
-    Args:
-        coins: [n, 2, bands] several versions of the coins.
-    """
-    zero = np.zeros(len(coins))
-    support, deny = signed_weights((coins[:, 0, 0], coins[:, 1, 0]), (zero, zero), (zero, zero), config)
-    return milli(support), milli(deny)
+    true = (right[0] + strength * given_true) / (right[0] + wrong[1] + strength)
+    false = (wrong[0] + strength * given_false) / (wrong[0] + right[1] + strength)
+    return np.log(true / false), np.log((1.0 - false) / (1.0 - true))
 
 
 def typical_weights(coins: Floats, config: ScoringConfig) -> Floats:
     """λ of supports and denials for records that stand for many: newcomer, 1:0, 0:1, 4:1, 9:1."""
-    right, wrong = np.array([0.0, 1.0, 0.0, 4.0, 9.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
-    none = np.zeros(len(right))
-    band = history_band((right + wrong).astype(np.int64))
-    prior = (coins[0, band], coins[1, band])
-    support = signed_weights(prior, (right, none), (wrong, none), config)[0]
-    deny = signed_weights(prior, (none, right), (none, wrong), config)[1]
-    return np.concatenate([support, deny])
+    weights = []
+    for right, wrong in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (4.0, 1.0), (9.0, 1.0)):
+        given, k = coins[:, band_of(int(right + wrong))], config.coin_prior_strength
+        support, _ = signed_weights(given[0], given[1], (right, 0.0), (wrong, 0.0), k)
+        _, deny = signed_weights(given[0], given[1], (0.0, right), (0.0, wrong), k)
+        weights += [support, deny]
+    return np.array(weights)
 
 
 def public_weight(signed: Floats, config: ScoringConfig) -> Floats:

@@ -1,129 +1,185 @@
-"""Credits: what a verdict says about the sources of a claim, applied as new minus old so that it can be taken back."""
+"""Credits: what a verdict says about the sources of a claim, applied as new minus old so that it can be taken back.
+
+Sums decay from the time of the ruling that caused them. They are kept at the latest such time, so that the order in
+which rulings arrive does not matter. Where a credit replaces the latest verdict on a source, its sums are counted again
+as of the latest that is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY, PASSED_ON, SUPPORT
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Ints, add_at, begins_of, decay, distinct, order_of, to_fixed
-from streams.tables.blocks import Block
-from streams.tables.table import Table
+from streams.scoring.numeric import Float, Int, Ints, faded, fixed
+from streams.scoring.sources.open_claims import join
+from streams.scoring.sources.source_tables import SourceViews
+from streams.tables.compiled import compiled
+from streams.tables.index import touch
 
-COUNTED = ("right", "wrong", "f0", "t0")
-RECORD, MONTH, TWO_MONTHS = ("rs", "es", "rd", "ed", "rp", "ep"), ("f30", "t30"), ("f60", "t60")
-SUMMED = (*RECORD, *MONTH, *TWO_MONTHS)
-
-
-def apply_credits(
-    sources: Table, pairs: Table, source_rows: Ints, pair_rows: Ints, block: Block, config: ScoringConfig
-) -> tuple[Ints, Ints]:
-    """Replace what was applied for each (source, claim) by the block's credit, unless that is older.
-
-    Of several rows of a pair the last one wins. Sums fade from the time of the ruling that caused them. They are kept
-    as of the latest such time, so that the order in which rulings arrive does not matter.
-
-    Returns:
-        Rows of the credited sources, each once. And rows of those whose latest verdict was replaced: their sums must be
-        counted again (`recount`), as of the latest verdict that is left.
-    """
-    order = order_of(pair_rows)
-    at = order[np.append(begins_of(pair_rows[order])[1:], True)]  # the last row of each pair
-    at = at[block["ver"][at] >= pairs["ver"][pair_rows[at]]]
-    if not at.size:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    rows, pair = source_rows[at], pair_rows[at]
-    replaced = rows[(pairs["f"][pair] != 0) & (pairs["t"][pair] == sources["ref"][rows])]
-    settles = block["f"][at] != 0
-    _advance(sources, rows[settles], block["t"][at][settles], config)
-    again = ((pairs["f"][pair] != 0) | (pairs["y"][pair] != 0)).nonzero()[0]
-    if again.size:
-        _add(sources, pairs, rows[again], pair[again], -1, config)
-    for field, name in (("ver", "ver"), ("y", "y"), ("f", "f"), ("x", "stance"), ("q", "q"), ("t", "t")):
-        pairs[field][pair] = block[name][at]
-    # q is read back from its column, so that taking it out later is exact.
-    _add(sources, pairs, rows, pair, 1, config)
-    return distinct(rows), distinct(replaced)
+ONE = 1 << 30  # fixed point
 
 
-def recount(
-    sources: Table, pairs: Table, source_rows: Ints, owner: Ints, pair_rows: Ints, config: ScoringConfig
-) -> None:
-    """Decayed sums of sources from all verdicts in force, at the time of the latest of them.
+class HalfLives(NamedTuple):
+    """In ms; 0: none."""
 
-    If some of these verdicts were forgotten, the sums stay as they are.
-
-    Args:
-        owner, pair_rows: [pairs] index into `source_rows`, and row, of every pair settled by a verdict in force.
-    """
-    settled = sources["f0"][source_rows] + sources["t0"][source_rows]
-    whole, record = recounted(pairs, owner, pair_rows, settled, config)
-    for field, values in record.items():
-        sources[field][source_rows[whole]] = values
+    record: float
+    month: float
+    two_months: float
 
 
-def recounted(
-    pairs: Table, owner: Ints, pair_rows: Ints, settled: Ints, config: ScoringConfig
-) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
-    """Time of the latest of the verdicts applied to pairs, and sums decayed to it, of the owners that can be counted.
+class Credits(NamedTuple):
+    """The rows of a "credits" block, sources and claims by row."""
 
-    Args:
-        settled: [owners] verdicts in force on each. If there are fewer pairs, some were forgotten.
-
-    Returns:
-        The owners of which nothing was forgotten, and their records.
-    """
-    count = len(settled)
-    whole = np.flatnonzero(np.bincount(owner, minlength=count) == settled)
-    ref = np.zeros(count, np.int64)
-    np.maximum.at(ref, owner, pairs["t"][pair_rows])
-    out: dict[str, npt.NDArray[Any]] = {"ref": ref[whole]}
-    for field, amount in applied(pairs, pair_rows, ref[owner], config):
-        if field in SUMMED:
-            out[field] = np.bincount(owner, amount, minlength=count)[whole]
-    return whole, out
+    source: Ints
+    claim: Ints
+    settlement: Ints
+    outcome: npt.NDArray[np.int8]
+    finding: npt.NDArray[np.int8]
+    stance: npt.NDArray[np.int8]
+    expected: npt.NDArray[np.float64]
+    ruled_ms: Ints
 
 
-def applied(
-    pairs: Table, pair_rows: Ints, ref_ms: Ints, config: ScoringConfig
-) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """What the verdicts applied to pairs add to each field of a record, faded from their own times to `ref_ms`."""
-    y, f, stance = pairs["y"][pair_rows], pairs["f"][pair_rows], pairs["x"][pair_rows]
-    for field, side in (("right", y == 1), ("wrong", y == -1), ("f0", f == 1), ("t0", f == -1)):
-        yield field, side
-    age = np.maximum(ref_ms - pairs["t"][pair_rows], 0)
-    fade = decay(age, config.credibility_half_life_ms)
-    for field, outcome, kind in (("rs", 1, 1), ("es", -1, 1), ("rd", 1, 2), ("ed", -1, 2), ("rp", 1, 3), ("ep", -1, 3)):
-        yield field, fade * ((y == outcome) & (stance == kind))
-    for (false, true), half_life in zip((MONTH, TWO_MONTHS), config.history_half_lives_ms[1:], strict=True):
-        fade = decay(age, half_life)
-        yield false, fade * (f == 1)
-        yield true, fade * (f == -1)
-
-
-def _advance(sources: Table, rows: Ints, t_ms: Ints, config: ScoringConfig) -> None:
-    """Bring the decayed sums of these sources to the latest settlement time."""
-    unique = distinct(rows)
-    before = sources["ref"][unique]
-    np.maximum.at(sources["ref"], rows, t_ms)
-    age = np.where(before > 0, sources["ref"][unique] - before, 0)
+def half_lives(config: ScoringConfig) -> HalfLives:
+    """Of a source's record and of its two decayed histories."""
     _, month, two_months = config.history_half_lives_ms
-    for fields, half_life in (
-        (RECORD, config.credibility_half_life_ms), (MONTH, month), (TWO_MONTHS, two_months)
-    ):  # fmt: skip
-        fade = decay(age, half_life)
-        for field in fields:
-            sources[field][unique] *= fade
+    return HalfLives(float(config.credibility_half_life_ms), float(month), float(two_months))
 
 
-def _add(sources: Table, pairs: Table, rows: Ints, pair_rows: Ints, sign: int, config: ScoringConfig) -> None:
-    """Add (or, with sign −1, take out) what is applied for pairs."""
-    for field, amount in applied(pairs, pair_rows, sources["ref"][rows], config):
-        add_at(sources[field], rows, sign * amount)
-    y, surprise = pairs["y"][pair_rows], to_fixed(pairs["q"][pair_rows].astype(np.float64))
-    one = to_fixed(np.ones(1))[0]
-    add_at(sources["gain"], rows, sign * (one - surprise) * (y == 1))
-    add_at(sources["loss"], rows, sign * surprise * (y == -1))
+@compiled
+def apply_credits(
+    tables: SourceViews, credits: Credits, now_s: Int, halves: HalfLives, pairs: Ints, changed: Ints
+) -> int:
+    """Replace what was applied for each (source, claim) by its credit, unless that is older.
+
+    Args:
+        pairs: room for the row of each pair.
+        changed: and for the rows of sources whose record changed, once for each credit that changed it.
+
+    Returns:
+        how many of these there are.
+    """
+    count = 0
+    for i in range(len(credits.source)):
+        source = credits.source[i]
+        row, _ = join(tables, source, credits.claim[i])  # forgotten meanwhile: a revision must find what was applied
+        pair = tables.pairs.records[row]
+        pair.seen_s = now_s
+        touch(tables.pairs.rows, row)
+        pairs[i] = row
+        if credits.settlement[i] >= pair.settlement:
+            _replace(tables, source, row, credits, i, halves)
+            touch(tables.sources.rows, source)
+            changed[count] = source
+            count += 1
+    return count
+
+
+@compiled
+def _replace(tables: SourceViews, source: Int, row: Int, credits: Credits, i: Int, halves: HalfLives) -> None:
+    record, pair = tables.sources.records[source], tables.pairs.records[row]
+    was_latest = pair.finding != 0 and pair.ruled_ms == record.ruled_ms
+    if credits.finding[i] != 0:
+        _advance(record, credits.ruled_ms[i], halves)
+    if pair.finding != 0 or pair.outcome != 0:
+        count_verdict(record, pair, -1)
+        add_verdict(record, pair, -1.0, halves)
+    pair.settlement = credits.settlement[i]
+    pair.outcome, pair.finding, pair.stance = credits.outcome[i], credits.finding[i], credits.stance[i]
+    pair.expected, pair.ruled_ms = credits.expected[i], credits.ruled_ms[i]
+    # What was expected is read back from the pair, in whose precision it will be taken out again.
+    count_verdict(record, pair, 1)
+    add_verdict(record, pair, 1.0, halves)
+    if was_latest:
+        recount(record, tables.pairs.records, -1, halves)
+
+
+@compiled
+def _advance(record: Any, ruled_ms: Int, halves: HalfLives) -> None:
+    """Bring a record's sums to a later settlement time."""
+    if ruled_ms <= record.ruled_ms:
+        return
+    if record.ruled_ms > 0:
+        age = ruled_ms - record.ruled_ms
+        _scale(record, faded(age, halves.record), faded(age, halves.month), faded(age, halves.two_months))
+    record.ruled_ms = ruled_ms
+
+
+@compiled
+def _scale(record: Any, by: Float, month: Float, two_months: Float) -> None:
+    """Multiply a record's sums."""
+    record.right_supports *= by
+    record.wrong_supports *= by
+    record.right_denials *= by
+    record.wrong_denials *= by
+    record.right_reshares *= by
+    record.wrong_reshares *= by
+    record.joined_false_30 *= month
+    record.joined_true_30 *= month
+    record.joined_false_60 *= two_months
+    record.joined_true_60 *= two_months
+
+
+@compiled
+def count_verdict(record: Any, pair: Any, sign: Int) -> None:
+    """Add what is applied for a pair to the counts of a record that do not decay, or (−1) take it out."""
+    surprise = fixed(pair.expected)
+    if pair.outcome == 1:
+        record.right += sign
+        record.gain += sign * (ONE - surprise)
+    elif pair.outcome == -1:
+        record.wrong += sign
+        record.loss += sign * surprise
+    if pair.finding == 1:
+        record.joined_false += sign
+    elif pair.finding == -1:
+        record.joined_true += sign
+
+
+@compiled
+def add_verdict(record: Any, pair: Any, sign: Float, halves: HalfLives) -> None:
+    """The same for its decayed sums: from the verdict's own time to the record's."""
+    age = max(record.ruled_ms - pair.ruled_ms, 0)
+    amount = sign * faded(age, halves.record)
+    if pair.outcome == 1:
+        record.right_supports += amount * (pair.stance == SUPPORT)
+        record.right_denials += amount * (pair.stance == DENY)
+        record.right_reshares += amount * (pair.stance == PASSED_ON)
+    elif pair.outcome == -1:
+        record.wrong_supports += amount * (pair.stance == SUPPORT)
+        record.wrong_denials += amount * (pair.stance == DENY)
+        record.wrong_reshares += amount * (pair.stance == PASSED_ON)
+    month, two_months = sign * faded(age, halves.month), sign * faded(age, halves.two_months)
+    if pair.finding == 1:
+        record.joined_false_30 += month
+        record.joined_false_60 += two_months
+    elif pair.finding == -1:
+        record.joined_true_30 += month
+        record.joined_true_60 += two_months
+
+
+@compiled
+def recount(record: Any, pairs: Any, except_row: Int, halves: HalfLives) -> None:
+    """A record's sums anew, from all verdicts in force but one, at the time of the latest of them.
+
+    Where a part of what is in force was forgotten, the sums stay at the time to which they were brought.
+    """
+    count, latest, link = 0, np.int64(0), record.newest
+    while link:
+        if pairs[link - 1].finding != 0 and link - 1 != except_row:
+            count += 1
+            latest = max(latest, pairs[link - 1].ruled_ms)
+        link = pairs[link - 1].older
+    if count != record.joined_false + record.joined_true:
+        return
+    record.ruled_ms = latest
+    _scale(record, 0.0, 0.0, 0.0)
+    link = record.newest
+    while link:
+        if pairs[link - 1].finding != 0 and link - 1 != except_row:
+            add_verdict(record, pairs[link - 1], 1.0, halves)
+        link = pairs[link - 1].older

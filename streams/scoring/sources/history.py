@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.scoring.numeric import Floats, logit
+from streams.scoring.numeric import Float, log_odds
+from streams.tables.compiled import compiled
 
 
-def log_odds_of_false(false: Floats, true: Floats, base_false: float, strength: float) -> Floats:
-    """History of sources with these counts, nats.
+@compiled
+def log_odds_of_false(false: Float, true: Float, base_false: Float, strength: Float) -> Float:
+    """History of a source with these counts, nats.
 
-    >>> log_odds_of_false(np.array([0.0, 3.0]), np.array([0.0, 0.0]), 0.5, 2.0).round(3).tolist()
-    [0.0, 1.386]
+    >>> log_odds_of_false(0.0, 0.0, 0.5, 2.0), round(log_odds_of_false(3.0, 0.0, 0.5, 2.0), 3)
+    (0.0, 1.386)
     """
-    b = min(max(base_false, 0.02), 0.98)
-    odds: Floats = np.log((false + strength * b) / (true + strength * (1.0 - b))) - logit(b)
-    return odds
+    base = min(max(base_false, 0.02), 0.98)
+    return float(np.log((false + strength * base) / (true + strength * (1.0 - base))) - log_odds(base))

@@ -1,69 +1,65 @@
-"""Each source's list of recent claims, newest first, as links between rows of the pairs table."""
+"""Each source's list of recent claims, newest first, as links between rows of the pairs table.
+
+Doubly linked: `source.newest`, `pair.older`, `pair.newer`, all row + 1 with 0 for none.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from streams.scoring.numeric import Int, Ints
+from streams.scoring.sources.source_tables import SourceViews, claim_of, pair_key, source_of
+from streams.tables.compiled import compiled, inlined
+from streams.tables.index import ensure, touch
+from streams.tables.table import forget
 
-from streams.scoring.chains import along
-from streams.scoring.numeric import Ints, begins_of, order_of
-from streams.tables.table import Table
+
+@inlined
+def join(tables: SourceViews, source: Int, claim: Int) -> tuple[Int, bool]:
+    """Row of a pair, and whether it was made just now: at the front of its source's list."""
+    row, made = ensure(tables.pairs.rows, pair_key(source, claim))
+    if made:
+        tables.claims.records[claim].pairs += 1
+        touch(tables.claims.rows, claim)
+        pairs, head = tables.pairs.records, tables.sources.records[source]
+        pairs[row].older = head.newest
+        if head.newest:
+            pairs[head.newest - 1].newer = row + 1
+            touch(tables.pairs.rows, head.newest - 1)
+        head.newest = row + 1
+        touch(tables.sources.rows, source)
+    return row, made
 
 
-class OpenClaims:
-    """Doubly linked lists in the columns `sources.head`, `pairs.next` and `pairs.prev`: row + 1, or 0 for none."""
+@compiled
+def leave(tables: SourceViews, row: Int) -> bool:
+    """Take a pair out of its source's list and forget it; whether its claim has none left."""
+    pairs, key = tables.pairs.records, tables.pairs.rows.keys[row]
+    older, newer = pairs[row].older, pairs[row].newer
+    source = tables.sources.records[source_of(key)]
+    if newer:
+        pairs[newer - 1].older = older
+        touch(tables.pairs.rows, newer - 1)
+    elif source.newest == row + 1:
+        source.newest = older
+        touch(tables.sources.rows, source_of(key))
+    if older:
+        pairs[older - 1].newer = newer
+        touch(tables.pairs.rows, older - 1)
+    forget(tables.pairs, row)
+    claim = tables.claims.records[claim_of(key)]
+    claim.pairs -= 1
+    touch(tables.claims.rows, claim_of(key))
+    return bool(claim.pairs == 0)
 
-    def __init__(self, sources: Table, pairs: Table) -> None:
-        self.sources = sources
-        self.pairs = pairs
 
-    def push(self, source_rows: Ints, pair_rows: Ints) -> None:
-        """Put new pairs at the front of their sources' lists, in the order given."""
-        head = self.sources["head"]
-        order = order_of(source_rows)
-        source, pair = source_rows[order], pair_rows[order]
-        begins = begins_of(source)
-        older = np.where(begins, head[source], np.append(0, pair[:-1] + 1))
-        self.pairs["next"][pair] = older
-        linked = older.nonzero()[0]
-        behind = older[linked] - 1
-        self.pairs["prev"][behind] = pair[linked] + 1
-        self.pairs.touch(behind)
-        ends = np.append(begins[1:], True)
-        head[source[ends]] = pair[ends] + 1
-
-    def newest(self, source_rows: Ints, most: int) -> tuple[Ints, Ints]:
-        """Of the `most` newest pairs of each source, those whose stamp is known.
-
-        Returns:
-            index into `source_rows`, and the pair row, of each.
-        """
-        return self._along(source_rows, most, "at")
-
-    def settled(self, source_rows: Ints) -> tuple[Ints, Ints]:
-        """As `newest`, every pair of each source that a verdict in force has settled."""
-        return self._along(source_rows, len(self.pairs), "f")
-
-    def _along(self, source_rows: Ints, most: int, field: str) -> tuple[Ints, Ints]:
-        """As `newest`, for pairs whose field is not 0."""
-        owner, rows = along(self.pairs["next"], self.sources["head"][source_rows], most)
-        wanted = self.pairs[field][rows].nonzero()[0]
-        return owner[wanted], rows[wanted]
-
-    def remove(self, source_rows: Ints, pair_rows: Ints) -> None:
-        """Take pairs out of their sources' lists. Pairs that are in no list stay as they are."""
-        head, following, previous = self.sources["head"], self.pairs["next"], self.pairs["prev"]
-        neighbours = []
-        for source, pair in zip(source_rows.tolist(), pair_rows.tolist(), strict=True):
-            before, after = int(previous[pair]), int(following[pair])
-            if before:
-                following[before - 1] = after
-                neighbours.append(before - 1)
-            elif head[source] == pair + 1:
-                head[source] = after
-            else:
-                continue
-            if after:
-                previous[after - 1] = before
-                neighbours.append(after - 1)
-        self.sources.touch(source_rows)
-        self.pairs.touch(np.asarray(neighbours, np.int64))
+@compiled
+def newest_of(tables: SourceViews, sources: Ints, most: int, found: Ints) -> int:
+    """Of the `most` newest pairs of each source, the rows of those whose stamp is known, into the array; how many."""
+    pairs, count = tables.pairs.records, 0
+    for source in sources:
+        link, left = tables.sources.records[source].newest, most
+        while link and left:
+            if pairs[link - 1].spoke_s:
+                found[count] = link - 1
+                count += 1
+            link, left = pairs[link - 1].older, left - 1
+    return count

@@ -1,75 +1,34 @@
 """State of one partition of stage "sources": who a source is, what it has joined, what verdicts said about it.
 
-Events come in, are checked for repeats, folded, and leave with the source's current stamp (weight, history, copy-
-cluster). Credits come back from the claims stage and are the only thing that teaches.
+Events come in, are checked for repeats, folded, and leave with the source's current stamp (weight, history, community,
+copy-cluster). Credits come back from the claims stage and are the only thing that teaches.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
-from streams.contract.codes import CORRECTS_FROM, DENY, RESHARE, SUPPORT
+from streams.contract.codes import CORRECTS_FROM, RESHARE
 from streams.contract.record_dicts import SourceScoreDict
+from streams.scoring.columns import numbers, room
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
-from streams.scoring.numeric import Ints, add_at, decay, distinct, first_seen, from_fixed, grouped, mix_keys
+from streams.scoring.numeric import Ints, decay, distinct, from_fixed
 from streams.scoring.partition import PartitionState
 from streams.scoring.sources import credibility
 from streams.scoring.sources.corrections import Corrections
-from streams.scoring.sources.credits import apply_credits, recount
+from streams.scoring.sources.credits import Credits, apply_credits, half_lives
+from streams.scoring.sources.forgetting import forget_extras, forget_pairs, quiet_pairs, quiet_rows, untold
+from streams.scoring.sources.hearing import CONFLICT, REPEAT, Clock, Said, hear, unheard
 from streams.scoring.sources.insight import insight_score
-from streams.scoring.sources.open_claims import OpenClaims
-from streams.scoring.sources.stamps import Stamps
+from streams.scoring.sources.open_claims import newest_of
+from streams.scoring.sources.source_tables import SourceTables
+from streams.scoring.sources.stamps import Stamps, as_columns, empty_stamps, stamp_all, take_coins
 from streams.tables.blocks import Block, Column
-from streams.tables.categorical import Categorical
-from streams.tables.table import Table
 
-SOURCE_FIELDS = {
-    "events": "i8",
-    "claims": "i8",
-    "right": "i4",  # undecayed settled claims
-    "wrong": "i4",
-    "ref": "i8",  # time of the latest verdict in force, to which the sums below are decayed, ms; 0: none
-    "rs": "f8",  # right and wrong by stance: supports
-    "es": "f8",
-    "rd": "f8",  # denials
-    "ed": "f8",
-    "rp": "f8",  # what it passed on
-    "ep": "f8",
-    "f0": "i4",  # false and true claims joined, undecayed,
-    "t0": "i4",
-    "f30": "f8",  # and by half-life
-    "t30": "f8",
-    "f60": "f8",
-    "t60": "f8",
-    "gain": "i8",  # insight, fixed point
-    "loss": "i8",
-    "cl": "u8",
-    "head": "i4",  # newest open claim: row of the pair + 1
-    "seen": "u4",  # append time, s
-    "told": "i8",  # events at the last published record
-}
-_LATEST_S = (1 << 32) - 1  # that its column holds
-PAIR_FIELDS = {
-    "e": "u8",  # first event: hash of its id and of its content
-    "h": "u8",
-    "n": "i4",  # events ever, and those of them that the source took back
-    "gone": "i4",
-    "seen": "u4",
-    "at": "u4",  # moment of the stamp: event time in s, 0 where it was forgotten,
-    "coins": "i4",  # and generation of the coins
-    "t": "i8",  # credit applied: time of the first ruling,
-    "q": "f4",
-    "ver": "i8",
-    "y": "i1",
-    "f": "i1",
-    "x": "i1",  # and the stance credited
-    "next": "i4",  # neighbours in the source's list of open claims, rows + 1
-    "prev": "i4",
-}
+STANCES = ("supports", "denials", "reshares")
 
 
 class SourcesState(PartitionState):
@@ -77,20 +36,18 @@ class SourcesState(PartitionState):
 
     def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
-        self.sources = Table("sources", SOURCE_FIELDS)
-        self.claims = Table("claim_names", {"pairs": "i4"})
-        self.pairs = Table("pairs", PAIR_FIELDS, integers=True)
-        self.extras = Table("extras", {"h": "u8", "seen": "u4"}, integers=True)
-        self.open_claims = OpenClaims(self.sources, self.pairs)
-        self.corrections = Corrections(self.sources, self.pairs, self.extras, self.claims, self.open_claims)
-        self.stamps = Stamps(self.sources, self.pairs, self.open_claims, self.config)
+        self.data = SourceTables()
+        self.sources, self.claims, self.pairs, self.extras = self.data.all()
+        self.corrections = Corrections(self.data)
+        self.stamps = Stamps(self.sources, self.config)
         self.tables = (
-            self.clock, self.params_values, self.sources, self.claims, self.pairs, self.extras,
-            self.stamps.generations, self.corrections.corrected, self.corrections.updates,
+            self.clock, self.params_values, *self.data.all(), self.stamps.generations,
+            self.corrections.corrected, self.corrections.updates,
         )  # fmt: skip
 
-    def end(self, effects: Effects) -> None:
-        """Forget what has expired."""
+    def begin(self, append_ms: int) -> None:
+        """A log record starts: before it is folded, what has expired goes."""
+        super().begin(append_ms)
         if self.sweep_due():
             self._sweep()
 
@@ -99,6 +56,7 @@ class SourcesState(PartitionState):
     @reads("events")
     def _take_events(self, block: Block, cursor: int, effects: Effects) -> None:
         """Fold the events of a block, then what its deletes and updates say of them and of earlier ones."""
+        self.clock["seq"][0] -= 1  # events count one by one, so that it does not matter how a log is cut into records
         corrects = block["kind"] >= CORRECTS_FROM
         if not corrects.any():
             self._fold_events(block, effects)
@@ -113,105 +71,35 @@ class SourcesState(PartitionState):
     def _fold_events(self, block: Block, effects: Effects) -> None:
         if not len(block):
             return
-        source_rows, _ = self.sources.ensure(block["s"])
-        claim_rows, _ = self.claims.ensure(block["c"])
-        pair_rows, made = self.pairs.ensure((source_rows << 32) | claim_rows)
-        if len(made) == len(block):
-            self.pairs["e"][pair_rows], self.pairs["h"][pair_rows] = block["e"], block["h"]
-            new_at = np.arange(len(block))
-            kept = block
-        else:
-            accepted, new_at = self._drop_repeats(block, pair_rows, made, effects)
-            if not accepted.size:
-                return
-            if accepted.size < len(block):
-                kept = block.take(accepted)
-                source_rows, claim_rows, pair_rows = source_rows[accepted], claim_rows[accepted], pair_rows[accepted]
-                new_at = np.searchsorted(accepted, new_at)
-            else:
-                kept = block
-        seen = self.now_s
-        add_at(self.sources["events"], source_rows, 1)
-        self._count(pair_rows)
-        self.sources["seen"][source_rows] = seen
-        self.pairs["seen"][pair_rows] = seen
-        self.sources.touch(source_rows)
-        self.pairs.touch(pair_rows)
-        if new_at.size:
-            self._open(source_rows[new_at], claim_rows[new_at], pair_rows[new_at])
-            self._tell_joined(kept, source_rows, new_at, effects)
-        latest = max(int(kept["t"].max()), int(self.clock["latest_ms"][0]))
-        self.clock["latest_ms"][0] = latest
-        effects.blocks.append(self._stamped(kept, source_rows, pair_rows, latest))
-        effects.blocks += self.corrections.meet(kept, source_rows, pair_rows, self.now_s)
-
-    def _count(self, pair_rows: Ints) -> None:
-        """Events of pairs; a source that had taken back all it said in a claim is in it again."""
-        gone = self.pairs["gone"][pair_rows]
-        if gone.any():
-            back = distinct(pair_rows[(gone > 0) & (gone == self.pairs["n"][pair_rows])])
-            add_at(self.sources["claims"], self.pairs.keys_of(back) >> 32, 1)
-        add_at(self.pairs["n"], pair_rows, 1)
-
-    def _open(self, source_rows: Ints, claim_rows: Ints, pair_rows: Ints) -> None:
-        add_at(self.sources["claims"], source_rows, 1)
-        add_at(self.claims["pairs"], claim_rows, 1)
-        self.claims.touch(claim_rows)
-        self.open_claims.push(source_rows, pair_rows)
-
-    def _tell_joined(self, kept: Block, source_rows: Ints, new_at: Ints, effects: Effects) -> None:
-        """Tell the communities stage who asserts on a second claim or a later one: only they can meet again."""
-        x = kept["x"][new_at]
-        again = new_at[((x == SUPPORT) | (x == DENY)) & (self.sources["claims"][source_rows[new_at]] > 1)]
-        if again.size:
+        source_rows, claim_rows = self.sources.ensure(block["s"])[0], self.claims.ensure(block["c"])[0]
+        event, content, stance, said_ms = numbers(block, "e", "h", "x", "t")
+        said = Said(source_rows, claim_rows, event, content, stance, said_ms)
+        heard, stamps = unheard(len(block)), empty_stamps(len(block))
+        clock = Clock(self.now_s, int(self.clock["latest_ms"][0]), self.seq)
+        count, latest_ms = hear(self.data.views(len(block)), said, clock, self.stamps.terms(self.params), heard, stamps)
+        self.clock["latest_ms"][0] = latest_ms
+        self.clock["seq"][0] += count
+        kept = heard.kept[:count]
+        if count < len(block):
+            self._tell_refused(block, heard.fate, effects)
+            block = block.take(kept)
+        if not count:
+            return
+        joined = heard.joined[:count]
+        if joined.any():
             effects.participation.append(
-                Block("joined", "", 0, {name: kept[name][again] for name in ("s", "c", "t", "x", "m")})
+                Block("joined", "", 0, {name: block[name][joined] for name in ("s", "c", "t", "x", "m")})
             )
+        columns: dict[str, Column] = {name: block[name] for name in ("s", "c", "e", "kind", "x", "t", "m", "g", "r")}
+        kinds = block["kind"].tolist()
+        columns["i"] = ["" if kind == RESHARE else i for i, kind in zip(block["i"], kinds, strict=True)]  # never quoted
+        effects.blocks.append(Block("stamped", "", 0, {**columns, **as_columns(stamps, count)}))
+        effects.blocks += self.corrections.meet(block, source_rows[kept], heard.pair[:count], self.now_s)
 
-    def _drop_repeats(self, block: Block, pair_rows: Ints, made: Ints, effects: Effects) -> tuple[Ints, Ints]:
-        """Rows of the block to keep, ascending, and those among them that begin a (source, claim)."""
-        ids, contents, pairs = block["e"], block["h"], self.pairs
-        accepted = np.zeros(len(block), bool)
-        new_at = first_seen(pair_rows, made) if made.size else made
-        pairs["e"][pair_rows[new_at]], pairs["h"][pair_rows[new_at]] = ids[new_at], contents[new_at]
-        accepted[new_at] = True
-        known = pairs["h"][pair_rows]
-        again = ~accepted & (pairs["e"][pair_rows] == ids)
-        other = np.flatnonzero(~accepted & ~again)
-        if other.size:
-            extra_rows, extra_made = self.extras.ensure(mix_keys(pair_rows[other], ids[other]))
-            first = other[first_seen(extra_rows, extra_made)] if extra_made.size else extra_made
-            self.extras["h"][extra_made] = contents[first]
-            self.extras["seen"][extra_made] = self.now_s
-            accepted[first] = True
-            known[other] = self.extras["h"][extra_rows]
-        refused = ~accepted
-        conflicts = np.flatnonzero(refused & (known != contents))
-        effects.repeats += int(refused.sum()) - len(conflicts)
-        for i in conflicts.tolist():
+    def _tell_refused(self, block: Block, fate: npt.NDArray[np.int8], effects: Effects) -> None:
+        effects.repeats += int((fate == REPEAT).sum())
+        for i in np.flatnonzero(fate == CONFLICT).tolist():
             effects.dead.append((i, "id_conflict", f"event {block['i'][i]} came before with other content"))
-        return np.flatnonzero(accepted), new_at
-
-    def _stamped(self, kept: Block, source_rows: Ints, pair_rows: Ints, at_ms: int) -> Block:
-        columns: dict[str, Column] = {
-            "s": kept["s"],
-            "c": kept["c"],
-            "i": ["" if kind == RESHARE else i for i, kind in zip(kept["i"], kept["kind"].tolist(), strict=True)],
-        }
-        for name in ("e", "kind", "x", "t", "m", "g", "r"):
-            columns[name] = kept[name]
-        at_s, generation = min(max(1, at_ms // 1000), _LATEST_S), self.stamps.generation
-        self.pairs["at"][pair_rows], self.pairs["coins"][pair_rows] = at_s, generation
-        columns.update(self._stamp_columns(source_rows, pair_rows, generation))
-        return Block("stamped", "", 0, columns)
-
-    def _stamp_columns(self, source_rows: Ints, pair_rows: Ints, generation: Any) -> dict[str, Column]:
-        """Stamps of the given sources for their claims, with their sequence and cluster."""
-        return {
-            **self.stamps.of(source_rows, pair_rows, generation, self.params),
-            "z": np.full(len(source_rows), self.seq, np.int64),
-            "cl": self.sources["cl"][source_rows],
-        }
 
     # --- what comes back -----------------------------------------------------------------------------------------
 
@@ -219,20 +107,12 @@ class SourcesState(PartitionState):
     def _settle(self, block: Block, cursor: int, effects: Effects) -> None:
         if not len(block):
             return
-        source_rows, _ = self.sources.ensure(block["s"])
-        claim_rows, _ = self.claims.ensure(block["c"])
-        pair_rows, made = self.pairs.ensure((source_rows << 32) | claim_rows)
-        if made.size:  # forgotten meanwhile: remember the claim again, so that a revision finds what was applied
-            add_at(self.claims["pairs"], self.pairs.keys_of(made) & 0xFFFFFFFF, 1)
-            self.claims.touch(claim_rows)
-            self.open_claims.push(self.pairs.keys_of(made) >> 32, made)
-        changed, replaced = apply_credits(self.sources, self.pairs, source_rows, pair_rows, block, self.config)
-        if replaced.size:
-            recount(self.sources, self.pairs, replaced, *self.open_claims.settled(replaced), self.config)
-        self.pairs["seen"][pair_rows] = self.now_s
-        self.pairs.touch(pair_rows)
-        self.sources.touch(changed)
-        self._restamp(changed, effects, self.config.restamp_claims, credited=distinct(pair_rows))
+        source_rows, claim_rows = self.sources.ensure(block["s"])[0], self.claims.ensure(block["c"])[0]
+        credits = Credits(source_rows, claim_rows, *numbers(block, "ver", "y", "f", "stance", "q", "t"))
+        pairs, changed = room(len(block)), room(len(block))
+        tables, halves = self.data.views(len(block)), half_lives(self.config)
+        changed = distinct(changed[: apply_credits(tables, credits, self.now_s, halves, pairs, changed)])
+        self._restamp(changed, effects, self.config.restamp_claims, credited=distinct(pairs))
         self._publish(changed, effects)
 
     @reads("assign")
@@ -241,8 +121,8 @@ class SourcesState(PartitionState):
         known = np.flatnonzero(rows >= 0)
         rows = rows[known]
         clusters = block["cl"][known]
-        moved = self.sources["cl"][rows] != clusters
-        self.sources["cl"][rows] = clusters
+        moved = self.sources["cluster"][rows] != clusters
+        self.sources["cluster"][rows] = clusters
         self.sources.touch(rows)
         self._restamp(distinct(rows[moved]), effects, self.config.recluster_claims)
 
@@ -253,8 +133,9 @@ class SourcesState(PartitionState):
             self.take_params(block)
             if not self.stamps.learn(self.params):
                 return
-        recent = self.sources["seen"][cursor : self.sources.size] >= self.now_s - self.config.restamp_recent_ms // 1000
-        rows = np.flatnonzero(recent & (self.sources["head"][cursor : self.sources.size] > 0)) + cursor
+        of = slice(cursor, self.sources.size)
+        recent = self.sources["seen_s"][of] >= self.now_s - self.config.restamp_recent_ms // 1000
+        rows = np.flatnonzero(recent & (self.sources["newest"][of] > 0)) + cursor
         step = self.config.settle_step
         self._take_coins(rows[:step], effects)
         if len(rows) > step:
@@ -262,15 +143,15 @@ class SourcesState(PartitionState):
 
     def _take_coins(self, rows: Ints, effects: Effects) -> None:
         """The generation of coins in force reaches the open claims of these sources whose weights it moves."""
-        owner, pair_rows = self.open_claims.newest(rows, self.config.restamp_claims)
-        coins = self.pairs["coins"]
-        then = self.stamps.of(rows[owner], pair_rows, coins[pair_rows], self.params)
-        now = self.stamps.of(rows[owner], pair_rows, self.stamps.generation, self.params)
-        gap = [np.abs(np.maximum(now[name], 0) - np.maximum(then[name], 0)) for name in ("w", "v")]
-        moved = np.flatnonzero(np.maximum(*gap) > self.config.restamp_epsilon / 2)
-        coins[pair_rows[moved]] = self.stamps.generation
-        self.pairs.touch(pair_rows[moved])
-        self._send_stamps(rows[owner[moved]], pair_rows[moved], effects)
+        pairs, least = self._newest(rows, self.config.restamp_claims), self.config.restamp_epsilon / 2
+        moved = room(len(pairs))
+        count = take_coins(self.data.views(), pairs, self.stamps.terms(self.params), least, moved)
+        self._send_stamps(moved[:count], effects)
+
+    def _newest(self, rows: Ints, most: int) -> Ints:
+        """The newest open claims of each of these sources."""
+        found = room(len(rows) * most)
+        return found[: newest_of(self.data.views(), rows, most, found)]
 
     def _restamp(self, rows: Ints, effects: Effects, most: int, credited: Ints | None = None) -> None:
         """New stamps for the newest open claims of sources whose record or cluster changed.
@@ -278,29 +159,30 @@ class SourcesState(PartitionState):
         Args:
             credited: the pairs by whose verdicts it changed; the only one of a source needs no new stamp itself.
         """
-        owner, pair_rows = self.open_claims.newest(rows, most)
-        if credited is not None:
-            by_source = np.bincount(np.searchsorted(rows, self.pairs.keys_of(credited) >> 32), minlength=len(rows) + 1)
-            moved = np.flatnonzero((by_source[owner] > 1) | ~np.isin(pair_rows, credited))
-            owner, pair_rows = owner[moved], pair_rows[moved]
-        self._send_stamps(rows[owner], pair_rows, effects)
+        pairs = self._newest(rows, most)
+        if credited is not None and pairs.size:
+            sources, times = np.unique(self.pairs.keys_of(credited) >> 32, return_counts=True)
+            alone = times[np.searchsorted(sources, self.pairs.keys_of(pairs) >> 32)] == 1
+            pairs = pairs[~(alone & np.isin(pairs, credited))]
+        self._send_stamps(pairs, effects)
 
-    def _send_stamps(self, source_rows: Ints, pair_rows: Ints, effects: Effects) -> None:
+    def _send_stamps(self, pair_rows: Ints, effects: Effects) -> None:
         if not pair_rows.size:
             return
-        pairs = self.pairs
-        sources, owner = grouped(source_rows)
+        stamps = empty_stamps(len(pair_rows))
+        stamp_all(self.data.views(), pair_rows, self.seq, self.stamps.terms(self.params), stamps)
+        keys = self.pairs.keys_of(pair_rows)
         columns: dict[str, Column] = {
-            "s": Categorical(self.sources.keys_of(sources), owner),
-            "c": self.claims.categorical(pairs.keys_of(pair_rows) & 0xFFFFFFFF),
-            **self._stamp_columns(source_rows, pair_rows, pairs["coins"][pair_rows]),
+            "s": self.sources.categorical(keys >> 32),
+            "c": self.claims.categorical(keys & 0xFFFFFFFF),
+            **as_columns(stamps, len(pair_rows)),
         }
         effects.blocks.append(Block("restamp", "", 0, columns))
 
     # --- publishing and forgetting -------------------------------------------------------------------------------
 
     def _publish(self, rows: Ints, effects: Effects) -> None:
-        self.sources["told"][rows] = self.sources["events"][rows]
+        self.sources["told_events"][rows] = self.sources["events"][rows]
         self.sources.touch(rows)
         effects.scores.update(self.records(rows))
 
@@ -308,12 +190,10 @@ class SourcesState(PartitionState):
     def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
         """Counts that moved without a verdict go out on a tick, once the source has been quiet for a while."""
         everything = bool(block.meta.get("flush"))
-        sources, step = self.sources, self.config.publish_step
-        size = sources.size
-        stale = sources["events"][:size] != sources["told"][:size]
-        if not everything:
-            stale &= sources["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - self.config.publish_idle_ms
-        rows = np.flatnonzero(stale)
+        step = self.config.publish_step
+        idle_since_s = self.now_s if everything else (self.now_ms - self.config.publish_idle_ms) // 1000
+        rows = room(step + 1)
+        rows = rows[: untold(self.sources.view, idle_since_s, rows)]
         self._publish(rows[:step], effects)
         if everything and len(rows) > step:
             effects.next_cursor = 1
@@ -321,10 +201,10 @@ class SourcesState(PartitionState):
     def records(self, rows: Ints) -> dict[str, SourceScoreDict]:
         """Score records of live sources, by source id; changes no state."""
         sources, config, params = self.sources, self.config, self.params
-        age = np.maximum(int(self.clock["latest_ms"][0]) - sources["ref"][rows], 0)
+        age = np.maximum(int(self.clock["latest_ms"][0]) - sources["ruled_ms"][rows], 0)
         fade = decay(age, config.credibility_half_life_ms)
-        right = (sources["rs"][rows] + sources["rd"][rows] + sources["rp"][rows]) * fade
-        wrong = (sources["es"][rows] + sources["ed"][rows] + sources["ep"][rows]) * fade
+        right = sum(sources["right_" + stance][rows] for stance in STANCES) * fade
+        wrong = sum(sources["wrong_" + stance][rows] for stance in STANCES) * fade
         right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]
         band = credibility.history_band(right_n + wrong_n)
         acc = credibility.accuracy(right, wrong, band, config, params)
@@ -346,30 +226,19 @@ class SourcesState(PartitionState):
         }  # fmt: skip
 
     def _sweep(self) -> None:
-        """Forget claims long quiet, and corrections whose events did not come; a bounded number in one log record."""
-        config, step = self.config, self.config.sweep_step
-        old = np.flatnonzero(self._quiet(self.extras, config.claim_expiry_ms))
-        corrected = self.corrections.corrected
-        waits = corrected["met"][: corrected.size] == 0
-        late = np.flatnonzero(
-            (self._quiet(corrected, config.lateness_ms) & waits) | self._quiet(corrected, config.claim_expiry_ms)
-        )
-        applied = self.pairs["ver"][: self.pairs.size] > 0
-        gone = np.flatnonzero(
-            (self._quiet(self.pairs, config.claim_expiry_ms) & ~applied)
-            | (self._quiet(self.pairs, config.applied_expiry_ms) & applied)
-        )
-        if max(len(gone), len(old), len(late)) <= step:
-            self.swept()
-        self.extras.free(old[:step])
+        """Forget claims long quiet, and corrections whose events did not come; a bounded number in one step."""
+        config, step, tables = self.config, self.config.sweep_step, self.data.views()
+
+        def before_s(age_ms: int) -> int:
+            return max(0, (self.now_ms - age_ms) // 1000)
+
+        claim, applied = before_s(config.claim_expiry_ms), before_s(config.applied_expiry_ms)
+        extras, pairs = room(step + 1), room(step + 1)
+        extras = extras[: quiet_rows(tables.extras, claim, extras)]
+        pairs = pairs[: quiet_pairs(tables.pairs, claim, applied, pairs)]
+        late = self.corrections.late(before_s(config.lateness_ms), claim)
+        self.swept(max(len(extras), len(pairs), len(late)) <= step)
+        forget_extras(tables.extras, extras[:step])
         self.corrections.free(late[:step])
-        gone = gone[:step]
-        if not gone.size:
-            return
-        self.open_claims.remove(self.pairs.keys_of(gone) >> 32, gone)
-        claim_rows = self.pairs.keys_of(gone) & 0xFFFFFFFF
-        add_at(self.claims["pairs"], claim_rows, -1)
-        self.claims.touch(claim_rows)
-        self.pairs.free(gone)
-        emptied = np.unique(claim_rows)
-        self.claims.free(emptied[self.claims["pairs"][emptied] == 0])
+        emptied = room(step)
+        self.claims.free(emptied[: forget_pairs(tables, pairs[:step], emptied)])
