@@ -15,7 +15,6 @@ from streams.evaluate.forks import Shared
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.claims.flags import FlagContext, Flags
-from streams.scoring.claims.reading import Reading
 from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.communities.coordination import Participations
 from streams.scoring.config import ScoringConfig
@@ -179,16 +178,16 @@ class _Claims(ClaimsState):
 
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
-        self.flags = _Flags(self.data, self.clock)
+        self.flags = _Flags(self.data)
 
-    def _tell(self, reading: Reading, everything: bool, effects: Effects) -> None:
+    def _tell(self, rows: Ints, everything: bool, effects: Effects) -> None:
         """Nobody."""
 
 
 class _Flags(Flags):
     """Flags without reasons."""
 
-    def _reasons(self, reading: Reading, i: int, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
+    def _reasons(self, reading: Any, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
         """None."""
         return []
 

@@ -132,6 +132,12 @@ def fixed(x: Float) -> Int:
 
 
 @inlined
+def real(k: Int) -> Float:
+    """`from_fixed` of one number."""
+    return float(k / UNIT)
+
+
+@inlined
 def thousandth(x: Float) -> Float:
     """`milli` of one number."""
     return float(np.rint(x * 1000.0) / 1000.0)

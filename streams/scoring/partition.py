@@ -18,7 +18,7 @@ CLOCK_FIELDS = {
     "sweeping_ms": "i8",  # append time of the latest step towards that
     "latest_ms": "i8",  # latest event time
     "flag_day": "i8",  # day of the stream whose flags are counted, and their number
-    "flags": "i8",
+    "flags_today": "i8",
 }
 
 

@@ -24,6 +24,7 @@ from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 import numba
+import numba.extending
 import numpy as np
 import xxhash
 
@@ -53,6 +54,12 @@ def inlined(function: Function) -> Function:
     """
     kept_in()
     return cast(Function, numba.njit(**_OPTIONS, forceinline=True)(function))
+
+
+def part_of_loops(function: Callable[..., Any]) -> Callable[[Callable[..., Callable[..., Any]]], Any]:
+    """Say how compiled loops call a plain Python function: the marked one returns what is compiled in its place."""
+    options = {name: value for name, value in _OPTIONS.items() if name != "cache"}  # it is kept with who calls it
+    return cast(Any, numba.extending.overload(function, jit_options=options, strict=False))
 
 
 @cache

@@ -87,6 +87,13 @@ def layout_of(fields: Mapping[str, str]) -> np.dtype[Any]:
     return np.dtype({**spec, "offsets": offsets, "itemsize": max(8, -(-aligned.itemsize // 8) * 8)})  # type: ignore[call-overload,no-any-return]
 
 
+def records_of(rows: int, layout: np.dtype[Any]) -> npt.NDArray[Any]:
+    """So many records of zeros, as compiled loops take them."""
+    made = np.zeros(rows, layout)
+    # In plain Python only records of this class have their fields as attributes.
+    return made.view(np.recarray) if INTERPRETED else made
+
+
 class Table:
     """Rows with a unique key, a record of numbers and, if wanted, texts.
 
@@ -107,8 +114,8 @@ class Table:
         self.text = tuple(text)
         self.integers = integers
         self.layout = layout_of(self.fields)
-        self.records = self._zeros(ROWS_MIN)
-        self._blank = self._zeros(1)
+        self.records = records_of(ROWS_MIN, self.layout)
+        self._blank = records_of(1, self.layout)
         self._index = make_index(integers)
         self._by_text = TextIndex()
         self._texts: dict[str, list[str]] = {f: [] for f in self.text}
@@ -127,6 +134,7 @@ class Table:
 
     def texts(self, field: str) -> list[str]:
         """The backing list of a text column, indexed by row."""
+        self._lengthen_texts()
         return self._texts[field]
 
     def key(self, row: int) -> Any:
@@ -226,11 +234,6 @@ class Table:
         """What compiled loops take of the table."""
         return self._view
 
-    def _zeros(self, rows: int) -> npt.NDArray[Any]:
-        made = np.zeros(rows, self.layout)
-        # In plain Python only records of this class have their fields as attributes.
-        return made.view(np.recarray) if INTERPRETED else made
-
     def _take_views(self) -> None:
         plain = self.records.view(np.ndarray)
         self._columns: dict[str, npt.NDArray[Any]] = {f: plain[f] for f in self.fields}
@@ -238,7 +241,7 @@ class Table:
 
     def _grow_to(self, size: int) -> None:
         capacity = 2 * size
-        records = self._zeros(capacity)
+        records = records_of(capacity, self.layout)
         records[: self.size] = self.records[: self.size]
         self.records = records
         self._index = grown(self._index, capacity, self.integers)

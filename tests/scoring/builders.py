@@ -10,8 +10,6 @@ from typing import Any
 import xxhash
 from hypothesis import strategies as st
 
-from streams.scoring.cascade import KERNEL_FIELDS, START_FIELDS
-from streams.scoring.claims.claim_tables import RUSH_FIELDS, VOICE_FIELDS
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
 from streams.scoring.sources.sources_state import SourcesState
@@ -137,10 +135,16 @@ class Pipeline:
         return values[0] if len(values) == 1 else values
 
 
-CLAIM_SUMS = ("events", "parts", "n1", "n2", "n3", "n4", "spread", "first", "last", "L", "A", "hs0", "hs30", "hs60",
-              "known", "hv", "hw", "veterans", "writers", "signed", *VOICE_FIELDS, *RUSH_FIELDS, "verdict", "ruled",
-              "rulings")  # fmt: skip
-PART_VALUES = ("x", "kind", "t", "e", "g", "z", "w", "v", "cl", "known", "h0", "h30", "h60", "cy", "cf", "cx")
+CLAIM_SUMS = (
+    "events", "participants", "supports", "denials", "queries", "comments", "reshares", "first_ms", "last_ms",
+    "corroboration", "weight", "history", "history_30", "history_60", "known", "history_veterans", "history_writers",
+    "veterans", "writers", "netted", "signed", "new_supports", "new_denials", "net_supports", "net_denials",
+    "rush_supports", "rush_denials", "verdict", "ruled_ms", "rulings",
+)  # fmt: skip
+PART_VALUES = (
+    "stance", "kind", "time_ms", "event", "text", "stamp", "support", "denial", "cluster", "record", "history",
+    "history_30", "history_60", "credited", "finding", "credited_stance",
+)  # fmt: skip
 
 
 def claim_view(state: ClaimsState) -> dict[str, Any]:
@@ -150,15 +154,17 @@ def claim_view(state: ClaimsState) -> dict[str, Any]:
     for claim, row in data.claims.items():
         view[str(claim)] = [data.claims[f][row].item() for f in CLAIM_SUMS]
     for _, row in data.parts.items():
-        key = f"{data.claims.key(int(data.parts['c'][row]))}/{data.names.key(int(data.parts['s'][row]))}"
+        key = f"{data.claims.key(int(data.parts['claim'][row]))}/{data.names.key(int(data.parts['source'][row]))}"
         view[key] = [data.parts[f][row].item() for f in PART_VALUES]
     return view
 
 
 def kernels(state: ClaimsState) -> dict[str, list[float]]:
     claims = state.data.claims
-    fields = (*KERNEL_FIELDS, *START_FIELDS)
-    return {str(c): [claims[f][row].item() for f in fields] for c, row in claims.items()}
+    return {
+        str(c): [*claims["kernels"][row].tolist(), claims["start"][row].item(), claims["early"][row].item()]
+        for c, row in claims.items()
+    }
 
 
 def rebuilt(state: Any) -> Any:

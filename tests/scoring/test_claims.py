@@ -131,7 +131,7 @@ def test_events_delivered_again_change_nothing(events: list[Event], again: list[
     assert claim_view(twice.claims) == claim_view(single.claims)
     assert twice.repeats == len(doubled) - len(first_seen)
     assert not twice.dead
-    counts = ("events", "parts", "n1", "n2", "n3", "n4", "L")
+    counts = ("events", "participants", "supports", "denials", "queries", "comments", "corroboration")
     for claim, row in once.claims.data.claims.items():
         other = twice.claims.data.claims.find_one(claim)
         assert [once.claims.data.claims[f][row] for f in counts] == [twice.claims.data.claims[f][other] for f in counts]

@@ -187,8 +187,8 @@ def test_what_a_net_says_in_the_first_hour_is_counted_apart_whatever_the_order(m
     line.feed(make("assign", "g/0", 2, {"s": names, "cl": [99] * len(names)}))
     claims = line.claims.data.claims
     row = claims.find_one("c")
-    assert claims["pr"][row] == sum(e.stance == 1 for e in soon)
-    assert claims["dr"][row] == sum(e.stance == 2 for e in soon)
+    assert claims["rush_supports"][row] == sum(e.stance == 1 for e in soon)
+    assert claims["rush_denials"][row] == sum(e.stance == 2 for e in soon)
 
 
 def _shared_information(a: np.ndarray, b: np.ndarray) -> float:

@@ -304,7 +304,7 @@ def of_claims(core: Any) -> dict[str, Any]:
     Not the moments of decisions; nor the span of a claim of which nothing stands, which is that of what stood last.
     """
     view, claims = claim_view(core), core.data.claims
-    span = [CLAIM_SUMS.index("first"), CLAIM_SUMS.index("last")]
+    span = [CLAIM_SUMS.index("first_ms"), CLAIM_SUMS.index("last_ms")]
     for claim, row in claims.items():
         if claims["events"][row] == 0:
             view[claim] = [value for i, value in enumerate(view[claim]) if i not in span]

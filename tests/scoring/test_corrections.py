@@ -232,7 +232,7 @@ def test_an_edit_of_the_text_keeps_the_stance_and_an_older_edit_changes_nothing(
     said = Event("a", "c", "1", T0, stance=2, text=77)
     line.events([said, update(said, 2, stance=3), update(said, 3, text=78), update(said, 1, stance=1, text=79)])
     parts = line.claims.data.parts
-    assert (parts["x"][0], parts["g"][0]) == (3, 78)
+    assert (parts["stance"][0], parts["text"][0]) == (3, 78)
 
 
 def test_a_delete_alone_begins_nothing_and_is_forgotten_after_a_day() -> None:

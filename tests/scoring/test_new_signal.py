@@ -16,6 +16,12 @@ ROOT = Path(__file__).parents[2]
 FAMILY = "streams/scoring/signals/timing.py"
 BEFORE = "\nTIMING = (\n"
 ENTRY = """
+
+@inlined
+def _many(claim: Any, root: Any, settings: Any) -> Float:
+    return math.log1p(claim.participants)
+
+
 TIMING = (
     Signal(
         name="toy",
@@ -23,7 +29,7 @@ TIMING = (
         sd=LOOSE,
         meaning="how many take part",
         form="ln(1 + n)",
-        compute=lambda view: np.log1p(view["parts"].astype(np.float64)),
+        compute=_many,
         idea=Idea("toy", "many take part", "few take part", first_post),
     ),
 """

@@ -38,9 +38,9 @@ def test_accounts_found_to_be_one_net_corroborate_nothing() -> None:
     learn(line, "bot0", 3)  # nor do they after another verdict
     assert line.claims.read(["open"])["evidence"][0] == 0
     claims, row = line.claims.data.claims, line.claims.data.claims.find_one("open")
-    assert claims["pc"][row] == 12
+    assert claims["net_supports"][row] == 12
     # Nor do their records speak for the claim: camouflage would buy them a say.
-    assert (claims["known"][row], claims["hs0"][row], claims["signed"][row]) == (0, 0, 0)
+    assert (claims["known"][row], claims["history"][row], claims["signed"][row]) == (0, 0, 0)
 
 
 def test_what_nets_do_says_nothing_of_newcomers_or_veterans() -> None:
@@ -62,7 +62,7 @@ def test_learned_weights_reach_recent_sources_in_steps() -> None:
     assert line.claims.read(["open"])["evidence"][0] == 0
     line.params(support_true_0=0.7, support_false_0=0.4)
     assert line.claims.read(["open"])["evidence"][0] > 0
-    assert (line.claims.data.parts["w"][:10] > 0).all()
+    assert (line.claims.data.parts["support"][:10] > 0).all()
 
 
 def test_an_older_parameter_version_changes_nothing() -> None:

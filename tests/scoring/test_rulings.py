@@ -32,7 +32,7 @@ def heard(*rulings: Ruling, events: int = 1) -> tuple[ClaimsState, Effects]:
 
 
 def fates(state: ClaimsState) -> list[tuple[str, int, int, str]]:
-    return [(r["rater_id"], r["ver"], r["verdict"], str(r["fate"])) for r in state.told("c")]
+    return [(r["rater_id"], r["version"], r["verdict"], str(r["fate"])) for r in state.told("c")]
 
 
 def verdict_of(state: ClaimsState) -> int:
@@ -45,13 +45,13 @@ def test_the_same_version_with_another_verdict_is_refused_and_the_first_stands()
     assert [(row, code) for row, code, _ in did.dead] == [(0, "id_conflict")]
     assert "higher version" in did.dead[0][2]
     assert fates(state) == [("checker", 1, FALSE, "refused"), ("checker", 1, TRUE, "counts")]
-    assert state.data.claims["ruled"][0] == T0, "what is refused moves no time"
+    assert state.data.claims["ruled_ms"][0] == T0, "what is refused moves no time"
 
 
 def test_a_lower_version_that_comes_late_is_told_and_only_its_time_counts() -> None:
     state, did = heard(Ruling("c", TRUE, T0, version=3), Ruling("c", FALSE, T0 - 9, version=2))
     assert verdict_of(state) == TRUE
-    assert state.data.claims["ruled"][0] == T0 - 9
+    assert state.data.claims["ruled_ms"][0] == T0 - 9
     assert did.dead == []
     assert did.rulings == Counter(counts=1, late=1)
     assert fates(state) == [("checker", 2, FALSE, "late"), ("checker", 3, TRUE, "counts")]

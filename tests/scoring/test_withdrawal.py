@@ -31,7 +31,7 @@ SUMS = (
     "right_supports", "wrong_supports", "right_denials", "wrong_denials", "right_reshares", "wrong_reshares",
     "joined_false_30", "joined_true_30", "joined_false_60", "joined_true_60",
 )  # fmt: skip
-STAMP = ("w", "v", "cl", "known", "band", "h0", "h30", "h60")
+STAMP = ("support", "denial", "cluster", "record", "band", "history", "history_30", "history_60")
 # Without hysteresis a flag is a function of what is known now; with it, of what was known before, too.
 PLAIN = ScoringConfig(flag_min_participants=1, flag_hysteresis=0.0, flags_a_day=1 << 30)
 
@@ -47,7 +47,7 @@ def claims_view(line: Pipeline) -> dict[str, Any]:
         view["signals"] = {f"{c}/{i}": v for c, row in zip(ids, now["signals"], strict=True) for i, v in enumerate(row)}
     data = line.claims.data
     for _, row in data.parts.items():
-        key = f"{data.claims.key(int(data.parts['c'][row]))}/{data.names.key(int(data.parts['s'][row]))}"
+        key = f"{data.claims.key(int(data.parts['claim'][row]))}/{data.names.key(int(data.parts['source'][row]))}"
         view[key] = {name: float(data.parts[name][row]) for name in STAMP}
     return view
 

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract.codes import CORRECTS_FROM, DENY, FALSE, POST, TRUE
+from streams.contract.codes import CORRECTS_FROM, FALSE, TRUE
 from streams.contract.record_dicts import ClaimScoreDict
-from streams.scoring import cascade
-from streams.scoring.claims.claim_tables import ClaimTables
+from streams.scoring.claims import fold
+from streams.scoring.claims.claim_tables import EVENT, ClaimTables
+from streams.scoring.claims.credits import Credits, credit_all, credit_owed, room
 from streams.scoring.claims.edits import Edits
 from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flags import FlagContext, Flags
-from streams.scoring.claims.ledger import Ledger
+from streams.scoring.claims.ledger import KEPT, TEXT_MOVE, WRITTEN, TextMoves
 from streams.scoring.claims.lessons import Lessons
-from streams.scoring.claims.reading import VERDICTS, Reading, evidence_level, read, records, score_log_odds
+from streams.scoring.claims.reading import (
+    READING,
+    VERDICTS,
+    Readings,
+    evidence_level,
+    read,
+    records,
+    settings_of,
+)
 from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
-from streams.scoring.numeric import Floats, Ints, add_at, distinct, from_fixed, sigmoid
+from streams.scoring.numeric import Ints, distinct, sigmoid
+from streams.scoring.parameters.params import Params
 from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
+from streams.tables.table import records_of
 
-_NEVER = np.iinfo(np.int64).max
-FEW = 8  # claims whose participants are sooner looked for one after the other
+STAMP_COLUMNS = (
+    ("stamp", "z"), ("support", "w"), ("denial", "v"), ("cluster", "cl"), ("record", "known"), ("band", "band"),
+    ("history", "hist0"), ("history_30", "hist30"), ("history_60", "hist60"),
+)  # fmt: skip
+SAID_COLUMNS = (("stance", "x"), ("kind", "kind"), ("time_ms", "t"), ("event", "e"), ("text", "g"), ("root", "r"))
+Loop = Callable[[int, fold.Desk], int]
 
 
 class ClaimsState(PartitionState):
@@ -37,12 +52,20 @@ class ClaimsState(PartitionState):
         super().__init__(config, partition)
         self.communities = communities_table()
         self.data = ClaimTables()
-        self.ledger = Ledger(self.data, self.config)
-        self.edits = Edits(self.data, self.ledger)
+        self.edits = Edits(self.data)
         self.rulings = Rulings(self.data)
-        self.lessons = Lessons(self.data, self.config)
-        self.flags = Flags(self.data, self.clock)
+        self.lessons = Lessons(self.data)
+        self.flags = Flags(self.data)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
+        self._reading = records_of(1, READING)
+        self._settings: tuple[Params, npt.NDArray[Any]] | None = None
+
+    @property
+    def settings(self) -> npt.NDArray[Any]:
+        """Settings and parameters in force, as compiled loops take them."""
+        if self._settings is None or self._settings[0] is not self.params:
+            self._settings = self.params, settings_of(self.config, self.params)
+        return self._settings[1]
 
     def end(self, effects: Effects) -> None:
         """Forget what has expired."""
@@ -53,80 +76,81 @@ class ClaimsState(PartitionState):
 
     @reads("stamped")
     def _fold_events(self, block: Block, cursor: int, effects: Effects) -> None:
-        if not len(block):
+        count = len(block)
+        if not count:
             return
-        claims, parts, t_ms = self.data.claims, self.data.parts, block["t"]
-        claim_rows, _ = claims.ensure(block["c"])
-        name_rows, _ = self.data.names.ensure(block["s"])
-        part_rows, made = parts.ensure((claim_rows << 32) | name_rows)
-        touched = distinct(claim_rows)
-        self.lessons.note(touched, t_ms, claim_rows, self.params)
-        empty = touched[claims["events"][touched] == 0]
-        claims["first"][empty], claims["last"][empty] = _NEVER, 0
-        before_ms, first_ms = claims["last"][touched], claims["first"][touched]
-        add_at(claims["events"], claim_rows, 1)
-        np.minimum.at(claims["first"], claim_rows, t_ms)
-        np.maximum.at(claims["last"], claim_rows, t_ms)
-        claims["seen"][touched] = self.now_s
-        claims.touch(touched)
-        if (claims["first"][touched] < first_ms).any():
-            self.ledger.began_otherwise(touched[claims["first"][touched] < first_ms])
-        if made.size:
-            self._admit(part_rows, made, claim_rows, name_rows)
-        cascade.fold(claims, touched, claim_rows, t_ms, before_ms)
-        cascade.fold_start(claims, touched, claim_rows, t_ms, first_ms)
-        bare = touched[claims["bare"][touched] > 0]
-        if bare.size:
-            claims["bare"][claim_rows[block["kind"] == POST]] = 0
-        q = self._own_stance(claim_rows, block["x"])
-        named, _ = self.communities.ensure(block["m"])
-        changed = self.ledger.fold(block, claim_rows, part_rows, made, named, q)
-        self._decide(touched, effects)
-        self._credit_late(changed, effects)
+        events = records_of(count, EVENT)
+        events["claim"], _ = self.data.claims.ensure(block["c"])
+        events["source"], _ = self.data.names.ensure(block["s"])
+        events["named"], _ = self.communities.ensure(block["m"])
+        for field, name in (*SAID_COLUMNS, *STAMP_COLUMNS):
+            events[field] = block[name]
+        books, credits = self.data.books(count), room(count)
+        texts = TextMoves(records_of(2 * count, TEXT_MOVE), np.zeros(1, np.int64))
+        touched = distinct(events["claim"])
 
-    def _admit(self, part_rows: Ints, made: Ints, claim_rows: Ints, name_rows: Ints) -> None:
-        """New participants: who they are."""
-        parts = self.data.parts
-        parts["c"][part_rows], parts["s"][part_rows] = claim_rows, name_rows
-        add_at(self.data.names["parts"], parts["s"][made], 1)
-        self.data.names.touch(parts["s"][made].astype(np.int64))
+        def loop(first: int, desk: fold.Desk) -> int:
+            at = fold.fold_events(books, events, first, self.now_s, desk, texts, credits)
+            self._move_texts(texts, block["i"])
+            return at
 
-    def _own_stance(self, claim_rows: Ints, stance: npt.NDArray[np.int8]) -> Floats:
-        """q: P(own stance is right) from the state before this block, rulings apart."""
-        known, weight = (from_fixed(self.data.claims[name][claim_rows]) for name in ("L", "A"))
-        true: Floats = sigmoid(score_log_odds(known, weight, self.params))
-        return np.where(stance == DENY, 1.0 - true, true)
+        moved = self._run(loop, count, effects)
+        self._tell(touched, moved, effects)
+        self._send(credits, effects)
 
-    def _known(self, block: Block) -> tuple[Block, Ints, Ints]:
-        """The rows of a block about participants that are known, and rows of these and of their claims."""
+    def _run(self, loop: Loop, rows: int, effects: Effects) -> bool:
+        """Run a loop to its end, and write the record of each flag at which it stops; whether any moved."""
+        desk = fold.Desk(self.settings, self.clock.view.records, self._reading, np.zeros(2, np.int64))
+        first, before = 0, len(effects.flags)
+        while (first := loop(first, desk)) < rows:
+            action, rank = desk.moved.tolist()
+            effects.flags.append(self.flags.moved(action, desk.reading[0], rank, self._context()))
+            first += 1
+        return len(effects.flags) > before
+
+    def _move_texts(self, texts: TextMoves, ids: Sequence[str]) -> None:
+        """Let the ids of events follow what the loop did with the events so far."""
+        parts, more = self.data.parts.texts("id"), self.data.more.texts("id")
+        for what, row, origin in texts.moves[: int(texts.count[0])].tolist():
+            if what == WRITTEN:
+                parts[row] = ids[origin] if origin >= 0 else ""
+            elif what == KEPT:
+                more[row] = ids[origin] if origin >= 0 else ""
+            else:
+                more[row] = parts[origin]
+        texts.count[0] = 0
+
+    @reads("restamp")
+    def _restamp(self, block: Block, cursor: int, effects: Effects) -> None:
+        count = len(block)
+        if not count:
+            return
+        events = records_of(count, EVENT)
+        events["claim"], events["source"] = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
+        for field, name in STAMP_COLUMNS:
+            events[field] = block[name]
+        books = self.data.books(count)
+        moved = self._run(lambda first, desk: fold.fold_stamps(books, events, first, desk), count, effects)
+        touched = distinct(events["claim"])
+        self._tell(touched[touched >= 0], moved, effects)
+
+    @reads("corrections")
+    def _correct(self, block: Block, cursor: int, effects: Effects) -> None:
+        block = block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM))
         claim_rows, name_rows = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
         keys = np.where((claim_rows >= 0) & (name_rows >= 0), (claim_rows << 32) | name_rows, -1)
         part_rows = self.data.parts.find(keys)
         known = np.flatnonzero(part_rows >= 0)
-        if known.size < len(block):
-            block, part_rows, claim_rows = block.take(known), part_rows[known], claim_rows[known]
-        return block, part_rows, claim_rows
-
-    @reads("restamp")
-    def _restamp(self, block: Block, cursor: int, effects: Effects) -> None:
-        block, part_rows, claim_rows = self._known(block)
-        if not part_rows.size:
+        if not known.size:
             return
-        self.ledger.restamp(block, part_rows)
-        touched = distinct(claim_rows)
+        part_rows = part_rows[known]
+        changed = self.edits.fold(block.take(known), part_rows, self.settings)
+        touched = distinct(claim_rows[known])
         self.data.claims.touch(touched)
         self._decide(touched, effects)
-
-    @reads("corrections")
-    def _correct(self, block: Block, cursor: int, effects: Effects) -> None:
-        block, part_rows, claim_rows = self._known(block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM)))
-        if not part_rows.size:
-            return
-        changed = self.edits.fold(block, part_rows, self._own_stance(claim_rows, block["x"]))
-        touched = distinct(claim_rows)
-        self.data.claims.touch(touched)
-        self._decide(touched, effects)
-        self._credit_late(changed, effects)
+        credits = room(len(changed))
+        credit_all(self.data.books(), changed, credits)
+        self._send(credits, effects)
 
     @reads("params")
     def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
@@ -149,35 +173,18 @@ class ClaimsState(PartitionState):
             rows, _ = claims.ensure(block["c"])
             claims["seen"][rows] = self.now_s
             changed = self.rulings.fold(block, rows, self.seq, effects)
-            lessons = self.lessons.settled(np.asarray(changed, np.int64), self.params)
+            lessons = self.lessons.settled(np.asarray(changed, np.int64), self.settings)
             effects.participation += self._settled(np.asarray(changed, np.int64))
             if lessons is not None:
                 effects.lessons.append(lessons)
             touched = distinct(rows)
             claims.touch(touched)
             self._decide(touched, effects, publish_all=True)
-        rows, step = self._creditors(cursor), self.config.settle_step
-        self._credit(rows[:step], effects, again=True)
-        if len(rows) > step:
-            effects.next_cursor = int(rows[step])
-            return
-        paid = np.flatnonzero(claims["owed"][: claims.size])
-        claims["owed"][paid] = 0
-        claims.touch(paid)
-
-    def _creditors(self, cursor: int) -> Ints:
-        """Participants, from row `cursor` on, of claims whose credits are owed."""
-        parts, owed = self.data.parts, self.data.claims["owed"][: self.data.claims.size]
-        owner, owing = parts["c"][cursor : parts.size], owed.nonzero()[0].tolist()
-        if len(owing) > FEW:
-            mine = owed[owner] > 0
-        else:  # comparing a column with a number takes a fraction of the time of looking up every row's claim
-            mine = np.zeros(len(owner), bool)
-            for claim in owing:
-                mine |= owner == claim
-        rows = mine.nonzero()[0] + cursor
-        live: Ints = rows[parts["z"][rows] > 0]
-        return live
+        step = self.config.settle_step
+        credits = room(step)
+        cursor = credit_owed(self.data.books(), claims.size, cursor, step, credits)
+        self._send(credits, effects)
+        effects.next_cursor = cursor or None
 
     def _settled(self, rows: Ints) -> list[Block]:
         """What the communities stage is told of claims whose verdict changed."""
@@ -186,97 +193,51 @@ class ClaimsState(PartitionState):
         claims = self.data.claims
         verdict = claims["verdict"][rows]
         finding = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
-        columns: dict[str, Column] = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled"][rows]}
+        columns: dict[str, Column] = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled_ms"][rows]}
         return [Block("settled", "", 0, columns)]
 
-    def _credit_late(self, part_rows: Ints, effects: Effects) -> None:
-        """Who joins, or changes, a settled claim is credited at once."""
-        settled = self.data.claims["verdict"][self.data.parts["c"][part_rows]] > 0
-        if settled.any():
-            self._credit(part_rows[settled], effects, again=False)
-
-    def _credit(self, rows: Ints, effects: Effects, again: bool) -> None:
-        """Credits for participants whose outcome is not the one sent last; with `again` also where it is the same."""
-        if not rows.size:
+    def _send(self, credits: Credits, effects: Effects) -> None:
+        """Credits leave for the sources, and what they say of stances in general for the parameters."""
+        rows = credits.rows[: int(credits.count[0])].view(np.ndarray)
+        if not len(rows):
             return
-        claims, parts = self.data.claims, self.data.parts
-        owner = parts["c"][rows]
-        verdict, ruled = claims["verdict"][owner], claims["ruled"][owner]
-        found = self.edits.outcomes(rows, ruled)
-        stance, q = found.stance, found.q
-        decided = (verdict == TRUE) | (verdict == FALSE)
-        # Who denies takes the other side: denying a falsehood is no taking part in it.
-        side = np.where(found.there, np.where(found.side == DENY, -1, 1), 0)
-        f = (np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)) * side).astype(np.int8)
-        right = (stance != DENY) == (verdict == TRUE)
-        y = np.where(decided & (stance > 0), np.where(right, 1, -1), 0).astype(np.int8)
-        stance = np.where(y != 0, stance, 0)
-        differs = (y != parts["cy"][rows]) | (f != parts["cf"][rows]) | (stance != parts["cx"][rows])
-        send = np.flatnonzero(differs | ((y != 0) | (f != 0)) if again else differs)
-        if not send.size:
-            return
-        rows, owner = rows[send], owner[send]
-        before = (parts["cy"][rows], parts["cx"][rows])
-        lesson = self.lessons.tallies(rows, before, (y[send], stance[send].astype(np.int8)))
+        claims = self.data.claims
+        lesson = self.lessons.tallies(rows)
         if lesson is not None:
             effects.lessons.append(lesson)
-        parts["cy"][rows], parts["cf"][rows], parts["cx"][rows] = y[send], f[send], stance[send]
-        parts.touch(rows)
         columns: dict[str, Column] = {
-            "s": self.data.names.categorical(parts["s"][rows]),
-            "c": claims.categorical(owner),
-            "ver": claims["sver"][owner],
-            "y": y[send],
-            "stance": stance[send].astype(np.int8),
-            "q": np.round(q[send], 4),
-            "f": f[send],
-            "t": ruled[send],
+            "s": self.data.names.categorical(self.data.parts["source"][rows["participant"]]),
+            "c": claims.categorical(rows["claim"]),
+            "ver": claims["settlement"][rows["claim"]],
+            "y": rows["right"].copy(),
+            "stance": rows["stance"].copy(),
+            "q": np.round(rows["chance"], 4),
+            "f": rows["finding"].copy(),
+            "t": claims["ruled_ms"][rows["claim"]],
         }
         effects.blocks.append(Block("credits", "", 0, columns))
 
     # --- what leaves ---------------------------------------------------------------------------------------------
 
     def _context(self) -> FlagContext:
-        return FlagContext(self.config, self.params, self.core_version, self.now_ms, self.seq)
+        return FlagContext(self.config, self.params, self.settings, self.core_version, self.now_ms, self.seq)
 
     def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
-        """Flags and score records of touched claims: once for each log record."""
-        claims, config = self.data.claims, self.config
-        rows = rows[(claims["events"][rows] > 0) | (claims["told"][rows] > 0) | (claims["flag"][rows] > 0)]
-        if not rows.size:
-            return
-        reading = read(self.data, rows, config, self.params)
-        flags = self.flags.decide(reading, self._context())
-        effects.flags.extend(flags)
-        self._tell(reading, publish_all or bool(flags), effects)
+        """Flags and score records of claims."""
+        books = self.data.books()
+        moved = self._run(lambda first, desk: fold.decide_flags(books, rows, first, desk), len(rows), effects)
+        self._tell(rows, publish_all or moved, effects)
 
-    def _tell(self, reading: Reading, everything: bool, effects: Effects) -> None:
-        """Score records of the claims read that moved materially, or of all."""
-        claims, config, rows = self.data.claims, self.config, reading.rows
-        told = claims["told"][rows]
-        moved = (
-            (told == 0)
-            | (np.abs(reading.score_z - claims["told_score"][rows]) > config.publish_epsilon)
-            | (np.abs(reading.risk_z - claims["told_risk"][rows]) > config.publish_epsilon)
-            | (claims["events"][rows] > told * (1.0 + config.publish_growth))
-            | (claims["events"][rows] == 0)
-        )
-        if everything:
-            moved[:] = True
-        picked = moved.nonzero()[0]
-        if picked.size:
-            self._publish(reading.take(picked), effects)
+    def _tell(self, rows: Ints, everything: bool, effects: Effects) -> None:
+        """Score records of the claims that moved materially, or of all: the last of a log record."""
+        readings = records_of(len(rows), READING)
+        count = fold.tell(self.data.books(), rows, everything, self.settings, readings)
+        if count:
+            effects.scores.update(self.records(readings[:count]))
 
-    def _publish(self, reading: Reading, effects: Effects) -> None:
-        claims, rows = self.data.claims, reading.rows
-        claims["told"][rows] = claims["events"][rows]
-        claims["told_score"][rows], claims["told_risk"][rows] = reading.score_z, reading.risk_z
-        claims.touch(rows)
-        effects.scores.update(self.records(reading))
-
-    def records(self, reading: Reading) -> dict[str, ClaimScoreDict]:
+    def records(self, readings: Readings) -> dict[str, ClaimScoreDict]:
         """Score records of read claims, by claim id; changes no state."""
-        return records(self.data, reading, self.config, self._common())
+        return records(self.data, readings.view(np.ndarray), self.config, self._common())
 
     def _common(self) -> dict[str, Any]:
         return {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
@@ -288,16 +249,16 @@ class ClaimsState(PartitionState):
         claims, config = self.data.claims, self.config
         expired = np.asarray(self.flags.expired(self._context()), np.int64)
         if expired.size:
-            reading = read(self.data, expired, config, self.params)
-            effects.flags.extend(self.flags.expire(reading, self._context()))
-            self._publish(reading, effects)
+            readings = read(self.data, expired, self.settings)
+            effects.flags.extend(self.flags.expire(readings, self._context()))
+            self._tell(expired, True, effects)
         size = claims.size
         stale = claims["events"][:size] != claims["told"][:size]
         if not everything:
             stale &= claims["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - config.publish_idle_ms
         rows = np.flatnonzero(stale)
         if rows.size:
-            self._publish(read(self.data, rows[: config.publish_step], config, self.params), effects)
+            self._tell(rows[: config.publish_step], True, effects)
         if everything and len(rows) > config.publish_step:
             effects.next_cursor = 1
 
@@ -321,22 +282,23 @@ class ClaimsState(PartitionState):
             raise KeyError("no claims yet")
         rows = np.maximum(found, 0)
         claims = self.data.claims
-        reading = read(self.data, rows, self.config, self.params, rulings)
+        reading = read(self.data, rows, self.settings, rulings).view(np.ndarray)
         out: dict[str, npt.NDArray[Any]] = {
-            "score": sigmoid(reading.score_z),
-            "low": sigmoid(reading.score_z - 1.645 * reading.spread),
-            "high": sigmoid(reading.score_z + 1.645 * reading.spread),
-            "risk": sigmoid(reading.risk_z),
-            "score_z": reading.score_z,
-            "risk_z": reading.risk_z,
-            "evidence": reading.weight,
-            "enough_evidence": evidence_level(reading, claims["verdict"][rows], self.config),
-            "signals": reading.signals,
+            "score": sigmoid(reading["score_z"]),
+            "low": sigmoid(reading["score_z"] - 1.645 * reading["spread"]),
+            "high": sigmoid(reading["score_z"] + 1.645 * reading["spread"]),
+            "risk": sigmoid(reading["risk_z"]),
+            "score_z": reading["score_z"],
+            "risk_z": reading["risk_z"],
+            "evidence": reading["weight"],
+            "enough_evidence": evidence_level(reading["weight"], claims["verdict"][rows], self.config),
+            "signals": reading["signals"],
             "known": found >= 0,
         }
         for name, field in (
-            ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
-            ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"), ("verdict", "verdict"),
+            ("events", "events"), ("participants", "participants"), ("supports", "supports"), ("denies", "denials"),
+            ("queries", "queries"), ("comments", "comments"), ("first_event_ms", "first_ms"),
+            ("last_event_ms", "last_ms"), ("verdict", "verdict"),
         ):  # fmt: skip
             out[name] = claims[field][rows]
         out["flagged"] = claims["flag"][rows] > 0
@@ -348,7 +310,7 @@ class ClaimsState(PartitionState):
         if row < 0:
             raise KeyError(claim_id)
         return {
-            **explain(self.data, row, self.config, self.params, self.communities),
+            **explain(self.data, row, self.config, self.settings, self.communities),
             "verdict": VERDICTS[int(self.data.claims["verdict"][row])],
             **self._common(),
         }
@@ -367,7 +329,7 @@ class ClaimsState(PartitionState):
         if not gone.size:
             self.swept()
             return
-        sizes = np.cumsum(data.claims["parts"][gone])
+        sizes = np.cumsum(data.claims["participants"][gone])
         fits = max(1, int(np.searchsorted(sizes, config.sweep_step, side="right")))
         if fits >= len(gone):
             self.swept()

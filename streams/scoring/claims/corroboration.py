@@ -23,150 +23,123 @@ split in two by the slow loop speaks twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.contract.codes import DENY, RESHARE, SUPPORT
-from streams.scoring.claims.claim_tables import ClaimTables
-from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, distinct, from_fixed, mix_keys, to_fixed
-from streams.scoring.sources.credibility import public_weight
+from streams.scoring.claims.claim_tables import Books, asserts
+from streams.scoring.numeric import Int, fixed, mix_key, real
+from streams.tables.compiled import inlined
+from streams.tables.index import ensure, touch
 
 RESHARES = 1  # the cluster of a claim's reshares
 
 
-def design_effect(total: Floats, squares: Floats, rho: Any) -> Floats:
+@inlined
+def design_effect(total: float, squares: float, rho: float) -> float:
     """D = 1 + max(0, n − 1)·ρ with n = W²/W₂, how many voices of equal weight there would be.
 
-    >>> design_effect(np.array([4.0, 4.0]), np.array([4.0, 4.0]), np.array([0.0, 1.0])).tolist()
-    [1.0, 4.0]
+    >>> design_effect(4.0, 4.0, 0.0), design_effect(4.0, 4.0, 1.0)
+    (1.0, 4.0)
     """
-    n = total * total / np.maximum(squares, 1e-12)
-    effect: Floats = 1.0 + np.maximum(n - 1.0, 0.0) * rho
-    return effect
+    n = total * total / max(squares, 1e-12)
+    return 1.0 + max(n - 1.0, 0.0) * rho
 
 
-@dataclass(slots=True)
-class Contributions:
-    """What some participants put into their claims' sums: one row for each with weight and an assertion."""
+@inlined
+def public_weight(part: Any, settings: Any) -> float:
+    """w = clip(λ, 0, 2.5) of a participant's stance; 0 for a participant who takes no side.
 
-    index: Ints  # which of the participants asked for
-    claim: Ints
-    community: Ints
-    cluster: npt.NDArray[np.uint64]
-    deny: npt.NDArray[np.bool_]
-    weight: Ints  # fixed point
-
-
-def contributions(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Contributions | None:
-    """Contributions of these participants as they stand; None if none of them has any."""
-    parts = tables.parts
-    x = parts["x"][rows]
-    signed = np.where(x == SUPPORT, parts["w"][rows], parts["v"][rows])
-    heard = ((signed > 0) & (x > 0) & (x <= DENY)).nonzero()[0]
-    if not heard.size:
-        return None
-    weight = public_weight(signed[heard].astype(np.float64), config)
-    rows = rows[heard]
-    cluster = np.where(parts["cl"][rows] > 0, parts["cl"][rows], parts["g"][rows])
-    cluster = np.where(parts["kind"][rows] == RESHARE, np.uint64(RESHARES), cluster)
-    return Contributions(
-        heard,
-        parts["c"][rows].astype(np.int64),
-        parts["m"][rows].astype(np.int64),
-        cluster,
-        x[heard] == DENY,
-        to_fixed(weight),
-    )
+    A poor record counts for nothing, never as inverted evidence: otherwise known liars could sink a truth by
+    supporting it.
+    """
+    if not asserts(part.stance):
+        return 0.0
+    signed = part.support if part.stance == SUPPORT else part.denial
+    return min(max(np.float64(signed), 0.0), settings.weight_max)
 
 
-def replace(tables: ClaimTables, old: Contributions | None, new: Contributions | None, config: ScoringConfig) -> None:
-    """Take the old contributions out of the sums of clusters, communities and claims, and put the new ones in."""
-    both = [(c, sign) for c, sign in ((old, -1), (new, 1)) if c is not None]
-    if not both:
+@inlined
+def cluster_of(part: Any) -> int:
+    """The copy-cluster whose voice a participant's stance is part of, 0 for a voice of its own."""
+    if part.kind == RESHARE:
+        return np.uint64(RESHARES)
+    return np.uint64(part.cluster if part.cluster > 0 else part.text)
+
+
+@inlined
+def cell_key(camp_row: Int, cluster: Int, denies: bool) -> Int:
+    """Key of one side of a cluster in a community."""
+    return mix_key(camp_row * 2 + denies, cluster)
+
+
+@inlined
+def speak(books: Books, claim_row: int, part: Any, sign: int, settings: Any) -> None:
+    """Put what a participant says into the sums of its cluster, community and claim, or with sign −1 take it out."""
+    weight = public_weight(part, settings)
+    if weight <= 0:
         return
-    claim = np.concatenate([c.claim for c, _ in both])
-    community = np.concatenate([c.community for c, _ in both])
-    cluster = np.concatenate([c.cluster for c, _ in both])
-    deny = np.concatenate([c.deny for c, _ in both])
-    weight = np.concatenate([c.weight for c, _ in both])
-    sign = np.concatenate([np.full(len(c.claim), s, np.int64) for c, s in both])
-    camp_rows, made = tables.camps.ensure((claim << 32) | community)
-    if made.size:
-        tables.camps["c"][camp_rows], tables.camps["com"][camp_rows] = claim, community
-    alone = cluster == 0
-    real = from_fixed(weight)
-    _add_to_camps(tables, camp_rows[alone], deny[alone], (sign * weight)[alone], (sign * to_fixed(real * real))[alone])
-    if not alone.all():
-        rest = ~alone
-        _add_to_cells(tables, camp_rows[rest], cluster[rest], deny[rest], weight[rest], sign[rest], config)
-    _sum_camps(tables, distinct(camp_rows), config)
+    camp_row, made = ensure(books.camps.rows, (claim_row << 32) | part.named)
+    camp = books.camps.records[camp_row]
+    if made:
+        camp.claim, camp.community = claim_row, part.named
+    denies, total = part.stance == DENY, fixed(weight)
+    squared = fixed(real(total) * real(total))
+    cluster = cluster_of(part)
+    if cluster == 0:
+        add_to_camp(camp, denies, sign * total, sign * squared)
+    else:
+        cell_row, made = ensure(books.cells.rows, cell_key(camp_row, cluster, denies))
+        cell = books.cells.records[cell_row]
+        if made:
+            cell.camp, cell.denies, cell.reshares = camp_row, denies, cluster == RESHARES
+        before = cell_weight(cell, settings)
+        cell.weight += sign * total
+        cell.squared += sign * squared
+        touch(books.cells.rows, cell_row)
+        after = cell_weight(cell, settings)
+        add_to_camp(camp, denies, fixed(after) - fixed(before), fixed(after * after) - fixed(before * before))
+    sum_up(books.claims.records[claim_row], camp, settings)
+    touch(books.camps.rows, camp_row)
 
 
-def _add_to_camps(tables: ClaimTables, rows: Ints, deny: npt.NDArray[np.bool_], total: Ints, squares: Ints) -> None:
-    for side, fields in ((~deny, ("Sp", "Sp2")), (deny, ("Sn", "Sn2"))):
-        if side.any():
-            np.add.at(tables.camps[fields[0]], rows[side], total[side])
-            np.add.at(tables.camps[fields[1]], rows[side], squares[side])
+@inlined
+def add_to_camp(camp: Any, denies: bool, total: int, squared: int) -> None:
+    """Evidence of one side of a community."""
+    if denies:
+        camp.denials += total
+        camp.denials_squared += squared
+    else:
+        camp.supports += total
+        camp.supports_squared += squared
 
 
-def _add_to_cells(
-    tables: ClaimTables,
-    camp_rows: Ints,
-    cluster: npt.NDArray[np.uint64],
-    deny: npt.NDArray[np.bool_],
-    weight: Ints,
-    sign: Ints,
-    config: ScoringConfig,
-) -> None:
-    cells = tables.cells
-    rows, made = cells.ensure(mix_keys(camp_rows, cluster, deny))
-    if made.size:
-        cells["camp"][rows], cells["deny"][rows], cells["spread"][rows] = camp_rows, deny, cluster == RESHARES
-    unique = distinct(rows)
-    before, before2 = _cell_evidence(tables, unique, config)
-    real = from_fixed(weight)
-    np.add.at(cells["W"], rows, sign * weight)
-    np.add.at(cells["W2"], rows, sign * to_fixed(real * real))
-    cells.touch(unique)
-    after, after2 = _cell_evidence(tables, unique, config)
-    camp, side = cells["camp"][unique].astype(np.int64), cells["deny"][unique] > 0
-    _add_to_camps(tables, camp, side, after - before, after2 - before2)
+@inlined
+def cell_weight(cell: Any, settings: Any) -> float:
+    """E_g of a cluster."""
+    rho = 1.0 if cell.reshares > 0 else settings.rho_cluster
+    total = real(cell.weight)
+    return total / design_effect(total, real(cell.squared), rho)
 
 
-def _cell_evidence(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> tuple[Ints, Ints]:
-    evidence = cell_weight(tables, rows, config)
-    return to_fixed(evidence), to_fixed(evidence * evidence)
+@inlined
+def camp_evidence(camp: Any, settings: Any) -> tuple[float, float, float]:
+    """Support and denial of a community's camp, W⁺ and W⁻, and the design effect D by which both are divided."""
+    rho = settings.rho_community if camp.community > 0 else settings.rho_unassigned
+    support, deny = real(camp.supports), real(camp.denials)
+    squares = real(camp.supports_squared + camp.denials_squared)
+    return support, deny, design_effect(support + deny, squares, rho)
 
 
-def cell_weight(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
-    """E_g of clusters."""
-    cells = tables.cells
-    rho = np.where(cells["spread"][rows] > 0, 1.0, config.rho_cluster)
-    total = from_fixed(cells["W"][rows])
-    evidence: Floats = total / design_effect(total, from_fixed(cells["W2"][rows]), rho)
-    return evidence
-
-
-def camp_evidence(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> tuple[Floats, Floats, Floats]:
-    """Support and denial of communities' camps, W⁺ and W⁻, and the design effect D by which both are divided."""
-    camps = tables.camps
-    rho = np.where(camps["com"][rows] > 0, config.rho_community, config.rho_unassigned)
-    support, deny = from_fixed(camps["Sp"][rows]), from_fixed(camps["Sn"][rows])
-    both, squares = support + deny, from_fixed(camps["Sp2"][rows] + camps["Sn2"][rows])
-    return support, deny, design_effect(both, squares, rho)
-
-
-def _sum_camps(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> None:
-    camps, claims, cap = tables.camps, tables.claims, config.community_cap
-    support, deny, shared = camp_evidence(tables, rows, config)
-    moved = to_fixed(cap * np.tanh((support - deny) / (shared * cap)))
-    weight = to_fixed((support + deny) / shared)
-    owner = camps["c"][rows]
-    np.add.at(claims["L"], owner, moved - camps["T"][rows])
-    np.add.at(claims["A"], owner, weight - camps["A"][rows])
-    camps["T"][rows], camps["A"][rows] = moved, weight
-    camps.touch(rows)
+@inlined
+def sum_up(claim: Any, camp: Any, settings: Any) -> None:
+    """Bring a claim's corroboration to what one of its communities says now."""
+    cap = settings.community_cap
+    support, deny, shared = camp_evidence(camp, settings)
+    moved = fixed(cap * math.tanh((support - deny) / (shared * cap)))
+    weight = fixed((support + deny) / shared)
+    claim.corroboration += moved - camp.moved
+    claim.weight += weight - camp.weight
+    camp.moved, camp.weight = moved, weight

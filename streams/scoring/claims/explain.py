@@ -20,19 +20,19 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.contract.codes import DENY, RESHARE
 from streams.contract.record_dicts import ReasonDict
 from streams.scoring.claims import corroboration
-from streams.scoring.claims.claim_tables import ClaimTables
-from streams.scoring.claims.reading import read, score_log_odds
-from streams.scoring.claims.risk import weights
-from streams.scoring.claims.settlement import ruling_evidence
+from streams.scoring.claims.claim_tables import Books, ClaimTables
+from streams.scoring.claims.reading import read, ruling_evidence, score_log_odds
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, from_fixed, mix_keys, sigmoid
-from streams.scoring.parameters.params import Params
+from streams.scoring.numeric import Float, Floats, Ints, fixed, from_fixed, real, sigmoid
 from streams.scoring.signals.registry import IDEA_OF, IDEAS
 from streams.scoring.signals.signal import Crowd, Idea
+from streams.tables.compiled import compiled, inlined
+from streams.tables.index import find
 from streams.tables.table import Table
 
 VOICES = 20  # participants that an explanation names
@@ -41,34 +41,30 @@ START = "where every claim starts, before anything is known of it"
 _RULED = {True: "checkers found it true", False: "checkers found it false"}
 
 
-def contributions_of(tables: ClaimTables, rows: Ints, config: ScoringConfig) -> Floats:
-    """Nats that each of these participants adds to its claim's L; all participants of a claim sum to L."""
-    out = np.zeros(len(rows))
-    put = corroboration.contributions(tables, rows, config)
-    if put is None:
-        return out
-    camps, cells = tables.camps, tables.cells
-    camp = camps.find((put.claim << 32) | put.community)
-    support, deny, shared = corroboration.camp_evidence(tables, camp, config)
-    net = (support - deny) / shared
-    squash = np.where(
-        np.abs(net) > 1e-12,
-        config.community_cap * np.tanh(net / config.community_cap) / np.where(net == 0, 1, net),
-        1.0,
-    )
-    shrink_g = np.ones(len(camp))
-    clustered = np.flatnonzero(put.cluster > 0)
-    if clustered.size:
-        cell = cells.find(mix_keys(camp[clustered], put.cluster[clustered], put.deny[clustered]))
-        evidence = corroboration.cell_weight(tables, cell, config)
-        shrink_g[clustered] = evidence / np.maximum(from_fixed(cells["W"][cell]), 1e-300)
-    sign = np.where(put.deny, -1.0, 1.0)
-    out[put.index] = sign * from_fixed(put.weight) * shrink_g / shared * squash
-    return out
+@compiled
+def contributions_of(books: Books, rows: Ints, settings: npt.NDArray[Any], nats: Floats) -> None:
+    """Nats that each of these participants adds to its claim's L, into the array; all of a claim's sum to L."""
+    for i in range(len(rows)):
+        nats[i] = _contribution_of(books, books.participants.records[rows[i]], settings[0])
+
+
+@inlined
+def _contribution_of(books: Books, part: Any, settings: Any) -> Float:
+    weight, cap = corroboration.public_weight(part, settings), settings.community_cap
+    if part.event == 0 or weight <= 0:
+        return 0.0
+    camp_row = find(books.camps.rows, (np.int64(part.claim) << 32) | part.named)
+    support, deny, shared = corroboration.camp_evidence(books.camps.records[camp_row], settings)
+    net, cluster, denies = (support - deny) / shared, corroboration.cluster_of(part), part.stance == DENY
+    nats = real(fixed(weight)) / shared * (cap * math.tanh(net / cap) / net if abs(net) > 1e-12 else 1.0)
+    if cluster > 0:
+        cell = books.cells.records[find(books.cells.rows, corroboration.cell_key(camp_row, cluster, denies))]
+        nats *= corroboration.cell_weight(cell, settings) / max(real(cell.weight), 1e-300)
+    return -nats if denies else nats
 
 
 def explain(
-    tables: ClaimTables, claim: int, config: ScoringConfig, params: Params, communities: Table
+    tables: ClaimTables, claim: int, config: ScoringConfig, settings: npt.NDArray[Any], communities: Table
 ) -> dict[str, Any]:
     """Why a claim has its score and its risk.
 
@@ -77,29 +73,29 @@ def explain(
         the log-odds, strongest first, in words and with the ids of the events to read; and `contributions`, what each
         participant adds to the corroboration before calibration, which sum to `corroboration`.
     """
-    parts, claims = tables.parts, tables.claims
-    rows = np.flatnonzero((parts["c"][: parts.size] == claim) & (parts["z"][: parts.size] > 0))
-    nats = contributions_of(tables, rows, config)
+    claims, rows = tables.claims, tables.members(claim)
+    nats = np.zeros(len(rows))
+    contributions_of(tables.books(), rows, settings, nats)
     order = np.argsort(-np.abs(nats), kind="stable")
     order = order[np.abs(nats[order]) > 0]
-    reading = read(tables, np.array([claim]), config, params)
+    reading = read(tables, np.array([claim]), settings)[0]
     contributions = [_contribution(tables, int(rows[i]), float(nats[i]), communities) for i in order.tolist()]
-    ruled = float(ruling_evidence(claims["rulings"][claim : claim + 1], config)[0])
-    start = float(score_log_odds(np.zeros(1), reading.weight, params)[0])
-    score_z, risk_z = float(reading.score_z[0]), float(reading.risk_z[0])
+    ruled = ruling_evidence(int(claims["rulings"][claim]), settings[0])
+    start = score_log_odds(0.0, float(reading["weight"]), settings[0])
+    score_z, risk_z, slope = float(reading["score_z"]), float(reading["risk_z"]), float(settings["score_cal_b"][0])
     return {
         "claim_id": claims.key(claim),
-        "corroboration": float(from_fixed(claims["L"][claim])),
+        "corroboration": float(from_fixed(claims["corroboration"][claim])),
         "contributions": contributions,
         "score": {
             "value": float(sigmoid(score_z)),
             "log_odds": score_z,
-            "reasons": _of_score(contributions, start, ruled, _ruling_ids(tables, claim), score_z, params),
+            "reasons": _of_score(contributions, start, ruled, _ruling_ids(tables, claim), score_z, slope),
         },
         "risk": {
             "value": float(sigmoid(risk_z)),
             "log_odds": risk_z,
-            "reasons": risk_reasons(tables, claim, reading.signals[0], config, params, rows),
+            "reasons": risk_reasons(tables, claim, reading["signals"], settings, config.reasons, rows),
         },
     }
 
@@ -107,24 +103,24 @@ def explain(
 def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table) -> dict[str, Any]:
     parts = tables.parts
     return {
-        "source_id": tables.names.key(int(parts["s"][row])),
-        "stance": "deny" if parts["x"][row] == DENY else "support",
+        "source_id": tables.names.key(int(parts["source"][row])),
+        "stance": "deny" if parts["stance"][row] == DENY else "support",
         "nats": nats,
-        "community": communities.key(int(parts["m"][row])),
-        "copied": bool(parts["cl"][row] or parts["g"][row]),
+        "community": communities.key(int(parts["named"][row])),
+        "copied": bool(parts["cluster"][row] or parts["text"][row]),
         "reshare": bool(parts["kind"][row] == RESHARE),
-        "evidence_ids": [e for e in (parts.texts("i")[row],) if e],
+        "evidence_ids": [e for e in (parts.texts("id")[row],) if e],
     }
 
 
 def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
     table = tables.rulings
-    live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > 0)
+    live = (table["claim"][: table.size] == claim) & (table["verdict"][: table.size] > 0)
     return [str(i) for i in (table.texts("id")[row] for row in np.flatnonzero(live).tolist()) if i]
 
 
 def _of_score(
-    contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, params: Params
+    contributions: list[dict[str, Any]], start: float, ruled: float, ruling_ids: list[str], total: float, slope: float
 ) -> list[ReasonDict]:
     reasons = [_reason("start", START, start, [])]
     if ruled:
@@ -134,7 +130,7 @@ def _of_score(
         said = {"reshare": "passed it on", "denial": "denies it", "support": "supports it"}[code]
         shared = ", in words that others repeat" if voice["copied"] and code != "reshare" else ""
         text = f"{voice['source_id']} {said}{shared}"
-        reasons.append(_reason(code, text, params.score_cal_b * voice["nats"], voice["evidence_ids"]))
+        reasons.append(_reason(code, text, slope * voice["nats"], voice["evidence_ids"]))
     if len(contributions) > VOICES:
         rest = total - math.fsum(r["weight"] for r in reasons)
         reasons.append(_reason("others", f"{len(contributions) - VOICES:,} further voices together", rest, []))
@@ -145,8 +141,8 @@ def risk_reasons(
     tables: ClaimTables,
     claim: int,
     signals: Floats,
-    config: ScoringConfig,
-    params: Params,
+    settings: npt.NDArray[Any],
+    events: int,
     rows: Ints | None = None,
     most: int | None = None,
 ) -> list[ReasonDict]:
@@ -154,16 +150,18 @@ def risk_reasons(
 
     Args:
         signals: of the claim, in the order of SIGNALS.
-        rows: the claim's participants, among whom to find the events to read; None for reasons without them.
+        events: how many events to read a reason names at most.
+        rows: the claim's participants, among whom to find these; None for reasons without them.
         most: if given, only so many of the strongest are named beside the start, and `others` is the rest.
     """
-    pushes = np.bincount(IDEA_OF, signals * weights(params) * params.risk_cal_b)
+    a, b, bias = (float(settings[name][0]) for name in ("risk_cal_a", "risk_cal_b", "risk_bias"))
+    pushes = np.bincount(IDEA_OF, signals * settings["risk_weights"][0] * b)
     found = [(name, push) for name, push in zip(IDEAS, pushes.tolist(), strict=True) if abs(push) > NO_PUSH]
-    ruled = float(ruling_evidence(tables.claims["rulings"][[claim]], config)[0])
+    ruled = ruling_evidence(int(tables.claims["rulings"][claim]), settings[0])
     if ruled:
         found.append(("ruling", -ruled))
     found.sort(key=lambda each: -abs(each[1]))
-    reasons = [_reason("start", START, params.risk_cal_a + params.risk_cal_b * params.risk_bias, [])]
+    reasons = [_reason("start", START, a + b * bias, [])]
     for code, push in found[:most]:
         if code == "ruling":
             text, ids = _RULED[push < 0], _ruling_ids(tables, claim)
@@ -171,7 +169,7 @@ def risk_reasons(
             idea = IDEAS[code]
             text = idea.raises if push > 0 else idea.lowers
             crowd = None if rows is None else Crowd(tables.claims, tables.parts, claim, rows, push > 0)
-            ids = [] if crowd is None else evidence(crowd, idea, config.reasons)
+            ids = [] if crowd is None else evidence(crowd, idea, events)
         reasons.append(_reason(code, text, push, ids))
     if rest := found[len(reasons) - 1 :]:
         reasons.append(_reason("others", f"{len(rest)} weaker reasons together", math.fsum(p for _, p in rest), []))
@@ -180,7 +178,7 @@ def risk_reasons(
 
 def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:
     """Ids of at most so many events to read to judge an idea, the strongest first."""
-    texts = crowd.parts.texts("i")
+    texts = crowd.parts.texts("id")
     rows, strength = idea.evidence(crowd)
     order = rows[np.argsort(-strength, kind="stable")]
     return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]

@@ -24,22 +24,27 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.contract.record_dicts import FlagDict, ReasonDict
 from streams.contract.words import Retraction, Severity
+from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
-from streams.scoring.claims.reading import Reading, risk_of, score_of
+from streams.scoring.claims.reading import HORIZON_S, risk_of, score_of
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.numeric import Floats, Ints, logit, sigmoid
+from streams.scoring.numeric import chance, logit, sigmoid
 from streams.scoring.parameters.alarm import alarm
 from streams.scoring.parameters.params import Params
+from streams.tables.compiled import inlined
 
 RULE, RULE_VERSION = "risk-cascade", 1
 POLICY_ID = "misinformation"
 LABEL = "possible-falsehood"
 SEVERITIES = ((Severity.CRITICAL, 75), (Severity.HIGH, 60), (Severity.MEDIUM, 30), (Severity.LOW, 0))
 STOOD = -1  # in place of 1 for a raised flag: it stood when the claim was settled
+STAYS, RAISE, UPDATE, RETRACT = range(4)
+ACTIONS = (None, "raise", "update", "retract")
 
 
 @dataclass(slots=True)
@@ -48,26 +53,27 @@ class FlagContext:
 
     config: ScoringConfig
     params: Params
+    settings: npt.NDArray[Any]
     core_version: str
     now_ms: int
     version: int
 
 
-def confidence(alarms: Floats, params: Params) -> Floats:
+def confidence(level: float, params: Params) -> float:
     """P(alarm > threshold), the alarm being normal with the calibration's standard deviation.
 
-    >>> confidence(np.array([Params().flag_z]), Params()).round(3).tolist()
-    [0.5]
+    >>> confidence(Params().flag_z, Params())
+    0.5
     """
-    z = (alarms - params.flag_z) / max(params.risk_sd, 1e-6)
-    return np.array([0.5 * math.erfc(-v / math.sqrt(2.0)) for v in z.tolist()])
+    return 0.5 * math.erfc((params.flag_z - level) / max(params.risk_sd, 1e-6) / math.sqrt(2.0))
 
 
-def priority(risk: Floats, growth: Floats) -> Floats:
+@inlined
+def priority(claim: Any, reading: Any) -> int:
     """0–100 by risk × expected growth."""
-    reach = np.log10(1.0 + risk * growth)
-    ranked: Floats = np.rint(100.0 * (1.0 - 1.0 / (1.0 + reach)))
-    return ranked
+    growth = cascade.expected_growth(claim, cascade.infectiousness(claim)[0], HORIZON_S)
+    reach = math.log10(1.0 + chance(reading.risk_z) * growth)
+    return np.int64(np.rint(100.0 * (1.0 - 1.0 / (1.0 + reach))))
 
 
 def severity(rank: int) -> Severity:
@@ -75,108 +81,102 @@ def severity(rank: int) -> Severity:
     return next(step for step, least in SEVERITIES if rank >= least)
 
 
+@inlined
+def gone(claim: Any) -> bool:
+    """Whether there is nothing left to look at."""
+    return claim.bare > 0 or claim.events == 0
+
+
+@inlined
+def decide(claim: Any, reading: Any, clock: Any, settings: Any) -> tuple[int, int]:
+    """What becomes of a claim's flag now, and its priority; keeps the highest alarm of open claims."""
+    raised, settled = claim.flag > 0, claim.verdict > 0
+    level = alarm(reading.risk_z, claim.participants, settings.flag_crowd)
+    is_open = not settled and not gone(claim) and claim.participants >= settings.flag_min_participants
+    if is_open:
+        claim.alarm = max(level, np.float64(claim.alarm))
+    likely, stood = is_open and level >= settings.flag_z, is_open and claim.flag == STOOD
+    if stood:
+        claim.flag = 0
+    unlikely = level < settings.flag_z - settings.flag_hysteresis
+    killed = settings.flags_killed > 0
+    if raised:
+        if unlikely or settled or gone(claim) or killed:
+            return RETRACT, 0
+        rank = priority(claim, reading)
+        return UPDATE if worth_an_update(claim, rank, settings) else STAYS, rank
+    if killed or settings.flags_paused > 0:
+        return STAYS, 0
+    if (stood and not unlikely) or (likely and spend(clock, claim.last_ms, settings)):
+        return RAISE, priority(claim, reading)
+    return STAYS, 0
+
+
+@inlined
+def worth_an_update(claim: Any, rank: int, settings: Any) -> bool:
+    """Whether a flag that stands moved in the queue, or is due for a later expiry."""
+    moved = abs(rank - claim.flag_priority) >= settings.flag_update_priority
+    return moved or np.int64(claim.seen) * 1000 - claim.flag_at_ms >= settings.flag_renewal_ms
+
+
+@inlined
+def spend(clock: Any, event_ms: int, settings: Any) -> bool:
+    """Take a flag from its day's budget; whether there was one left."""
+    day = event_ms // DAY_MS
+    if day > clock.flag_day:
+        clock.flag_day, clock.flags_today = day, 0
+    if clock.flags_today >= settings.flags_a_day:
+        return False
+    clock.flags_today += 1
+    return True
+
+
 class Flags:
-    """Decides on flags of a partition's claims."""
+    """Writes the flag records of a partition's claims."""
 
-    def __init__(self, tables: ClaimTables, budget: Any) -> None:
+    def __init__(self, tables: ClaimTables) -> None:
         self.tables = tables
-        self.clock = budget  # holds flag_day and flags
 
-    def decide(self, reading: Reading, context: FlagContext) -> list[FlagDict]:
-        """Flag records for claims whose flag changes now; updates their flag columns."""
-        claims, rows, config, params = self.tables.claims, reading.rows, context.config, context.params
-        raised = claims["flag"][rows] > 0
-        settled = claims["verdict"][rows] > 0
-        gone = (claims["bare"][rows] > 0) | (claims["events"][rows] == 0)
-        alarms = alarm(reading.risk_z, claims["parts"][rows], params.flag_crowd)
-        open_ = ~settled & ~gone & (claims["parts"][rows] >= config.flag_min_participants)
-        self._remember(rows[open_], alarms[open_])
-        likely = open_ & (alarms >= params.flag_z)
-        stood = open_ & (claims["flag"][rows] == STOOD)
-        if not (likely | raised | stood).any():
-            return []
-        claims["flag"][rows[stood]] = 0
-        unlikely = alarms < params.flag_z - config.flag_hysteresis
-        may = (params.flags_paused <= 0) & (params.flags_killed <= 0)
-        rise = ~raised & may & (likely | (stood & ~unlikely))
-        fall = raised & (unlikely | settled | gone | (params.flags_killed > 0))
-        stay = raised & ~fall
-        interesting = np.flatnonzero(rise | fall | stay)
-        if not interesting.size:
-            return []
-        growth = reading.pace.take(interesting).growth(86_400.0)
-        rank = priority(sigmoid(reading.risk_z[interesting]), growth)
-        out = []
-        for j, i in enumerate(interesting.tolist()):
-            row = int(rows[i])
-            if fall[i]:
-                fell = Retraction.POSTS_GONE if gone[i] else Retraction.RISK_FELL
-                why = Retraction.SETTLED if settled[i] else fell
-                why = Retraction.KILLED if params.flags_killed > 0 else why
-                out.append(self._record("retract", reading, i, 0, context, why))
-            elif rise[i] and (stood[i] or self._spend(int(claims["last"][row]), config)):
-                out.append(self._record("raise", reading, i, int(rank[j]), context))
-            elif stay[i] and self._worth_an_update(row, int(rank[j]), config):
-                out.append(self._record("update", reading, i, int(rank[j]), context))
-        return out
-
-    def _remember(self, rows: Ints, alarms: Floats) -> None:
-        """Keep the highest alarm of open claims."""
-        claims = self.tables.claims
-        higher = alarms > claims["alarm"][rows]
-        if higher.any():
-            claims["alarm"][rows[higher]] = alarms[higher]
-            claims.touch(rows[higher])
-
-    def _worth_an_update(self, row: int, rank: int, config: ScoringConfig) -> bool:
-        """Whether a flag that stands moved in the queue, or is due for a later expiry."""
-        claims = self.tables.claims
-        heard_ms = int(claims["seen"][row]) * 1000
-        return (
-            abs(rank - int(claims["flag_priority"][row])) >= config.flag_update_priority
-            or heard_ms - int(claims["flag_at"][row]) >= config.flag_renewal_ms
-        )
+    def moved(self, action: int, reading: Any, rank: int, context: FlagContext) -> FlagDict:
+        """The record of a claim's flag that was decided to move."""
+        if action != RETRACT:
+            return self._record(str(ACTIONS[action]), reading, rank, context)
+        claim = self.tables.claims.records[int(reading["claim"])]
+        why = Retraction.POSTS_GONE if gone(claim) else Retraction.RISK_FELL
+        why = Retraction.SETTLED if claim["verdict"] > 0 else why
+        why = Retraction.KILLED if context.params.flags_killed > 0 else why
+        return self._record("retract", reading, 0, context, why)
 
     def expired(self, context: FlagContext) -> list[int]:
         """Claims whose flag has had no record within the expiry, on the log's clock."""
         claims = self.tables.claims
-        size = claims.size
-        lapse_ms = claims["flag_at"][:size] + context.config.flag_expiry_ms
-        old = (claims["flag"][:size] > 0) & (lapse_ms <= context.now_ms)
-        return [int(r) for r in np.flatnonzero(old)]
+        rows = np.flatnonzero(claims["flag"][: claims.size] > 0)
+        lapsed = claims["flag_at_ms"][rows] + context.config.flag_expiry_ms <= context.now_ms
+        return [int(row) for row in rows[lapsed]]
 
-    def expire(self, reading: Reading, context: FlagContext) -> list[FlagDict]:
+    def expire(self, readings: npt.NDArray[Any], context: FlagContext) -> list[FlagDict]:
         """Retractions of the flags of these claims."""
-        return [self._record("retract", reading, i, 0, context, Retraction.EXPIRED) for i in range(len(reading.rows))]
-
-    def _spend(self, event_ms: int, config: ScoringConfig) -> bool:
-        day = event_ms // DAY_MS
-        if day > self.clock["flag_day"][0]:
-            self.clock["flag_day"][0], self.clock["flags"][0] = day, 0
-        if self.clock["flags"][0] >= config.flags_a_day:
-            return False
-        self.clock["flags"][0] += 1
-        return True
+        return [self._record("retract", reading, 0, context, Retraction.EXPIRED) for reading in readings]
 
     def _record(
         self,
         action: str,
-        reading: Reading,
-        i: int,
+        reading: Any,
         rank: int,
         context: FlagContext,
         why: Retraction | None = None,
     ) -> FlagDict:
         """The record of a claim's flag that moves now; which log record moved it is for the stage to add."""
-        row = int(reading.rows[i])
+        row = int(reading["claim"])
         self._note(row, action, rank, context, why)
         claims, claim_id = self.tables.claims, self.tables.claims.key(row)
-        at = alarm(reading.risk_z[[i]], claims["parts"][[row]], context.params.flag_crowd)
-        risk = float(risk_of(reading.risk_z[[i]])[0])
+        risk_z = float(reading["risk_z"])
+        level = alarm(risk_z, int(claims["participants"][row]), context.params.flag_crowd)
+        risk = float(risk_of(np.array([risk_z]))[0])
         record: FlagDict = {
             "schema_version": 2,
-            "flag_id": f"{RULE}/{claim_id}/{int(claims['flag_no'][row])}",
-            "revision": int(claims["flag_rev"][row]),
+            "flag_id": f"{RULE}/{claim_id}/{int(claims['flag_number'][row])}",
+            "revision": int(claims["flag_revision"][row]),
             "action": action,
             "subject": {"type": "claim", "id": claim_id, "uri": f"/v1/claims/{quote(claim_id, safe='')}"},
             "label": LABEL,
@@ -185,14 +185,14 @@ class Flags:
             "severity": str(severity(rank)),
             "priority": rank,
             "risk": risk,
-            "score": float(score_of(reading.score_z[[i]])[0]),
+            "score": float(score_of(reading["score_z"])),
             "claim_version": context.version,
-            "confidence": round(float(confidence(at, context.params)[0]), 6),
-            "threshold": round(float(sigmoid(context.params.flag_z - at[0] + reading.risk_z[i])), 6),
+            "confidence": round(confidence(level, context.params), 6),
+            "threshold": round(float(sigmoid(context.params.flag_z - level + risk_z)), 6),
             "score_version": context.core_version,
-            "reasons": self._reasons(reading, i, risk, action, context),
+            "reasons": self._reasons(reading, risk, action, context),
             "source": "automated",
-            "event_time_ms": int(claims["last"][row]),
+            "event_time_ms": int(claims["last_ms"][row]),
             "detected_at_ms": context.now_ms,
         }
         if why is None:
@@ -203,20 +203,21 @@ class Flags:
         """Keep what the next record of this flag depends on."""
         claims = self.tables.claims
         if action == "raise":
-            claims["flag_no"][row], claims["flag_rev"][row] = context.version, 0
+            # A claim whose flag rises twice in one log record has two.
+            claims["flag_number"][row] = max(context.version, int(claims["flag_number"][row]) + 1)
+            claims["flag_revision"][row] = 0
         claims["flag"][row] = STOOD if why == Retraction.SETTLED else action != "retract"
-        claims["flag_rev"][row] += 1
+        claims["flag_revision"][row] += 1
         claims["flag_priority"][row] = rank
-        claims["flag_at"][row] = context.now_ms
+        claims["flag_at_ms"][row] = context.now_ms
         claims.touch(np.array([row]))
 
-    def _reasons(self, reading: Reading, i: int, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
+    def _reasons(self, reading: Any, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
         """What adds up to the log-odds of the risk, to the last digit; what to read, unless nobody needs to look."""
-        parts, row, config = self.tables.parts, int(reading.rows[i]), context.config
-        rows = None
-        if action != "retract":
-            rows = np.flatnonzero((parts["c"][: parts.size] == row) & (parts["z"][: parts.size] > 0))
-        reasons = risk_reasons(self.tables, row, reading.signals[i], config, context.params, rows, config.reasons)
+        row, config = int(reading["claim"]), context.config
+        rows = None if action == "retract" else self.tables.members(row)
+        most = config.reasons
+        reasons = risk_reasons(self.tables, row, reading["signals"], context.settings, most, rows, most)
         for reason in reasons:
             reason["weight"] = round(reason["weight"], 6)
         # Risk and weights are rounded: what that takes or leaves is in the rest, or else in the weakest.

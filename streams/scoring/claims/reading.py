@@ -1,73 +1,128 @@
-"""What a claim's state says now: vectorised reads and score records, without changing anything."""
+"""What a claim's state says now: scores and their records, without changing anything.
+
+    score   σ(a·v + b·L + rulings)            public corroboration, calibrated (see `calibration`)
+    risk    σ(a + b·z − rulings)              P(claim is false | every signal), for triage by people
+            z = bias + Σ β_k · signal_k
+
+The signals are in `signals`, a family a file, each with its formula. A ruling in force adds its evidence. Nothing in
+the risk moves the public score. β are learned from settled claims around the signals' prior weights (see
+`parameters_state`); a and b are learned apart, so that calibration cannot touch the ranking.
+
+Source: measured prequentially, signals that kept their sign on every set tried (scoring notes of this project).
+Range: (0, 1). Failure modes: those of its signals; a claim of nobody known has the base rate and should read so.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import fields
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import DENY
 from streams.contract.record_dicts import ClaimScoreDict
-from streams.scoring.cascade import Pace
-from streams.scoring.claims.claim_tables import ClaimTables
-from streams.scoring.claims.risk import risk_log_odds, risk_parts
-from streams.scoring.claims.settlement import ruling_evidence
+from streams.scoring import cascade
+from streams.scoring.claims.claim_tables import Books, ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, from_fixed, sigmoid
+from streams.scoring.numeric import Floats, Ints, chance, real, sigmoid
 from streams.scoring.parameters.calibration import reliability
 from streams.scoring.parameters.params import Params
+from streams.scoring.signals.registry import SIGNALS, hear
+from streams.tables.compiled import compiled, inlined
+from streams.tables.table import records_of
 
 VERDICTS = (None, "true", "false", "mixed")
+HORIZON_S = 86_400.0
+READING = np.dtype([
+    ("claim", "i8"),  # row
+    ("score_z", "f8"),  # calibrated log-odds of being true, from public corroboration; rulings included
+    ("spread", "f8"),  # its standard deviation
+    ("weight", "f8"),  # effective independent weight behind it
+    ("risk_z", "f8"),  # calibrated log-odds of being false, from every signal; rulings included
+    ("signals", "f8", (len(SIGNALS),)),
+    ("infectiousness", "f8"),  # p̂,
+    ("infectiousness_low", "f8"),  # and its interval
+    ("infectiousness_high", "f8"),
+    ("growth", "f8"),  # events expected within a day
+])  # fmt: skip
+Readings = npt.NDArray[Any]
 
 
-@dataclass(slots=True)
-class Reading:
-    """Scores of some claims, each an array over them. Log-odds in nats; `risk_z` and `score_z` include rulings."""
-
-    rows: Ints
-    score_z: Floats  # calibrated log-odds of being true, from public corroboration
-    spread: Floats  # its standard deviation
-    weight: Floats  # effective independent weight behind it
-    risk_z: Floats  # calibrated log-odds of being false, from every signal
-    signals: Floats  # claims × SIGNALS
-    pace: Pace
-
-    def take(self, at: Ints) -> Reading:
-        """The scores of some of the claims."""
-        return Reading(
-            self.rows[at],
-            self.score_z[at],
-            self.spread[at],
-            self.weight[at],
-            self.risk_z[at],
-            self.signals[at],
-            self.pace.take(at),
-        )
+def settings_of(config: ScoringConfig, params: Params) -> npt.NDArray[Any]:
+    """Every setting and parameter as one record, by its name: what compiled loops know of them."""
+    values = {f.name: getattr(part, f.name) for part in (config, params) for f in fields(part)}
+    columns = {name: np.asarray(value) for name, value in values.items()}
+    settings = records_of(1, np.dtype([(name, c.dtype, c.shape) for name, c in columns.items()]))
+    for name, column in columns.items():
+        settings[name] = column
+    return settings
 
 
-def read(tables: ClaimTables, rows: Ints, config: ScoringConfig, params: Params, rulings: bool = True) -> Reading:
-    """Scores of live claims; with `rulings` false, as if no ruling had been made on these claims."""
-    claims = tables.claims
-    ruled = ruling_evidence(claims["rulings"][rows], config) if rulings else np.zeros(len(rows))
-    parts = risk_parts(tables, rows, config, params)
-    weight = from_fixed(claims["A"][rows])
-    score_z = score_log_odds(from_fixed(claims["L"][rows]), weight, params) + ruled
-    spread = np.sqrt(
-        config.prior_variance / (1.0 + weight + np.abs(ruled)) + config.evidence_variance * weight / (1.0 + weight)
-    )
-    if rulings:
-        risk_z = risk_log_odds(tables, rows, parts, params, config)
-    else:
-        risk_z = params.risk_cal_a + params.risk_cal_b * parts.z
-    return Reading(rows, score_z, spread, weight, risk_z, parts.signals, parts.pace)
+@inlined
+def ruling_evidence(balance: int, settings: Any) -> float:
+    """Nats that (#true − #false) raters add to a claim's log-odds of being true."""
+    n = abs(balance)
+    if n == 0:
+        return 0.0
+    one = math.log(settings.rater_right / settings.rater_wrong)
+    pooled = one * n / (1.0 + (n - 1.0) * settings.rho_cluster)
+    return pooled if balance > 0 else -pooled
 
 
-def score_log_odds(corroboration: Floats, weight: Floats, params: Params) -> Floats:
+@inlined
+def score_log_odds(corroboration: float, weight: float, settings: Any) -> float:
     """Calibrated log-odds of being true, rulings apart, from L and the independent weight behind it."""
-    z: Floats = params.score_cal_a * reliability(weight) + params.score_cal_b * corroboration
-    return z
+    return settings.score_cal_a * reliability(weight) + settings.score_cal_b * corroboration
+
+
+@inlined
+def chance_of(claim: Any, stance: int, settings: Any) -> float:
+    """q: P(a stance is right), from the state of the claim before it, rulings apart."""
+    z = score_log_odds(real(claim.corroboration), real(claim.weight), settings)
+    true = chance(z)
+    return 1.0 - true if stance == DENY else true
+
+
+@inlined
+def read_claim(books: Books, claim_row: int, settings: Any, rulings: bool, reading: Any) -> None:
+    """Scores of a live claim; with `rulings` false, as if no ruling had been made on it."""
+    claim = books.claims.records[claim_row]
+    ruled = ruling_evidence(claim.rulings, settings) if rulings else 0.0
+    weight = real(claim.weight)
+    reading.claim = claim_row
+    reading.score_z = score_log_odds(real(claim.corroboration), weight, settings) + ruled
+    reading.spread = math.sqrt(
+        settings.prior_variance / (1.0 + weight + abs(ruled)) + settings.evidence_variance * weight / (1.0 + weight)
+    )
+    reading.weight = weight
+    root = books.participants.records[max(np.int64(claim.root) - 1, 0)]  # any, if none is known
+    z = hear(claim, root, settings, reading.signals)
+    reading.risk_z = settings.risk_cal_a + settings.risk_cal_b * z - ruled
+
+
+@inlined
+def read_spread(claim: Any, reading: Any) -> None:
+    """How infectious a claim is now, and how far it will grow."""
+    p, low, high = cascade.infectiousness(claim)
+    reading.infectiousness, reading.infectiousness_low, reading.infectiousness_high = p, low, high
+    reading.growth = cascade.expected_growth(claim, p, HORIZON_S)
+
+
+@compiled
+def _read_all(books: Books, rows: Ints, settings: Any, rulings: bool, readings: Readings) -> None:
+    for i in range(len(rows)):
+        read_claim(books, rows[i], settings[0], rulings, readings[i])
+        read_spread(books.claims.records[rows[i]], readings[i])
+
+
+def read(tables: ClaimTables, rows: Ints, settings: npt.NDArray[Any], rulings: bool = True) -> Readings:
+    """Scores of live claims; with `rulings` false, as if no ruling had been made on these claims."""
+    readings = records_of(len(rows), READING)
+    _read_all(tables.books(), rows, settings, rulings, readings)
+    return readings
 
 
 def risk_of(z: Floats) -> Floats:
@@ -82,41 +137,39 @@ def score_of(z: Floats) -> Floats:
     return score
 
 
-def evidence_level(reading: Reading, claims_ruled: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:
+def evidence_level(weight: Floats, verdicts: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:
     """Whether there is enough evidence to show people a number."""
-    enough: npt.NDArray[np.bool_] = (reading.weight >= config.enough_evidence) | (claims_ruled > 0)
+    enough: npt.NDArray[np.bool_] = (weight >= config.enough_evidence) | (verdicts > 0)
     return enough
 
 
 def records(
-    tables: ClaimTables, reading: Reading, config: ScoringConfig, common: dict[str, Any]
+    tables: ClaimTables, readings: Readings, config: ScoringConfig, common: dict[str, Any]
 ) -> dict[str, ClaimScoreDict]:
     """Score records by claim id: the contract's fields, evidence and cascade."""
-    claims, rows, pace = tables.claims, reading.rows, reading.pace
-    numbers = (
-        score_of(reading.score_z),
-        score_of(reading.score_z - 1.645 * reading.spread),
-        score_of(reading.score_z + 1.645 * reading.spread),
-        risk_of(reading.risk_z),
-        *(np.round(n, 6) for n in (reading.weight, pace.p, pace.low, pace.high, pace.growth(86_400.0))),
-    )
-    names: tuple[str, ...] = (
-        "score", "low", "high", "risk", "evidence",
-        "infectiousness", "infectiousness_low", "infectiousness_high", "expected_growth_24h",
-    )  # fmt: skip
-    columns: list[list[Any]] = [n.tolist() for n in numbers]
-    counts = (
-        ("events", "events"), ("participants", "parts"), ("supports", "n1"), ("denies", "n2"), ("queries", "n3"),
-        ("comments", "n4"), ("first_event_ms", "first"), ("last_event_ms", "last"),
-    )  # fmt: skip
-    columns += [claims[field][rows].tolist() for _, field in counts]
-    names += tuple(name for name, _ in counts)
-    names += ("enough_evidence", "verdict", "flagged")
-    columns.append(evidence_level(reading, claims["verdict"][rows], config).tolist())
+    claims, rows, score_z, spread = tables.claims, readings["claim"], readings["score_z"], readings["spread"]
+    numbers = {
+        "score": score_of(score_z),
+        "low": score_of(score_z - 1.645 * spread),
+        "high": score_of(score_z + 1.645 * spread),
+        "risk": risk_of(readings["risk_z"]),
+        "evidence": np.round(readings["weight"], 6),
+        "infectiousness": np.round(readings["infectiousness"], 6),
+        "infectiousness_low": np.round(readings["infectiousness_low"], 6),
+        "infectiousness_high": np.round(readings["infectiousness_high"], 6),
+        "expected_growth_24h": np.round(readings["growth"], 6),
+    }
+    counts = {
+        "events": "events", "participants": "participants", "supports": "supports", "denies": "denials",
+        "queries": "queries", "comments": "comments", "first_event_ms": "first_ms", "last_event_ms": "last_ms",
+    }  # fmt: skip
+    numbers |= {name: claims[field][rows] for name, field in counts.items()}
+    numbers["enough_evidence"] = evidence_level(readings["weight"], claims["verdict"][rows], config)
+    columns: list[Any] = [column.tolist() for column in numbers.values()]
     columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
     columns.append((claims["flag"][rows] > 0).tolist())
     ids = claims.keys_of(rows)
-    names = ("claim_id", *names, *common)
+    names = ("claim_id", *numbers, "verdict", "flagged", *common)
     constant = [repeat(value, len(ids)) for value in common.values()]
     rows_of_fields = zip(ids, *columns, *constant, strict=True)
     found: dict[str, Any] = {row[0]: dict(zip(names, row, strict=True)) for row in rows_of_fields}

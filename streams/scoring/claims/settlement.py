@@ -12,7 +12,6 @@ Failure modes: an allow-listed rater who errs or is captured counts fully until 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ import numpy.typing as npt
 
 from streams.contract.codes import FALSE, FATE_CODES, MIXED, NO_VERDICT, TRUE
 from streams.contract.words import Fate
-from streams.scoring.claims.claim_tables import SAID_TEXTS, ClaimTables
-from streams.scoring.config import ScoringConfig
+from streams.scoring.claims.claim_tables import RULED_TEXTS, ClaimTables
 from streams.scoring.effects import Effects
-from streams.scoring.numeric import Floats, Ints
+from streams.scoring.numeric import Ints
 from streams.tables.blocks import Block
 from streams.tables.table import Table
 
@@ -31,22 +29,14 @@ HEARD_MAX = 32
 """Rulings on a claim that are kept for reading alone: superseded, late or refused ones."""
 _ROW_BITS = 24  # of a number that tells rulings apart: a block has fewer rows
 _FATES = tuple(Fate)
+_COLUMNS = (
+    ("version", "ver"), ("verdict", "verdict"), ("time_ms", "t"), ("content", "h"),
+    *((name, name) for name in RULED_TEXTS),
+)  # fmt: skip
 _CONFLICT = (
     "ruling {id} is version {version} of rater {rater} on the claim, which came before with other content and stands;"
     " a revision needs a higher version"
 )
-
-
-def ruling_evidence(balance: Ints, config: ScoringConfig) -> Floats:
-    """Nats that (#true − #false) raters add to a claim's log-odds of being true.
-
-    >>> ruling_evidence(np.array([1, -1, 0]), ScoringConfig()).round(2).tolist()
-    [3.48, -3.48, 0.0]
-    """
-    one = math.log(config.rater_right / config.rater_wrong)
-    n = np.abs(balance).astype(np.float64)
-    pooled: Floats = np.sign(balance) * one * n / (1.0 + np.maximum(n - 1.0, 0.0) * config.rho_cluster)
-    return pooled
 
 
 class Rulings:
@@ -56,7 +46,6 @@ class Rulings:
         self.claims = tables.claims
         self.rulings = tables.rulings
         self.heard = tables.heard
-        self.parts = tables.parts
 
     def fold(self, block: Block, claim_rows: Ints, seq: int, effects: Effects) -> list[int]:
         """Take in rulings; claims whose settlement changed, in order of the block; `seq` becomes their version.
@@ -74,37 +63,38 @@ class Rulings:
         table, rater = self.rulings, block["rater"][i]
         rows, made = table.ensure([f"{block['c'][i]}\0{rater}"])
         row, version, t_ms = int(rows[0]), int(block["ver"][i]), int(block["t"][i])
-        said = {field: block[field][i] for field in ("ver", "verdict", "t", "h", *SAID_TEXTS)}
+        said = {field: block[column][i] for field, column in _COLUMNS}
         known = None if made.size else self._content(claim, row, rater, version)
         if known is not None and known != int(block["h"][i]):
             effects.dead.append((i, "id_conflict", _CONFLICT.format(id=said["id"], version=version, rater=rater)))
             self._note(claim, rater, said, Fate.REFUSED, number)
             return Fate.REFUSED
         table.touch(rows)
-        table["c"][row], table["first"][row] = claim, t_ms if made.size else min(t_ms, int(table["first"][row]))
+        first_ms = t_ms if made.size else min(t_ms, int(table["first_ms"][row]))
+        table["claim"][row], table["first_ms"][row] = claim, first_ms
         if known is not None:
             effects.repeats += 1
             return Fate.REPEATED
-        if version < table["ver"][row]:
+        if version < table["version"][row]:
             self._note(claim, rater, said, Fate.LATE, number)
             return Fate.LATE
         if not made.size:
             effects.rulings[Fate.SUPERSEDED] += 1
             self._note(claim, rater, self._said(table, row), Fate.SUPERSEDED, number)
         _write(table, row, said)
-        table["at"][row] = block.origin if isinstance(block.origin, int) else block.origin[i]
+        table["origin"][row] = block.origin if isinstance(block.origin, int) else block.origin[i]
         table.texts("up")[row] = block.up
         return self._standing(claim)
 
     def _content(self, claim: int, row: int, rater: str, version: int) -> int | None:
         """Hash of what this rater said under this version, if it is remembered."""
-        if self.rulings["ver"][row] == version:
-            return int(self.rulings["h"][row])
+        if self.rulings["version"][row] == version:
+            return int(self.rulings["content"][row])
         heard = self.heard
         for other in self._others(claim).tolist():
-            stands = heard["ver"][other] == version and heard["fate"][other] != FATE_CODES[Fate.REFUSED]
+            stands = heard["version"][other] == version and heard["fate"][other] != FATE_CODES[Fate.REFUSED]
             if stands and heard.texts("rater")[other] == rater:
-                return int(heard["h"][other])
+                return int(heard["content"][other])
         return None
 
     def _note(self, claim: int, rater: str, said: dict[str, Any], fate: Fate, number: int) -> None:
@@ -114,30 +104,28 @@ class Rulings:
             heard.free(others[np.argsort(heard.keys_of(others))[: len(others) - HEARD_MAX + 1]])
         rows, _ = heard.ensure(np.array([number]))
         row = int(rows[0])
-        heard["c"][row], heard["fate"][row], heard.texts("rater")[row] = claim, FATE_CODES[fate], rater
+        heard["claim"][row], heard["fate"][row], heard.texts("rater")[row] = claim, FATE_CODES[fate], rater
         _write(heard, row, said)
         heard.touch(rows)
 
     def _said(self, table: Table, row: int) -> dict[str, Any]:
-        numbers = {field: table[field][row].item() for field in ("ver", "verdict", "t", "h")}
-        return numbers | {field: table.texts(field)[row] for field in SAID_TEXTS}
+        numbers = {field: table[field][row].item() for field in ("version", "verdict", "time_ms", "content")}
+        return numbers | {field: table.texts(field)[row] for field in RULED_TEXTS}
 
     def _others(self, claim: int) -> Ints:
         heard = self.heard
-        return np.flatnonzero((heard["c"][: heard.size] == claim) & (heard["fate"][: heard.size] > 0))
+        return np.flatnonzero((heard["claim"][: heard.size] == claim) & (heard["fate"][: heard.size] > 0))
 
     def _standing(self, claim: int) -> Fate:
         """Of a rater's word: one on a claim whose events were all taken back, but not those who took part, counts."""
         if self.claims["events"][claim]:
             return Fate.COUNTS
-        parts, size = self.parts, self.parts.size
-        took_part = ((parts["c"][:size] == claim) & (parts["z"][:size] > 0)).any()
-        return Fate.COUNTS if took_part else Fate.HELD
+        return Fate.COUNTS if self.claims["members"][claim] else Fate.HELD
 
     def told(self, claim: int) -> list[dict[str, Any]]:
         """Everything that is remembered to have been ruled on a claim, by rater and version."""
         table = self.rulings
-        live = (table["c"][: table.size] == claim) & (table["ver"][: table.size] > 0)
+        live = (table["claim"][: table.size] == claim) & (table["version"][: table.size] > 0)
         fate = self._standing(claim)
         found = [
             {"rater_id": table.key(row).split("\0", 1)[1], **self._said(table, row), "fate": fate}
@@ -151,7 +139,7 @@ class Rulings:
             }
             for row in self._others(claim).tolist()
         ]
-        return sorted(found, key=lambda ruling: (ruling["rater_id"], ruling["ver"], ruling["t"]))
+        return sorted(found, key=lambda ruling: (ruling["rater_id"], ruling["version"], ruling["time_ms"]))
 
     def forget(self, marked: npt.NDArray[np.bool_], effects: Effects) -> None:
         """Forget what was ruled on these claims; what still waited for a claim's first event is told.
@@ -160,22 +148,21 @@ class Rulings:
             marked: [claim rows] which claims go.
         """
         table, heard, claims = self.rulings, self.heard, self.claims
-        rows = np.flatnonzero((table["ver"][: table.size] > 0) & marked[table["c"][: table.size]])
-        parts, size = self.parts, self.parts.size
-        waits = marked & (claims["events"][: len(marked)] == 0)
-        waits[parts["c"][:size][parts["z"][:size] > 0]] = False
-        for row in rows[waits[table["c"][rows]]].tolist():
+        rows = np.flatnonzero((table["version"][: table.size] > 0) & marked[table["claim"][: table.size]])
+        size = len(marked)
+        waits = marked & (claims["events"][:size] == 0) & (claims["members"][:size] == 0)
+        for row in rows[waits[table["claim"][rows]]].tolist():
             claim, rater = table.key(row).split("\0", 1)
             detail = f"ruling {table.texts('id')[row]} of rater {rater}: no event of claim {claim} came"
-            effects.outlived.append((table.texts("up")[row], int(table["at"][row]), "unknown_claim", detail))
+            effects.outlived.append((table.texts("up")[row], int(table["origin"][row]), "unknown_claim", detail))
             effects.rulings[Fate.FORGOTTEN] += 1
         table.free(rows)
-        heard.free(np.flatnonzero((heard["fate"][: heard.size] > 0) & marked[heard["c"][: heard.size]]))
+        heard.free(np.flatnonzero((heard["fate"][: heard.size] > 0) & marked[heard["claim"][: heard.size]]))
 
     def of_claim(self, claim: int) -> Ints:
         """Rows of the claim's rulings that are in force."""
         table = self.rulings
-        live = (table["c"][: table.size] == claim) & (table["verdict"][: table.size] > NO_VERDICT)
+        live = (table["claim"][: table.size] == claim) & (table["verdict"][: table.size] > NO_VERDICT)
         return np.flatnonzero(live)
 
     def _settlement_changed(self, claim: int, seq: int) -> bool:
@@ -185,18 +172,18 @@ class Rulings:
         verdicts = table["verdict"][rows]
         balance = int((verdicts == TRUE).sum()) - int((verdicts == FALSE).sum())
         verdict = NO_VERDICT if not rows.size else TRUE if balance > 0 else FALSE if balance < 0 else MIXED
-        ruled = int(table["first"][rows].min()) if rows.size else 0
-        same = int(claims["verdict"][claim]) == verdict and int(claims["ruled"][claim]) == ruled
-        claims["verdict"][claim], claims["ruled"][claim], claims["rulings"][claim] = verdict, ruled, balance
+        ruled = int(table["first_ms"][rows].min()) if rows.size else 0
+        same = int(claims["verdict"][claim]) == verdict and int(claims["ruled_ms"][claim]) == ruled
+        claims["verdict"][claim], claims["ruled_ms"][claim], claims["rulings"][claim] = verdict, ruled, balance
         claims.touch(np.array([claim]))
         if not same:
-            claims["sver"][claim], claims["owed"][claim] = seq, 1
+            claims["settlement"][claim], claims["owed"][claim] = seq, 1
         return not same
 
 
 def _write(table: Table, row: int, said: dict[str, Any]) -> None:
     for field, value in said.items():
-        if field in SAID_TEXTS:
+        if field in RULED_TEXTS:
             table.texts(field)[row] = value
         else:
             table[field][row] = value

@@ -18,9 +18,12 @@ scale at its prior; wrong verdicts raise the threshold.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from streams.scoring.numeric import Floats, Ints, logit
+from streams.scoring.numeric import Floats, logit
+from streams.tables.compiled import inlined
 
 CROWD_WEIGHT, CROWD_MAX = 0.3, 0.5  # nats a unit of ln n, and in all
 RISKS = np.arange(51, 98) / 100.0  # where the threshold may lie
@@ -30,15 +33,15 @@ PRIOR_FLAGS = 300.0
 REMEMBER = 0.998
 
 
-def alarm(risk_z: Floats, participants: Ints, crowd: float) -> Floats:
-    """[claims] alarm in nats: log-odds of the risk, raised for claims with more than the usual e^crowd participants.
+@inlined
+def alarm(risk_z: float, participants: int, crowd: float) -> float:
+    """Log-odds of the risk, raised for claims with more participants than usual, e^crowd.
 
-    >>> alarm(np.ones(3), np.array([5, 100, 10_000]), np.log(20)).round(2).tolist()
+    >>> [round(alarm(1.0, participants, math.log(20)), 2) for participants in (5, 100, 10_000)]
     [1.0, 1.48, 1.5]
     """
-    larger = np.log(np.maximum(participants, 1)) - crowd
-    raised: Floats = risk_z + np.clip(CROWD_WEIGHT * larger, 0.0, CROWD_MAX)
-    return raised
+    larger = math.log(max(participants, 1)) - crowd
+    return risk_z + min(max(CROWD_WEIGHT * larger, 0.0), CROWD_MAX)
 
 
 class Threshold:

@@ -31,6 +31,7 @@ import math
 import numpy as np
 
 from streams.scoring.numeric import Floats, sigmoid
+from streams.tables.compiled import inlined
 
 RISK_SD, SCORE_SD = 0.5, 2.0  # s, nats; the evidence of the score has no base rate of its own
 RELIABLE = 0.3  # c, of the weight of one independent piece of evidence
@@ -42,15 +43,15 @@ RUN = 0.98  # λ: runs of about fifty verdicts
 RUNS_PRIOR = (20.0, 300.0)  # φ before any verdict, and its weight in the units of Σ u: some fifty verdicts
 
 
-def reliability(weight: Floats) -> Floats:
-    """v of claims with this much independent weight behind them (`Reading.weight`); 0 to 1.
+@inlined
+def reliability(weight: float) -> float:
+    """v of a claim with this much independent weight behind it; 0 to 1.
 
-    >>> reliability(np.array([0.0, 0.3, 3.0])).round(2).tolist()
+    >>> [round(reliability(weight), 2) for weight in (0.0, 0.3, 3.0)]
     [0.0, 0.5, 0.99]
     """
     square = weight * weight
-    share: Floats = square / (square + RELIABLE**2)
-    return share
+    return square / (square + RELIABLE**2)
 
 
 class Calibration:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from streams.contract.codes import DENY
-from streams.scoring.numeric import Floats, from_fixed
+from streams.scoring.numeric import Float, real
 from streams.scoring.signals.histories import pooled
-from streams.scoring.signals.signal import LOOSE, Crowd, Idea, Ranked, Signal, View
+from streams.scoring.signals.signal import LOOSE, Crowd, Idea, Ranked, Signal
+from streams.tables.compiled import inlined
 
 SIGNED_DESIGN_EFFECT = 0.05
 
 
-def _corroboration(view: View) -> Floats:
-    against: Floats = -from_fixed(view["L"])
-    return against
+@inlined
+def _corroboration(claim: Any, root: Any, settings: Any) -> Float:
+    return -real(claim.corroboration)
 
 
-def _signed(view: View) -> Floats:
-    signed: Floats = -pooled(from_fixed(view["signed"]), view["known"], SIGNED_DESIGN_EFFECT)
-    return signed
+@inlined
+def _signed(claim: Any, root: Any, settings: Any) -> Float:
+    return -pooled(real(claim.signed), claim.known, SIGNED_DESIGN_EFFECT)
 
 
 def weighty_stances(crowd: Crowd) -> Ranked:
     """Those whose stance weighs most for that side."""
     parts, rows = crowd.parts, crowd.rows
-    denies = parts["x"][rows] == DENY
-    return rows, crowd.sign * np.where(denies, parts["v"][rows], -parts["w"][rows].astype(np.float64))
+    denies = parts["stance"][rows] == DENY
+    return rows, crowd.sign * np.where(denies, parts["denial"][rows], -parts["support"][rows].astype(np.float64))
 
 
 BETTER_RECORD = Idea(

@@ -8,59 +8,87 @@ Known is who has a settled claim and is in no copy-cluster: accounts that act as
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 
 from streams.contract.codes import DENY, RESHARE
-from streams.scoring.numeric import Floats, Ints, from_fixed
-from streams.scoring.signals.signal import TIGHT, Crowd, Idea, Ranked, Signal, View, first_post
-from streams.tables.table import Table
+from streams.scoring.numeric import Float, Int, real
+from streams.scoring.signals.signal import TIGHT, Crowd, Idea, Ranked, Signal, first_post
+from streams.tables.compiled import inlined
 
 
-def brings_record(parts: Table, rows: Ints) -> npt.NDArray[np.bool_]:
-    """Which participants count in the pools of histories: known, and in no copy-cluster."""
-    brings: npt.NDArray[np.bool_] = (parts["known"][rows] > 0) & (parts["cl"][rows] == 0)
-    return brings
+@inlined
+def brings_record(part: Any) -> bool:
+    """Whether a participant counts in the pools of histories: known, and in no copy-cluster."""
+    return part.record > 0 and part.cluster == 0
 
 
-def pooled(total: Floats, known: Floats | Ints, design_effect: float) -> Floats:
+@inlined
+def pooled(total: Float, known: Int, design_effect: Float) -> Float:
     """Histories of a claim's known participants, added and divided by 1 + d·(k − 1): they are not independent.
 
-    >>> pooled(np.array([2.0, 0.0]), np.array([11.0, 0.0]), 0.1).tolist()
-    [1.0, 0.0]
+    >>> pooled(2.0, 11, 0.1), pooled(0.0, 0, 0.1)
+    (1.0, 0.0)
     """
-    result: Floats = total / (1.0 + design_effect * np.maximum(known - 1.0, 0.0))
-    return result
+    return total / (1.0 + design_effect * max(known - 1.0, 0.0))
 
 
-def _pool(view: View, total: str, of: Floats | Ints) -> Floats:
-    return pooled(from_fixed(view[total]), of, view.config.history_design_effect)
+@inlined
+def _people(claim: Any) -> Int:
+    """Participants, known or not, nets apart."""
+    return claim.participants - claim.netted
 
 
-def _root(view: View) -> Floats:
-    own: Floats = view.of_claims(view.once(_own))
-    return own
+@inlined
+def _all(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(real(claim.history), _people(claim), settings.history_design_effect)
 
 
-def _own(view: View) -> Floats:
-    own: Floats = view.parts["h0"][view.root].astype(np.float64)
-    return own
+@inlined
+def _all_30(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(real(claim.history_30), _people(claim), settings.history_design_effect)
 
 
-def _repliers(view: View) -> Floats:
-    """[claims] pooled histories of who answered in words; without the root's author, who answered nobody."""
-    parts, root = view.parts, view.root
-    own = view.once(_own)
-    wrote = brings_record(parts, root) & (parts["kind"][root] != RESHARE)
-    said = np.where(wrote, np.where(parts["x"][root] == DENY, -own, own), 0.0)
-    answers = from_fixed(view["hw"]) - view.of_claims(said)
-    writers = view["writers"].astype(np.float64) - view.of_claims(wrote)
-    return pooled(answers, writers, view.config.history_design_effect)
+@inlined
+def _all_60(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(real(claim.history_60), _people(claim), settings.history_design_effect)
+
+
+@inlined
+def _known(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(real(claim.history), claim.known, settings.history_design_effect)
+
+
+@inlined
+def _veterans(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(real(claim.history_veterans), claim.veterans, settings.history_design_effect)
+
+
+@inlined
+def _crowd(claim: Any, root: Any, settings: Any) -> Float:
+    return pooled(np.float64(claim.known), claim.known, settings.history_design_effect)
+
+
+@inlined
+def _root(claim: Any, root: Any, settings: Any) -> Float:
+    return np.float64(root.history) if claim.root > 0 else 0.0
+
+
+@inlined
+def _repliers(claim: Any, root: Any, settings: Any) -> Float:
+    """The root's author is no answer, and is taken out where the own post is in words."""
+    answers, writers = real(claim.history_writers), claim.writers
+    if claim.root > 0 and brings_record(root) and root.kind != RESHARE:
+        own = np.float64(root.history)
+        answers -= -own if root.stance == DENY else own
+        writers -= 1
+    return pooled(answers, writers, settings.history_design_effect)
 
 
 def strong_records(crowd: Crowd) -> Ranked:
     """Those whose own history leans most to that side."""
-    return crowd.rows, crowd.sign * crowd.parts["h0"][crowd.rows].astype(np.float64)
+    return crowd.rows, crowd.sign * crowd.parts["history"][crowd.rows].astype(np.float64)
 
 
 HISTORY = Idea(
@@ -95,7 +123,7 @@ HISTORIES = (
         sd=TIGHT,
         meaning="on which side of falsehoods all participants stood before, whatever the claim's size",
         form="Σ h / (1 + d·(n − 1))",
-        compute=lambda view: _pool(view, "hs0", view.people),
+        compute=_all,
         idea=HISTORY,
         untaught=0.0,
     ),
@@ -105,7 +133,7 @@ HISTORIES = (
         sd=TIGHT,
         meaning="the same with a half-life of 30 days",
         form="Σ h₃₀ / (1 + d·(n − 1))",
-        compute=lambda view: _pool(view, "hs30", view.people),
+        compute=_all_30,
         idea=HISTORY,
         untaught=0.0,
     ),
@@ -115,7 +143,7 @@ HISTORIES = (
         sd=TIGHT,
         meaning="the same with a half-life of 60 days",
         form="Σ h₆₀ / (1 + d·(n − 1))",
-        compute=lambda view: _pool(view, "hs60", view.people),
+        compute=_all_60,
         idea=HISTORY,
         untaught=0.0,
     ),
@@ -125,7 +153,7 @@ HISTORIES = (
         sd=TIGHT,
         meaning="the same, over participants with a record alone",
         form="Σ h / (1 + d·(k − 1))",
-        compute=lambda view: _pool(view, "hs0", view.known),
+        compute=_known,
         idea=HISTORY,
         untaught=0.0,
     ),
@@ -135,7 +163,7 @@ HISTORIES = (
         sd=TIGHT,
         meaning="the same, over participants in eight settled claims or more, who are fewer and say more",
         form="Σ h / (1 + d·(v − 1)), over v veterans",
-        compute=lambda view: _pool(view, "hv", view["veterans"]),
+        compute=_veterans,
         idea=VETERANS,
         untaught=0.0,
     ),
@@ -157,7 +185,7 @@ HISTORIES = (
         meaning="how many have a record, whatever it says: lets verdicts take out the shift that their number alone "
         "gives the pools",
         form="k / (1 + d·(k − 1))",
-        compute=lambda view: pooled(view.known, view.known, view.config.history_design_effect),
+        compute=_crowd,
         idea=HISTORY,
         either=True,
     ),

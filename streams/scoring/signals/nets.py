@@ -5,15 +5,24 @@ What a net does to a first impression is learned apart from what it does later.
 
 from __future__ import annotations
 
-from streams.scoring.numeric import Floats
-from streams.scoring.signals.signal import FREE, Idea, Signal, View
+from typing import Any
+
+from streams.scoring.numeric import Float
+from streams.scoring.signals.signal import FREE, Idea, Signal
 from streams.scoring.signals.votes import earliest_words, share
+from streams.tables.compiled import inlined
 
 CHANGING = 0.97  # they turn when it suits them: half of what was learned is forgotten after 23 verdicts
 
 
-def _late(view: View) -> Floats:
-    return share(view["dc"] - view["dr"], view["pc"] - view["pr"])
+@inlined
+def _rush(claim: Any, root: Any, settings: Any) -> Float:
+    return share(claim.rush_denials, claim.rush_supports)
+
+
+@inlined
+def _late(claim: Any, root: Any, settings: Any) -> Float:
+    return share(claim.net_denials - claim.rush_denials, claim.net_supports - claim.rush_supports)
 
 
 AS_ONE = Idea(
@@ -30,7 +39,7 @@ NETS = (
         sd=FREE,
         meaning="the vote of copy-clusters in a claim's first hour",
         form="(D − S) / (D + S + 2), of nets",
-        compute=lambda view: share(view["dr"], view["pr"]),
+        compute=_rush,
         idea=AS_ONE,
         either=True,
         remember=CHANGING,

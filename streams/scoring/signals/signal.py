@@ -4,81 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.scoring.cascade import Pace
-from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Ints
 from streams.tables.table import Table
 
-T = TypeVar("T")
-
 TIGHT, LOOSE, FREE = 0.07, 0.25, 1.0  # standard deviations: a few hundred verdicts refine, inform, or decide
-
-
-class View:
-    """Some claims as their signals see them: their columns, and what several signals share.
-
-    Args:
-        claims, parts: tables of a partition's claims and of their participants.
-        rows: of the claims.
-    """
-
-    def __init__(self, claims: Table, parts: Table, rows: Ints, config: ScoringConfig) -> None:
-        self.claims = claims
-        self.parts = parts
-        self.rows = rows
-        self.config = config
-        self._made: dict[Callable[[View], Any], Any] = {}
-
-    def __getitem__(self, column: str) -> npt.NDArray[Any]:
-        """A column of these claims."""
-        return self.claims[column][self.rows]
-
-    def once(self, make: Callable[[View], T]) -> T:
-        """What a function makes of this view. It is called once; the signals of a family share its result."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        made: T = self._made[make]
-        return made
-
-    @cached_property
-    def pace(self) -> Pace:
-        """How fast each spreads at its latest event."""
-        return Pace.of(self.claims, self.rows)
-
-    @cached_property
-    def known(self) -> Floats:
-        """[claims] how many participants have a record, without those in nets."""
-        return self["known"].astype(np.float64)
-
-    @cached_property
-    def people(self) -> Ints:
-        """[claims] how many participants there are, known or not, without those in nets."""
-        people: Ints = self["parts"] - self["netted"]
-        return people
-
-    @cached_property
-    def _rooted(self) -> tuple[Ints, Ints]:
-        """Which of the claims have a root, and the rows of who posted it."""
-        root = self["root"]
-        which = root.nonzero()[0]
-        return which, root[which].astype(np.int64) - 1
-
-    @property
-    def root(self) -> Ints:
-        """Rows of the participants who posted the roots, of the claims that have one."""
-        return self._rooted[1]
-
-    def of_claims(self, of_roots: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """[claims] a figure of each root's author, given in the order of `root`; 0 where there is no root."""
-        figures = np.zeros(len(self.rows), np.int64 if of_roots.dtype.kind in "bi" else np.float64)
-        figures[self._rooted[0]] = of_roots
-        return figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +66,8 @@ class Signal:
             that theory gives a sign stays at or above 0: the signal can only mean "false" where it is high.
         meaning: what it hears, for people.
         form: how it is computed, in short.
-        compute: its values, one for each claim of the view.
+        compute: its value for one claim: a compiled function of the claim's record, the record of the participant who
+            posted its root (of any, if `claim.root` is 0), and the settings and parameters by their names.
         idea: what people are told of it.
         either: whether its weight may take either sign; it should start at 0, and goes where verdicts lead.
         shadow: computed, kept in lessons and shown, without any effect.
@@ -147,7 +81,7 @@ class Signal:
     sd: float
     meaning: str
     form: str
-    compute: Callable[[View], Floats]
+    compute: Callable[[Any, Any, Any], float]
     idea: Idea
     either: bool = False
     shadow: bool = False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from typing import Any
 
-from streams.scoring.numeric import Floats
-from streams.scoring.signals.signal import TIGHT, Idea, Signal, View, first_post
+from streams.scoring import cascade
+from streams.scoring.numeric import Float
+from streams.scoring.signals.signal import TIGHT, Idea, Signal, first_post
+from streams.tables.compiled import inlined
 
 
-def _infectious(view: View) -> Floats:
-    infectious: Floats = np.log1p(view.pace.p)
-    return infectious
+@inlined
+def _infectious(claim: Any, root: Any, settings: Any) -> Float:
+    return math.log1p(cascade.infectiousness(claim)[0])
 
 
 INFECTIOUS = Idea("infectious", "it spreads fast", "it hardly spreads", first_post)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from typing import Any
 
-from streams.scoring.numeric import Floats
-from streams.scoring.signals.signal import TIGHT, Idea, Signal, View, first_post
+from streams.scoring.numeric import Float
+from streams.scoring.signals.signal import TIGHT, Idea, Signal, first_post
+from streams.tables.compiled import inlined
 
 
-def _slow(view: View, soft_count: str) -> Floats:
-    slow: Floats = -np.log(np.maximum(view[soft_count], 1.0))
-    return slow
+@inlined
+def _slow(claim: Any, root: Any, settings: Any) -> Float:
+    return -math.log(max(claim.start, 1.0))
+
+
+@inlined
+def _slow_3h(claim: Any, root: Any, settings: Any) -> Float:
+    return -math.log(max(claim.early, 1.0))
 
 
 SLOW = Idea("slow", "it started slowly, as false claims do a little more often", "many joined it early", first_post)
@@ -22,7 +29,7 @@ TIMING = (
         sd=TIGHT,
         meaning="a slow start over ten minutes",
         form="−ln Σ exp(−t/τ) over its events, τ = 10 min",
-        compute=lambda view: _slow(view, "start"),
+        compute=_slow,
         idea=SLOW,
     ),
     Signal(
@@ -31,7 +38,7 @@ TIMING = (
         sd=TIGHT,
         meaning="a slow start over three hours",
         form="the same, τ = 3 h",
-        compute=lambda view: _slow(view, "early"),
+        compute=_slow_3h,
         idea=SLOW,
     ),
 )

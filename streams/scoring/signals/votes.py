@@ -6,62 +6,69 @@ by accounts in copy-clusters.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
-from streams.scoring.numeric import Floats, Ints
-from streams.scoring.signals.signal import FREE, LOOSE, TIGHT, Crowd, Idea, Ranked, Signal, View
+from streams.scoring.numeric import Float, Int
+from streams.scoring.signals.signal import FREE, LOOSE, TIGHT, Crowd, Idea, Ranked, Signal
+from streams.tables.compiled import inlined
 
 
-def share(against: Ints, for_it: Ints) -> Floats:
-    """[claims] a vote in (−1, 1) that is near 0 where few voted: (against − for it) / (both + 2).
+@inlined
+def share(against: Int, for_it: Int) -> Float:
+    """A vote that few leave near 0: (against − for it) / (both + 2).
 
-    >>> share(np.array([0, 3]), np.array([0, 1])).round(3).tolist()
-    [0.0, 0.333]
+    >>> share(0, 0), round(share(3, 1), 3)
+    (0.0, 0.333)
     """
-    vote: Floats = (against - for_it) / (against + for_it + 2.0)
-    return vote
+    return (against - for_it) / (against + for_it + 2.0)
 
 
-def _own_support(view: View) -> Ints:
-    """[roots] 1 where the author's last stance is a support in words. A reshare is among the reshares already."""
-    parts, root = view.parts, view.root
-    alone = parts["cl"][root] == 0
-    begins: Ints = alone & (parts["x"][root] == SUPPORT) & (parts["kind"][root] != RESHARE)
-    return begins
+@inlined
+def _own_support(claim: Any, root: Any) -> bool:
+    """Whether the root's author supports the own post, as who shared it since does not: that is among the reshares."""
+    return claim.root > 0 and root.cluster == 0 and root.stance == SUPPORT and root.kind != RESHARE
 
 
-def _supports(view: View) -> Ints:
-    supports: Ints = view["n1"] - view["spread"] - view["pc"] - view.of_claims(view.once(_own_support))
-    return supports
+@inlined
+def _supports(claim: Any, root: Any) -> Int:
+    return claim.supports - claim.reshares - claim.net_supports - _own_support(claim, root)
 
 
-def _denials(view: View) -> Ints:
-    denials: Ints = view["n2"].astype(np.int64) - view["dc"]
-    return denials
+@inlined
+def _denials(claim: Any) -> Int:
+    return claim.denials - claim.net_denials
 
 
-def _ratio(view: View) -> Floats:
-    ratio: Floats = np.log((view.once(_denials) + 1.0) / (view.once(_supports) + 1.0))
-    return ratio
+@inlined
+def _vote(claim: Any, root: Any, settings: Any) -> Float:
+    return share(_denials(claim), _supports(claim, root))
 
 
-def _unknown(view: View) -> Floats:
-    fresh = view.once(_own_support) * (view.parts["band"][view.root] == 0)
-    return share(view["d0"], view["p0"] - view.of_claims(fresh))
+@inlined
+def _ratio(claim: Any, root: Any, settings: Any) -> Float:
+    return math.log((_denials(claim) + 1.0) / (_supports(claim, root) + 1.0))
 
 
-def _questions(view: View) -> Floats:
-    queries = view["n3"]
-    questions: Floats = queries / (view.once(_supports) + view.once(_denials) + queries + 3.0)
-    return questions
+@inlined
+def _unknown(claim: Any, root: Any, settings: Any) -> Float:
+    fresh = _own_support(claim, root) and root.band == 0
+    return share(claim.new_denials, claim.new_supports - fresh)
+
+
+@inlined
+def _questions(claim: Any, root: Any, settings: Any) -> Float:
+    return claim.queries / (_supports(claim, root) + _denials(claim) + claim.queries + 3.0)
 
 
 def earliest_words(crowd: Crowd) -> Ranked:
     """Those who wrote on that side, the earliest first: denials and questions, or supports."""
-    x = crowd.parts["x"][crowd.rows]
+    x = crowd.parts["stance"][crowd.rows]
     rows = crowd.rows[(x == DENY) | (x == QUERY) if crowd.false else x == SUPPORT]
-    return rows, -crowd.parts["t"][rows].astype(np.float64)
+    return rows, -crowd.parts["time_ms"][rows].astype(np.float64)
 
 
 VOTE = Idea(
@@ -85,7 +92,7 @@ VOTES = (
         sd=LOOSE,
         meaning="denials against supports, reshares apart",
         form="(D − S) / (D + S + 2)",
-        compute=lambda view: share(view.once(_denials), view.once(_supports)),
+        compute=_vote,
         idea=VOTE,
         untaught=1.0,
     ),
