@@ -71,7 +71,9 @@ def evaluate(
     from streams.evaluate import evaluation as run
     from streams.evaluate.baselines import BASELINES
     from streams.evaluate.plot import HORIZONS_MS, draw, library
+    from streams.scoring.rehearsal import prepare
 
+    prepare(lambda sentence: err.print(sentence))
     with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
         answered = ":" not in source and answers.found(Path(source))
         if plot is not None:

@@ -72,7 +72,9 @@ class Settings:
     max_stage_lag: int = setting(64, "Intake waits while a later stage is this many records behind.", least=1)
     raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
     home: str = setting(
-        "", "Folder of what the embedded Kafka keeps between runs; empty: `credence` in the user's cache folder."
+        "",
+        "Folder of what is kept between runs, the embedded Kafka and compiled code; empty: `credence` in the user's cache "
+        "folder.",
     )
     data_dir: str = setting(
         "", "Folder that a worker may keep files in, made where it is missing; empty: none, for nothing needs it."
