@@ -73,8 +73,8 @@ class Settings:
     raters: str = setting("", "Raters whose rulings count, with commas between; empty: any.")
     home: str = setting(
         "",
-        "Folder of what is kept between runs, the embedded Kafka and compiled code; empty: `credence` in the user's cache "
-        "folder.",
+        "Folder of what is kept between runs, the embedded Kafka and compiled code; empty: `credence` in the user's "
+        "cache folder.",
     )
     data_dir: str = setting(
         "", "Folder that a worker may keep files in, made where it is missing; empty: none, for nothing needs it."
