@@ -59,7 +59,8 @@ def inlined(function: Function) -> Function:
 def part_of_loops(function: Callable[..., Any]) -> Callable[[Callable[..., Callable[..., Any]]], Any]:
     """Say how compiled loops call a plain Python function: the marked one returns what is compiled in its place."""
     options = {name: value for name, value in _OPTIONS.items() if name != "cache"}  # it is kept with who calls it
-    return cast(Any, numba.extending.overload(function, jit_options=options, strict=False))
+    marked: Any = numba.extending.overload(function, jit_options=options, strict=False)
+    return cast(Callable[[Callable[..., Callable[..., Any]]], Any], marked)
 
 
 @cache

@@ -64,7 +64,7 @@ class View(NamedTuple):
         blank: a row of zeros.
     """
 
-    records: npt.NDArray[Any]
+    records: Any
     rows: Index
     blank: npt.NDArray[Any]
 

@@ -111,14 +111,14 @@ class ClaimsState(PartitionState):
     def _move_texts(self, texts: TextMoves, ids: Sequence[str]) -> None:
         """Let the ids of events follow what the loop did with the events so far."""
         parts, more = self.data.parts.texts("id"), self.data.more.texts("id")
-        for what, row, origin in texts.moves[: int(texts.count[0])].tolist():
+        for what, row, origin in texts.moves[: int(texts.filled[0])].tolist():
             if what == WRITTEN:
                 parts[row] = ids[origin] if origin >= 0 else ""
             elif what == KEPT:
                 more[row] = ids[origin] if origin >= 0 else ""
             else:
                 more[row] = parts[origin]
-        texts.count[0] = 0
+        texts.filled[0] = 0
 
     @reads("restamp")
     def _restamp(self, block: Block, cursor: int, effects: Effects) -> None:
@@ -182,7 +182,7 @@ class ClaimsState(PartitionState):
             self._decide(touched, effects, publish_all=True)
         step = self.config.settle_step
         credits = room(step)
-        cursor = credit_owed(self.data.books(), claims.size, cursor, step, credits)
+        cursor = int(credit_owed(self.data.books(), claims.size, cursor, step, credits))
         self._send(credits, effects)
         effects.next_cursor = cursor or None
 
@@ -198,7 +198,7 @@ class ClaimsState(PartitionState):
 
     def _send(self, credits: Credits, effects: Effects) -> None:
         """Credits leave for the sources, and what they say of stances in general for the parameters."""
-        rows = credits.rows[: int(credits.count[0])].view(np.ndarray)
+        rows = credits.rows[: int(credits.filled[0])].view(np.ndarray)
         if not len(rows):
             return
         claims = self.data.claims

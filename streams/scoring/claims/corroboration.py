@@ -30,7 +30,7 @@ import numpy as np
 
 from streams.contract.codes import DENY, RESHARE, SUPPORT
 from streams.scoring.claims.claim_tables import Books, asserts
-from streams.scoring.numeric import Int, fixed, mix_key, real
+from streams.scoring.numeric import Float, Int, fixed, mix_key, real
 from streams.tables.compiled import inlined
 from streams.tables.index import ensure, touch
 
@@ -38,7 +38,7 @@ RESHARES = 1  # the cluster of a claim's reshares
 
 
 @inlined
-def design_effect(total: float, squares: float, rho: float) -> float:
+def design_effect(total: Float, squares: Float, rho: Float) -> Float:
     """D = 1 + max(0, n − 1)·ρ with n = W²/W₂, how many voices of equal weight there would be.
 
     >>> design_effect(4.0, 4.0, 0.0), design_effect(4.0, 4.0, 1.0)
@@ -49,7 +49,7 @@ def design_effect(total: float, squares: float, rho: float) -> float:
 
 
 @inlined
-def public_weight(part: Any, settings: Any) -> float:
+def public_weight(part: Any, settings: Any) -> Float:
     """w = clip(λ, 0, 2.5) of a participant's stance; 0 for a participant who takes no side.
 
     A poor record counts for nothing, never as inverted evidence: otherwise known liars could sink a truth by
@@ -58,11 +58,11 @@ def public_weight(part: Any, settings: Any) -> float:
     if not asserts(part.stance):
         return 0.0
     signed = part.support if part.stance == SUPPORT else part.denial
-    return min(max(np.float64(signed), 0.0), settings.weight_max)
+    return float(min(max(np.float64(signed), 0.0), settings.weight_max))
 
 
 @inlined
-def cluster_of(part: Any) -> int:
+def cluster_of(part: Any) -> np.uint64:
     """The copy-cluster whose voice a participant's stance is part of, 0 for a voice of its own."""
     if part.kind == RESHARE:
         return np.uint64(RESHARES)
@@ -70,13 +70,13 @@ def cluster_of(part: Any) -> int:
 
 
 @inlined
-def cell_key(camp_row: Int, cluster: Int, denies: bool) -> Int:
+def cell_key(camp_row: Int, cluster: np.uint64, denies: bool) -> Int:
     """Key of one side of a cluster in a community."""
     return mix_key(camp_row * 2 + denies, cluster)
 
 
 @inlined
-def speak(books: Books, claim_row: int, part: Any, sign: int, settings: Any) -> None:
+def speak(books: Books, claim_row: Int, part: Any, sign: Int, settings: Any) -> None:
     """Put what a participant says into the sums of its cluster, community and claim, or with sign −1 take it out."""
     weight = public_weight(part, settings)
     if weight <= 0:
@@ -106,7 +106,7 @@ def speak(books: Books, claim_row: int, part: Any, sign: int, settings: Any) -> 
 
 
 @inlined
-def add_to_camp(camp: Any, denies: bool, total: int, squared: int) -> None:
+def add_to_camp(camp: Any, denies: bool, total: Int, squared: Int) -> None:
     """Evidence of one side of a community."""
     if denies:
         camp.denials += total
@@ -117,7 +117,7 @@ def add_to_camp(camp: Any, denies: bool, total: int, squared: int) -> None:
 
 
 @inlined
-def cell_weight(cell: Any, settings: Any) -> float:
+def cell_weight(cell: Any, settings: Any) -> Float:
     """E_g of a cluster."""
     rho = 1.0 if cell.reshares > 0 else settings.rho_cluster
     total = real(cell.weight)
@@ -125,7 +125,7 @@ def cell_weight(cell: Any, settings: Any) -> float:
 
 
 @inlined
-def camp_evidence(camp: Any, settings: Any) -> tuple[float, float, float]:
+def camp_evidence(camp: Any, settings: Any) -> tuple[Float, Float, Float]:
     """Support and denial of a community's camp, W⁺ and W⁻, and the design effect D by which both are divided."""
     rho = settings.rho_community if camp.community > 0 else settings.rho_unassigned
     support, deny = real(camp.supports), real(camp.denials)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from streams.contract.codes import DELETE, DENY, FALSE, PASSED_ON, RESHARE, SUPPORT, TRUE, UPDATE
 from streams.scoring.claims.claim_tables import Books, asserts
 from streams.scoring.claims.ledger import outranks
+from streams.scoring.numeric import Float, Int
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import touch
 from streams.tables.table import records_of
@@ -44,12 +45,12 @@ class Credits(NamedTuple):
 
     Attributes:
         rows: room for credits.
-        count: [1] how many there are.
+        filled: [1] how many there are.
         reads: [3] room to work in.
     """
 
     rows: npt.NDArray[Any]
-    count: npt.NDArray[np.int64]
+    filled: npt.NDArray[np.int64]
     reads: npt.NDArray[Any]
 
 
@@ -59,13 +60,13 @@ def room(rows: int) -> Credits:
 
 
 @inlined
-def said_as(stance: int, kind: int) -> int:
+def said_as(stance: Int, kind: Int) -> Int:
     """A stance as credits name it: supports that pass on another's words are apart from those people wrote."""
     return PASSED_ON if stance == SUPPORT and kind == RESHARE else stance
 
 
 @compiled
-def read_at(books: Books, first: int, original: int, before_ms: int, deletes: bool, now: Any) -> None:
+def read_at(books: Books, first: Int, original: Int, before_ms: Int, deletes: bool, now: Any) -> None:
     """What a corrected event said just before a time.
 
     Args:
@@ -97,19 +98,19 @@ def read_at(books: Books, first: int, original: int, before_ms: int, deletes: bo
 
 
 @inlined
-def _later(time_ms: int, value: int, than_ms: int, than: int) -> bool:
+def _later(time_ms: Int, value: Int, than_ms: Int, than: Int) -> bool:
     """Of two updates the later one holds, of equally late ones that with the higher value."""
-    return time_ms > than_ms or (time_ms == than_ms and value > than)
+    return bool(time_ms > than_ms or (time_ms == than_ms and value > than))
 
 
 @inlined
 def is_original(edit: Any) -> bool:
     """Whether it is what a corrected event said at first, not a correction."""
-    return edit.kind < DELETE
+    return bool(edit.kind < DELETE)
 
 
 @inlined
-def corrected(books: Books, first: int, event: int) -> bool:
+def corrected(books: Books, first: Int, event: Int) -> bool:
     """Whether a chain of corrections, that begins there, has any of the event."""
     link = first
     while link > 0:
@@ -120,7 +121,7 @@ def corrected(books: Books, first: int, event: int) -> bool:
 
 
 @inlined
-def _take_later(best: Any, said: Any, before_ms: int) -> None:
+def _take_later(best: Any, said: Any, before_ms: Int) -> None:
     """Let an assertion made before a time be the best, if it is the latest so far."""
     if said.time_ms >= before_ms or not asserts(said.stance):
         return
@@ -131,7 +132,7 @@ def _take_later(best: Any, said: Any, before_ms: int) -> None:
 
 
 @compiled
-def outcome(books: Books, part: Any, before_ms: int, reads: Any) -> tuple[int, float, int, bool]:
+def outcome(books: Books, part: Any, before_ms: Int, reads: Any) -> tuple[Int, Float, Int, bool]:
     """What a verdict finds of a participant just before its claim's first ruling.
 
     Returns:
@@ -162,14 +163,14 @@ def outcome(books: Books, part: Any, before_ms: int, reads: Any) -> tuple[int, f
     if best.stands:
         said = np.int64(said_as(best.stance, best.kind))
         return said, np.float64(best.chance), np.int64(best.stance), there or was_there
-    side = np.int64(part.stance)
+    side: Int = np.int64(part.stance)
     if not there and was_there:
         side = _side_taken_back(books, past, before_ms, reads)
     return 0, 0.0, side, there or was_there
 
 
 @compiled
-def _side_taken_back(books: Books, past: int, ruled_ms: int, reads: Any) -> int:
+def _side_taken_back(books: Books, past: Int, ruled_ms: Int, reads: Any) -> Int:
     """The stance of a participant who took back, after the ruling, all that stood then."""
     now, best, link = reads[1], reads[2], past
     best.stands = 0
@@ -183,7 +184,7 @@ def _side_taken_back(books: Books, past: int, ruled_ms: int, reads: Any) -> int:
 
 
 @compiled
-def _deleted_after(books: Books, past: int, original: int, ruled_ms: int) -> bool:
+def _deleted_after(books: Books, past: Int, original: Int, ruled_ms: Int) -> bool:
     event, link = books.edits.records[original].event, past
     while link > 0:
         edit = books.edits.records[link - 1]
@@ -194,7 +195,7 @@ def _deleted_after(books: Books, past: int, original: int, ruled_ms: int) -> boo
 
 
 @inlined
-def credit(books: Books, part_row: int, again: bool, out: Credits) -> None:
+def credit(books: Books, part_row: Int, again: bool, out: Credits) -> None:
     """Credit a participant of a settled claim, if it is not what was sent last; with `again` also where it is the same.
 
     Who denies takes the other side: denying a falsehood is no taking part in it.
@@ -211,8 +212,8 @@ def credit(books: Books, part_row: int, again: bool, out: Credits) -> None:
     same = right == part.credited and finding == part.finding and stance == part.credited_stance
     if same and not (again and (right != 0 or finding != 0)):
         return
-    row = out.rows[out.count[0]]
-    out.count[0] += 1
+    row = out.rows[out.filled[0]]
+    out.filled[0] += 1
     row.participant, row.claim = part_row, part.claim
     row.right, row.stance, row.chance, row.finding = right, stance, chance, finding
     row.former_right, row.former_stance = part.credited, part.credited_stance
@@ -230,7 +231,7 @@ def credit_all(books: Books, part_rows: npt.NDArray[np.int64], out: Credits) -> 
 
 
 @compiled
-def credit_owed(books: Books, size: int, link: int, most: int, out: Credits) -> int:
+def credit_owed(books: Books, size: Int, link: Int, most: Int, out: Credits) -> Int:
     """Credits of claims that are owed them, for at most so many participants.
 
     Args:

@@ -214,7 +214,7 @@ class Edits:
 
     def _rank(self, part: int, place: int) -> tuple[int, int, int]:
         said = self._said(part, place)
-        return tier(said.x), said.t, said.e
+        return int(tier(said.x)), said.t, said.e
 
     def _content(self, table: Any, row: int) -> tuple[Any, ...]:
         return *(table[name][row].item() for name in SAID), table.texts("id")[row]

@@ -60,7 +60,7 @@ def _contribution_of(books: Books, part: Any, settings: Any) -> Float:
     if cluster > 0:
         cell = books.cells.records[find(books.cells.rows, corroboration.cell_key(camp_row, cluster, denies))]
         nats *= corroboration.cell_weight(cell, settings) / max(real(cell.weight), 1e-300)
-    return -nats if denies else nats
+    return float(-nats if denies else nats)
 
 
 def explain(

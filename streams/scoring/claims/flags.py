@@ -33,7 +33,7 @@ from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
 from streams.scoring.claims.reading import HORIZON_S, risk_of, score_of
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.numeric import chance, logit, sigmoid
+from streams.scoring.numeric import Int, chance, logit, sigmoid
 from streams.scoring.parameters.alarm import alarm
 from streams.scoring.parameters.params import Params
 from streams.tables.compiled import inlined
@@ -69,7 +69,7 @@ def confidence(level: float, params: Params) -> float:
 
 
 @inlined
-def priority(claim: Any, reading: Any) -> int:
+def priority(claim: Any, reading: Any) -> Int:
     """0–100 by risk × expected growth."""
     growth = cascade.expected_growth(claim, cascade.infectiousness(claim)[0], HORIZON_S)
     reach = math.log10(1.0 + chance(reading.risk_z) * growth)
@@ -84,11 +84,11 @@ def severity(rank: int) -> Severity:
 @inlined
 def gone(claim: Any) -> bool:
     """Whether there is nothing left to look at."""
-    return claim.bare > 0 or claim.events == 0
+    return bool(claim.bare > 0 or claim.events == 0)
 
 
 @inlined
-def decide(claim: Any, reading: Any, clock: Any, settings: Any) -> tuple[int, int]:
+def decide(claim: Any, reading: Any, clock: Any, settings: Any) -> tuple[Int, Int]:
     """What becomes of a claim's flag now, and its priority; keeps the highest alarm of open claims."""
     raised, settled = claim.flag > 0, claim.verdict > 0
     level = alarm(reading.risk_z, claim.participants, settings.flag_crowd)
@@ -113,14 +113,14 @@ def decide(claim: Any, reading: Any, clock: Any, settings: Any) -> tuple[int, in
 
 
 @inlined
-def worth_an_update(claim: Any, rank: int, settings: Any) -> bool:
+def worth_an_update(claim: Any, rank: Int, settings: Any) -> bool:
     """Whether a flag that stands moved in the queue, or is due for a later expiry."""
     moved = abs(rank - claim.flag_priority) >= settings.flag_update_priority
-    return moved or np.int64(claim.seen) * 1000 - claim.flag_at_ms >= settings.flag_renewal_ms
+    return bool(moved or np.int64(claim.seen) * 1000 - claim.flag_at_ms >= settings.flag_renewal_ms)
 
 
 @inlined
-def spend(clock: Any, event_ms: int, settings: Any) -> bool:
+def spend(clock: Any, event_ms: Int, settings: Any) -> bool:
     """Take a flag from its day's budget; whether there was one left."""
     day = event_ms // DAY_MS
     if day > clock.flag_day:

@@ -28,7 +28,7 @@ from streams.scoring.claims.ledger import (
 )
 from streams.scoring.claims.lessons import note_ages
 from streams.scoring.claims.reading import chance_of, read_claim, read_spread
-from streams.scoring.numeric import Ints
+from streams.scoring.numeric import Int, Ints
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import find, touch
 
@@ -51,7 +51,7 @@ class Desk(NamedTuple):
 
 @compiled
 def fold_events(
-    books: Books, events: npt.NDArray[Any], first: int, now_s: int, desk: Desk, texts: TextMoves, credits: Credits
+    books: Books, events: npt.NDArray[Any], first: Int, now_s: Int, desk: Desk, texts: TextMoves, credits: Credits
 ) -> int:
     """Take in stamped events.
 
@@ -103,7 +103,7 @@ def count_event(books: Books, event: Any, settings: Any) -> None:
 
 
 @inlined
-def flag_moves(books: Books, claim_row: int, desk: Desk) -> bool:
+def flag_moves(books: Books, claim_row: Int, desk: Desk) -> bool:
     """Whether a claim's flag has to move now; how is on the desk."""
     claim, settings, reading = books.claims.records[claim_row], desk.settings[0], desk.reading[0]
     few = claim.participants < settings.flag_min_participants
@@ -112,11 +112,11 @@ def flag_moves(books: Books, claim_row: int, desk: Desk) -> bool:
     read_claim(books, claim_row, settings, True, reading)
     action, rank = decide(claim, reading, desk.clock[0], settings)
     desk.moved[0], desk.moved[1] = action, rank
-    return action != STAYS
+    return bool(action != STAYS)
 
 
 @compiled
-def fold_stamps(books: Books, events: npt.NDArray[Any], first: int, desk: Desk) -> int:
+def fold_stamps(books: Books, events: npt.NDArray[Any], first: Int, desk: Desk) -> int:
     """Take in new stamps of participants; those who are unknown have none. See `fold_events`."""
     settings = desk.settings[0]
     for i in range(first, len(events)):
@@ -138,7 +138,7 @@ def fold_stamps(books: Books, events: npt.NDArray[Any], first: int, desk: Desk) 
 
 
 @compiled
-def decide_flags(books: Books, rows: Ints, first: int, desk: Desk) -> int:
+def decide_flags(books: Books, rows: Ints, first: Int, desk: Desk) -> int:
     """Decide on the flags of claims, from the `first` of the rows on. See `fold_events`."""
     for i in range(first, len(rows)):
         claim = books.claims.records[rows[i]]
@@ -174,7 +174,7 @@ def tell(books: Books, rows: Ints, everything: bool, settings: npt.NDArray[Any],
 @inlined
 def moved(claim: Any, reading: Any, settings: Any) -> bool:
     """Whether a claim moved materially since it was last told."""
-    return (
+    return bool(
         claim.told == 0
         or claim.events == 0
         or abs(reading.score_z - claim.told_score) > settings.publish_epsilon

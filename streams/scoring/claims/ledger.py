@@ -23,7 +23,7 @@ from streams.scoring.claims.claim_tables import (
     asserts,
 )
 from streams.scoring.claims.corroboration import speak
-from streams.scoring.numeric import fixed, mix_key
+from streams.scoring.numeric import Int, fixed, mix_key
 from streams.scoring.signals.histories import brings_record
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import ensure, touch
@@ -38,15 +38,15 @@ class TextMoves(NamedTuple):
     Attributes:
         moves: WRITTEN a participant's row gets the id of an event of the block, KEPT a further assertion's row does,
             MOVED it gets that of a participant's row.
-        count: [1] how many there are.
+        filled: [1] how many there are.
     """
 
     moves: npt.NDArray[Any]
-    count: npt.NDArray[np.int64]
+    filled: npt.NDArray[np.int64]
 
 
 @inlined
-def tier(stance: int) -> int:
+def tier(stance: Int) -> Int:
     """Rank of stances: assertions before questions and comments, and these before none; then time and hash decide.
 
     >>> [tier(stance) for stance in range(5)]
@@ -61,10 +61,10 @@ def tier(stance: int) -> int:
 def outranks(one: Any, other: Any) -> bool:
     """Whether what one event says is in force before another."""
     if tier(one.stance) != tier(other.stance):
-        return tier(one.stance) > tier(other.stance)
+        return bool(tier(one.stance) > tier(other.stance))
     if one.time_ms != other.time_ms:
-        return one.time_ms > other.time_ms
-    return one.event > other.event
+        return bool(one.time_ms > other.time_ms)
+    return bool(one.event > other.event)
 
 
 @inlined
@@ -83,7 +83,7 @@ def say(target: Any, source: Any) -> None:
 
 
 @inlined
-def admit(books: Books, claim_row: int, source_row: int) -> int:
+def admit(books: Books, claim_row: Int, source_row: Int) -> Int:
     """Row of a participant of a claim, new or known."""
     row, made = ensure(books.participants.rows, (claim_row << 32) | source_row)
     if made:
@@ -111,7 +111,7 @@ def take_stamp(part: Any, event: Any) -> None:
 
 
 @inlined
-def assert_stance(books: Books, row: int, event: Any, number: int, texts: TextMoves) -> None:
+def assert_stance(books: Books, row: Int, event: Any, number: Int, texts: TextMoves) -> None:
     """An event of a participant: the highest in rank is in force, and the rest is kept; of equals the first stays.
 
     Args:
@@ -137,19 +137,19 @@ def assert_stance(books: Books, row: int, event: Any, number: int, texts: TextMo
 @inlined
 def has_words(event: Any) -> bool:
     """Whether there is something to read in an event that says where its author stands."""
-    return event.stance > 0 and event.kind != RESHARE
+    return bool(event.stance > 0 and event.kind != RESHARE)
 
 
 @inlined
-def note(texts: TextMoves, what: int, row: int, origin: int) -> None:
+def note(texts: TextMoves, what: Int, row: Int, origin: Int) -> None:
     """Put down what happens to an id; origin −1 for none."""
-    move = texts.moves[texts.count[0]]
+    move = texts.moves[texts.filled[0]]
     move.what, move.row, move.origin = what, row, origin
-    texts.count[0] += 1
+    texts.filled[0] += 1
 
 
 @inlined
-def keep(books: Books, part_row: int, said: Any) -> int:
+def keep(books: Books, part_row: Int, said: Any) -> Int:
     """Put an event that is not in force into its participant's chain: its row, −1 if it is there, as it was."""
     row, made = ensure(books.further.rows, mix_key(part_row, said.event))
     if not made:
@@ -165,19 +165,19 @@ def keep(books: Books, part_row: int, said: Any) -> int:
 
 
 @inlined
-def take_out(books: Books, row: int, settings: Any) -> None:
+def take_out(books: Books, row: Int, settings: Any) -> None:
     """Take a participant, if anything it said stands, out of everything that is summed over participants."""
     _count(books, row, -1, settings)
 
 
 @inlined
-def put_in(books: Books, row: int, settings: Any) -> None:
+def put_in(books: Books, row: Int, settings: Any) -> None:
     """Put it in again, as it stands now."""
     _count(books, row, 1, settings)
 
 
 @inlined
-def _count(books: Books, row: int, sign: int, settings: Any) -> None:
+def _count(books: Books, row: Int, sign: Int, settings: Any) -> None:
     part = books.participants.records[row]
     touch(books.participants.rows, row)
     if part.event == 0:
@@ -191,7 +191,7 @@ def _count(books: Books, row: int, sign: int, settings: Any) -> None:
 
 
 @inlined
-def _pool_stance(claim: Any, part: Any, sign: int, settings: Any) -> None:
+def _pool_stance(claim: Any, part: Any, sign: Int, settings: Any) -> None:
     """Counts of stances, and of voices by who speaks."""
     stance, reshare = part.stance, part.kind == RESHARE
     if stance == SUPPORT:
@@ -222,7 +222,7 @@ def _pool_stance(claim: Any, part: Any, sign: int, settings: Any) -> None:
 
 
 @inlined
-def count_rush(claim: Any, part: Any, sign: int, settings: Any) -> None:
+def count_rush(claim: Any, part: Any, sign: Int, settings: Any) -> None:
     """An account in a copy-cluster that wrote, if it did so soon after its claim began."""
     if part.time_ms - claim.first_ms <= settings.rush_ms:
         if part.stance == SUPPORT:
@@ -232,7 +232,7 @@ def count_rush(claim: Any, part: Any, sign: int, settings: Any) -> None:
 
 
 @inlined
-def _pool_history(claim: Any, part: Any, sign: int) -> None:
+def _pool_history(claim: Any, part: Any, sign: Int) -> None:
     """Sums of histories and of signed weights. Who denies what those believe who repeat falsehoods speaks for it."""
     side = -sign if part.stance == DENY else sign
     claim.known += sign
@@ -255,7 +255,7 @@ def _pool_history(claim: Any, part: Any, sign: int) -> None:
 
 
 @compiled
-def began_otherwise(books: Books, claim_row: int, settings: Any) -> None:
+def began_otherwise(books: Books, claim_row: Int, settings: Any) -> None:
     """Count anew who spoke soon, in a claim whose first event turned out to be another."""
     claim = books.claims.records[claim_row]
     if claim.net_supports + claim.net_denials == 0:
@@ -270,7 +270,7 @@ def began_otherwise(books: Books, claim_row: int, settings: Any) -> None:
 
 
 @inlined
-def take_root(claim: Any, part_row: int, time_ms: int, event: int) -> None:
+def take_root(claim: Any, part_row: Int, time_ms: Int, event: Int) -> None:
     """A post at the root: the earliest is the root."""
     earlier = time_ms < claim.root_ms or (time_ms == claim.root_ms and event < claim.root_event)
     if claim.root == 0 or earlier:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streams.contract.codes import FALSE, TRUE
 from streams.scoring.claims.claim_tables import SNAPSHOT_SIGNALS, Books, ClaimTables
 from streams.scoring.config import HOUR_MS
-from streams.scoring.numeric import Ints, grouped, real
+from streams.scoring.numeric import Int, Ints, grouped, real
 from streams.scoring.signals.registry import SIGNALS, hear
 from streams.tables.blocks import Block, no_numbers
 from streams.tables.compiled import compiled, inlined
@@ -27,7 +27,7 @@ ALL_AGES = 7  # bits
 
 
 @inlined
-def note_ages(books: Books, claim_row: int, time_ms: int, settings: Any, signals: npt.NDArray[np.float64]) -> None:
+def note_ages(books: Books, claim_row: Int, time_ms: Int, settings: Any, signals: npt.NDArray[np.float64]) -> None:
     """Take the snapshots that an event makes due; call before it is folded."""
     claim = books.claims.records[claim_row]
     if claim.events == 0 or claim.aged == ALL_AGES:
@@ -38,7 +38,7 @@ def note_ages(books: Books, claim_row: int, time_ms: int, settings: Any, signals
 
 
 @compiled
-def take(books: Books, claim_row: int, bit: int, settings: Any, signals: npt.NDArray[np.float64]) -> None:
+def take(books: Books, claim_row: Int, bit: Int, settings: Any, signals: npt.NDArray[np.float64]) -> None:
     """Write down what is known of a claim now."""
     row, _ = ensure(books.snapshots.rows, claim_row * 4 + bit)
     claim, snapshot = books.claims.records[claim_row], books.snapshots.records[row]

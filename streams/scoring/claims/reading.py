@@ -27,7 +27,7 @@ from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import Books, ClaimTables
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Floats, Ints, chance, real, sigmoid
+from streams.scoring.numeric import Float, Floats, Int, Ints, chance, real, sigmoid
 from streams.scoring.parameters.calibration import reliability
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import SIGNALS, hear
@@ -62,24 +62,25 @@ def settings_of(config: ScoringConfig, params: Params) -> npt.NDArray[Any]:
 
 
 @inlined
-def ruling_evidence(balance: int, settings: Any) -> float:
+def ruling_evidence(balance: Int, settings: Any) -> Float:
     """Nats that (#true − #false) raters add to a claim's log-odds of being true."""
-    n = abs(balance)
+    n = float(abs(int(balance)))
     if n == 0:
         return 0.0
     one = math.log(settings.rater_right / settings.rater_wrong)
     pooled = one * n / (1.0 + (n - 1.0) * settings.rho_cluster)
-    return pooled if balance > 0 else -pooled
+    return float(pooled if balance > 0 else -pooled)
 
 
 @inlined
-def score_log_odds(corroboration: float, weight: float, settings: Any) -> float:
+def score_log_odds(corroboration: Float, weight: Float, settings: Any) -> Float:
     """Calibrated log-odds of being true, rulings apart, from L and the independent weight behind it."""
-    return settings.score_cal_a * reliability(weight) + settings.score_cal_b * corroboration
+    z: Float = settings.score_cal_a * reliability(weight) + settings.score_cal_b * corroboration
+    return z
 
 
 @inlined
-def chance_of(claim: Any, stance: int, settings: Any) -> float:
+def chance_of(claim: Any, stance: Int, settings: Any) -> Float:
     """q: P(a stance is right), from the state of the claim before it, rulings apart."""
     z = score_log_odds(real(claim.corroboration), real(claim.weight), settings)
     true = chance(z)
@@ -87,7 +88,7 @@ def chance_of(claim: Any, stance: int, settings: Any) -> float:
 
 
 @inlined
-def read_claim(books: Books, claim_row: int, settings: Any, rulings: bool, reading: Any) -> None:
+def read_claim(books: Books, claim_row: Int, settings: Any, rulings: bool, reading: Any) -> None:
     """Scores of a live claim; with `rulings` false, as if no ruling had been made on it."""
     claim = books.claims.records[claim_row]
     ruled = ruling_evidence(claim.rulings, settings) if rulings else 0.0

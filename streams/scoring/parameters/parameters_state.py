@@ -195,7 +195,7 @@ class Learner(BlockCore):
     def _calibrate_score(self, corroboration: float, weight: Floats, age: int, true: bool) -> None:
         """Of the public score: how its evidence, and how much of it there was, turned out."""
         calibration = self._score_calibration()
-        calibration.learn(corroboration, true, SHARE[age], counts=age == 1, v=float(reliability(weight)))
+        calibration.learn(corroboration, true, SHARE[age], counts=age == 1, v=float(reliability(float(weight))))
         self._set_vector("score_cal", calibration.state)
 
     def _weights(self) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from streams.tables.compiled import inlined
 @inlined
 def brings_record(part: Any) -> bool:
     """Whether a participant counts in the pools of histories: known, and in no copy-cluster."""
-    return part.record > 0 and part.cluster == 0
+    return bool(part.record > 0 and part.cluster == 0)
 
 
 @inlined
@@ -37,7 +37,7 @@ def pooled(total: Float, known: Int, design_effect: Float) -> Float:
 @inlined
 def _people(claim: Any) -> Int:
     """Participants, known or not, nets apart."""
-    return claim.participants - claim.netted
+    return np.int64(claim.participants - claim.netted)
 
 
 @inlined

@@ -46,7 +46,7 @@ def hear(claim: Any, root: Any, settings: Any, signals: Any) -> Float:
     for k, signal in enumerate(REGISTRY):
         signals[k] = signal.compute(claim, root, settings)
         z += signals[k] * settings.risk_weights[k]
-    return z
+    return float(z)
 
 
 @part_of_loops(hear)

@@ -30,17 +30,17 @@ def share(against: Int, for_it: Int) -> Float:
 @inlined
 def _own_support(claim: Any, root: Any) -> bool:
     """Whether the root's author supports the own post, as who shared it since does not: that is among the reshares."""
-    return claim.root > 0 and root.cluster == 0 and root.stance == SUPPORT and root.kind != RESHARE
+    return bool(claim.root > 0 and root.cluster == 0 and root.stance == SUPPORT and root.kind != RESHARE)
 
 
 @inlined
 def _supports(claim: Any, root: Any) -> Int:
-    return claim.supports - claim.reshares - claim.net_supports - _own_support(claim, root)
+    return np.int64(claim.supports - claim.reshares - claim.net_supports - _own_support(claim, root))
 
 
 @inlined
 def _denials(claim: Any) -> Int:
-    return claim.denials - claim.net_denials
+    return np.int64(claim.denials - claim.net_denials)
 
 
 @inlined
@@ -61,7 +61,7 @@ def _unknown(claim: Any, root: Any, settings: Any) -> Float:
 
 @inlined
 def _questions(claim: Any, root: Any, settings: Any) -> Float:
-    return claim.queries / (_supports(claim, root) + _denials(claim) + claim.queries + 3.0)
+    return float(claim.queries / (_supports(claim, root) + _denials(claim) + claim.queries + 3.0))
 
 
 def earliest_words(crowd: Crowd) -> Ranked:
