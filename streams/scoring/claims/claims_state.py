@@ -12,7 +12,7 @@ from streams.contract.codes import CORRECTS_FROM, FALSE, TRUE
 from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring.claims import fold
 from streams.scoring.claims.claim_tables import EVENT, ClaimTables
-from streams.scoring.claims.credits import Credits, credit_all, credit_owed, room
+from streams.scoring.claims.crediting import Credits, credit_all, credit_owed, room
 from streams.scoring.claims.edits import Edits
 from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flags import FlagContext, Flags

@@ -77,7 +77,7 @@ def cell_key(camp_row: Int, cluster: np.uint64, denies: bool) -> Int:
 
 @inlined
 def speak(books: Books, claim_row: Int, part: Any, sign: Int, settings: Any) -> None:
-    """Put what a participant says into the sums of its cluster, community and claim, or with sign −1 take it out."""
+    """Put a participant's voice into the sums of its cluster, community and claim, or with sign −1 take it out."""
     weight = public_weight(part, settings)
     if weight <= 0:
         return

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from streams.contract.codes import POST
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ROOT_POST, Books
-from streams.scoring.claims.credits import Credits, credit
+from streams.scoring.claims.crediting import Credits, credit
 from streams.scoring.claims.flags import STAYS, decide
 from streams.scoring.claims.ledger import (
     TextMoves,

@@ -104,7 +104,7 @@ class Lessons:
         veterans. What was tallied of one before it was found stays.
 
         Args:
-            credits: what is sent to sources (`credits.CREDIT`).
+            credits: what is sent to sources (`crediting.CREDIT`).
         """
         claims = self.tables.claims
         credits = credits[credits["netted"] == 0]
