@@ -13,7 +13,12 @@ from streams.tables.blocks import COLUMNS, Block
 def numbers(block: Block, *names: str) -> list[npt.NDArray[Any]]:
     """Columns of numbers, each exactly of its declared type and in one piece: of any other a loop is compiled anew."""
     spec = COLUMNS[block.kind]
-    return [np.require(block.columns[name], spec[name], ["C", "W"]) for name in names]
+    return [_as_loops_take_it(block.numbers(name), spec[name]) for name in names]
+
+
+def _as_loops_take_it(column: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    fits = column.dtype == dtype and column.flags.c_contiguous and column.flags.writeable
+    return column if fits else np.array(column, dtype, order="C")
 
 
 def room(rows: int) -> npt.NDArray[np.int64]:

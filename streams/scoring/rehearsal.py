@@ -65,7 +65,8 @@ def script() -> list[Block]:
         _events(second),
         _ruling("c1", TRUE, 1, 40), _ruling("c2", FALSE, 1, 50),
         _events(third),
-        Block("params", "p/0", 0, {}, {"version": 1, "values": coins}),
+        Block("params", "p/0", 0, {}, {"version": 1, "values": {**coins, "flag_z": -9.0}}),
+        _events([("s0", "c4", "60", POST, SUPPORT, 75)]), _events([("s0", "", "60", DELETE, 0, 76)]),
         _ruling("c1", FALSE, 2, 70), _ruling("c2", NO_VERDICT, 2, 70), _ruling("c3", FALSE, 1, 80),
         Block("tick", "k/0", 0, {}, {"t": 0, "flush": True}),
     ]  # fmt: skip
@@ -73,7 +74,7 @@ def script() -> list[Block]:
 
 def rehearse() -> tuple[SourcesState, ClaimsState]:
     """Both cores after the small stream and, much later, after all of it has expired."""
-    config = ScoringConfig(flag_min_participants=2, publish_epsilon=0.0)
+    config = ScoringConfig(flag_min_participants=1, publish_epsilon=0.0)
     cores = SourcesState(config, 0), ClaimsState(config, 0)
     now_ms = _T0_MS
     blocks = script()
@@ -81,6 +82,8 @@ def rehearse() -> tuple[SourcesState, ClaimsState]:
         now_ms += HOUR_MS if block in blocks[:-1] else 100 * DAY_MS
         for _ in follow(block, now_ms, lambda kind: [core for core in cores if kind in core.KINDS]):
             pass
+        if block is blocks[-2]:
+            cores[1].explain("c3")
         for core in cores:
             for table in core.tables:
                 table.take_delta()
