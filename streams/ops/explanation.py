@@ -56,6 +56,7 @@ async def _state_of(settings: Settings, claim_id: str) -> ClaimsState | None:
     """The state of the claim's partition; None where there are no topics yet."""
     # Not before somebody asks why: a core's compiler takes a second and 90 MB.
     from streams.engine.audit import recovered
+    from streams.scoring.claims.claims_state import ClaimsState
     from streams.worker.stages import stage_specs
 
     spec = stage_specs(settings)["claims"]
