@@ -34,7 +34,7 @@ from streams.scoring.effects import Effects
 from streams.tables.table import Table
 from streams.worker.stages import CoreSpec, stage_specs
 
-CLAIM_NUMBERS = ("events", "parts", "n1", "n2", "n3", "n4")
+CLAIM_NUMBERS = ("events", "participants", "supports", "denials", "queries", "comments")
 Say = Callable[[str, float], None]
 
 
