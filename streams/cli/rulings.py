@@ -53,9 +53,9 @@ def record_of(claim: str, ruling: dict[str, Any]) -> dict[str, Any]:
     return {
         "claim_id": claim,
         "rater_id": ruling["rater_id"],
-        "version": ruling["ver"],
+        "version": ruling["version"],
         "verdict": _VERDICTS[ruling["verdict"]],
-        "ruled_at_ms": ruling["t"],
+        "ruled_at_ms": ruling["time_ms"],
         "kind": ruling["kind"],
         "id": ruling["id"],
         "url": ruling["url"] or None,

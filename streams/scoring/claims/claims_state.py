@@ -316,7 +316,7 @@ class ClaimsState(PartitionState):
         }
 
     def told(self, claim_id: str) -> list[dict[str, Any]]:
-        """What was ruled on a claim, by rater and version: rater_id, id, ver, verdict, t, kind, url, fate."""
+        """What was ruled on a claim, by rater and version: rater_id, id, version, verdict, time_ms, kind, url, fate."""
         row = self.data.claims.find_one(claim_id)
         return [] if row < 0 else self.rulings.told(row)
 
