@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -78,11 +78,14 @@ def rulings_block(rulings: Sequence[Ruling], origin: int = 1) -> Block:
     return make("rulings", "r/0", list(range(origin, origin + len(rulings))), columns)
 
 
+EAGER = ScoringConfig(flag_ripe_ms=0)  # flags claims of any age
+
+
 @dataclass
 class Pipeline:
     """Both stages of one partition, joined without a broker; what leaves is kept."""
 
-    config: ScoringConfig = field(default_factory=ScoringConfig)
+    config: ScoringConfig = EAGER
     now_ms: int = NOW_MS
 
     def __post_init__(self) -> None:

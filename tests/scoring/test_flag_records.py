@@ -159,7 +159,7 @@ def test_a_flag_that_is_heard_of_lapses_later_and_one_that_is_not_lapses_at_its_
 
 
 def test_a_flag_stands_until_its_date_by_the_logs_clock_however_old_its_events_are() -> None:
-    line = Story(ScoringConfig(flag_min_participants=1))
+    line = Story(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(1, risk_bias=9.0)
     line.tell("old story", "someone", NOW_MS - 900 * DAY_MS)
     raised = line.flags_of("old story")[-1]
@@ -174,7 +174,7 @@ def test_a_flag_stands_until_its_date_by_the_logs_clock_however_old_its_events_a
 
 
 def test_a_claim_that_was_forgotten_and_is_flagged_again_gets_a_flag_of_its_own() -> None:
-    line = Story(ScoringConfig(flag_min_participants=1))
+    line = Story(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(1, risk_bias=9.0)
     for _ in range(2):
         line.tell("rumour", "someone", NOW_MS, n=1)
@@ -191,7 +191,7 @@ def test_a_claim_that_was_forgotten_and_is_flagged_again_gets_a_flag_of_its_own(
 def test_reasons_of_any_flag_add_up_to_the_log_odds_of_its_risk(
     events: list[Event], most: int, a: float, b: float, bias: float
 ) -> None:
-    line = Pipeline(ScoringConfig(flag_min_participants=1, reasons=most))
+    line = Pipeline(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1, reasons=most))
     values = {"risk_cal_a": a, "risk_cal_b": b, "risk_bias": bias, "flag_z": -20.0}
     line.feed_both(Block("params", "p/0", 1, {}, {"version": 1, "values": values}))
     for event in events:

@@ -73,7 +73,7 @@ def test_an_older_parameter_version_changes_nothing() -> None:
 
 
 def test_flags_pause_and_kill_by_the_log() -> None:
-    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line = Pipeline(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(version=1, risk_bias=9.0, flags_paused=1.0)
     line.events([Event("a", "c", "1")])
     assert not line.flags
@@ -89,7 +89,7 @@ def test_flags_pause_and_kill_by_the_log() -> None:
 
 
 def test_a_flag_says_from_which_risk_it_was_raised_and_a_lesson_holds_the_highest_alarm_before_the_verdict() -> None:
-    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line = Pipeline(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(version=1, risk_bias=2.0)
     line.events([Event("a", "c", "1")])
     line.params(version=2, risk_bias=-1.0)
@@ -109,7 +109,7 @@ def test_a_flag_says_from_which_risk_it_was_raised_and_a_lesson_holds_the_highes
 
 
 def test_a_flag_names_the_events_to_read_for_each_reason() -> None:
-    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line = Pipeline(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(version=1, risk_bias=9.0, risk_denial=1.0, risk_slow=1.0)
     line.events([Event("a", "c", "post", kind=0, root=1, t=1)])
     line.events([Event(f"d{i}", "c", f"no{i}", stance=2, t=5 + i) for i in range(6)])
@@ -121,3 +121,13 @@ def test_a_flag_names_the_events_to_read_for_each_reason() -> None:
     evidence = {r["code"]: r["evidence_ids"] for r in raised["reasons"]}
     assert evidence["slow"] == ["post"]
     assert evidence["vote"] == ["no0", "no1", "no2", "no3", "no4"]
+
+
+def test_a_young_claim_is_flagged_only_when_it_is_as_large_as_is_usual_at_one_hour() -> None:
+    line = Pipeline(ScoringConfig(flag_min_participants=5))
+    line.params(1, risk_bias=6.0, flag_crowd=np.log(19.5))
+    line.events([Event(f"u{i}", "young", f"y{i}", t=1_600_000_000_000 + i) for i in range(19)])
+    line.events([Event(f"u{i}", "old", f"o{i}", t=1_600_000_000_000 + i * 300_000) for i in range(7)])
+    assert {flag["subject"]["id"] for flag in line.flags} == {"old"}
+    line.events([Event("u20", "young", "y20", t=1_600_000_000_100)])
+    assert {flag["subject"]["id"] for flag in line.flags} == {"old", "young"}

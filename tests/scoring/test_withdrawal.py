@@ -33,7 +33,7 @@ SUMS = (
 )  # fmt: skip
 STAMP = ("support", "denial", "cluster", "record", "band", "history", "history_30", "history_60")
 # Without hysteresis a flag is a function of what is known now; with it, of what was known before, too.
-PLAIN = ScoringConfig(flag_min_participants=1, flag_hysteresis=0.0, flags_a_day=1 << 30)
+PLAIN = ScoringConfig(flag_ripe_ms=0, flag_min_participants=1, flag_hysteresis=0.0, flags_a_day=1 << 30)
 
 
 def claims_view(line: Pipeline) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_ruling_withdrawn_leaves_scores_as_if_it_had_never_been_whatever_came_
 
 
 def test_a_flag_that_stood_when_a_ruling_came_stands_again_when_it_is_withdrawn() -> None:
-    line = Pipeline(ScoringConfig(flag_min_participants=1))
+    line = Pipeline(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
     line.params(version=1, risk_bias=2.0)
     line.events([Event("a", "c", "1")])
     now = float(line.claims.read(["c"])["risk_z"][0])

@@ -2,7 +2,9 @@
 
     raise    when the claim's alarm reaches the threshold in force (see `alarm`: the risk, a little more for claims that
              many have joined, and the precision that an operator wants), and there is budget; and again when what
-             settled a claim that stood flagged is withdrawn, unless the alarm fell meanwhile
+             settled a claim that stood flagged is withdrawn, unless the alarm fell meanwhile. A claim of less than half
+             an hour must be as large as is usual at one hour: the risk is calibrated at that age, and a few events in
+             a minute look like a slow start
     update   when the priority moved by 10 or more, or the claim was heard of a day or more after the flag's last record
     retract  when the alarm is .5 nats below the threshold (hysteresis), the claim was settled, its posts were taken
              back, the rule was killed, or the flag expired: seven days after its last record, by the log's clock, which
@@ -88,11 +90,20 @@ def gone(claim: Any) -> bool:
 
 
 @inlined
+def is_ripe(claim: Any, settings: Any) -> bool:
+    """Whether enough is there to look at: time enough, or as many participants as claims usually have at one hour."""
+    if claim.participants < settings.flag_min_participants:
+        return False
+    old = claim.last_ms - claim.first_ms >= settings.flag_ripe_ms
+    return bool(old or math.log(claim.participants) >= settings.flag_crowd)
+
+
+@inlined
 def decide(claim: Any, reading: Any, clock: Any, settings: Any) -> tuple[Int, Int]:
     """What becomes of a claim's flag now, and its priority; keeps the highest alarm of open claims."""
     raised, settled = claim.flag > 0, claim.verdict > 0
     level = alarm(reading.risk_z, claim.participants, settings.flag_crowd)
-    is_open = not settled and not gone(claim) and claim.participants >= settings.flag_min_participants
+    is_open = not settled and not gone(claim) and is_ripe(claim, settings)
     if is_open:
         claim.alarm = max(level, np.float64(claim.alarm))
     likely, stood = is_open and level >= settings.flag_z, is_open and claim.flag == STOOD
