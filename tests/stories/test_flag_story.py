@@ -40,9 +40,9 @@ class Platform:
         self.now_ms = time.time_ns() // 1_000_000 - 30 * DAY_MS
 
     def tell(self, claim: str) -> None:
-        """Twelve accounts post a claim within two minutes."""
+        """Twelve accounts post a claim within an hour."""
         for i in range(LIARS):
-            self.now_ms += 10_000
+            self.now_ms += 300_000
             event = {"v": 1, "id": f"{claim}-{i}", "kind": "post", "source_id": f"liar-{i}", "claim_id": claim}
             self._send(topics.EVENTS, {**event, "occurred_at_ms": self.now_ms})
 
