@@ -131,7 +131,7 @@ def stamp(tables: SourceViews, row: Int, terms: Terms, out: StampColumns, at: In
         age_ms = max(np.int64(pair.spoke_s) * 1000 - record.ruled_ms, np.int64(0))
         joined = record.joined_false + record.joined_true
         out.band[at] = band_of(record.right + record.wrong)
-        out.known[at] = (joined > 0) + (joined >= terms.veteran_claims)
+        out.known[at] = int(joined > 0) + int(joined >= terms.veteran_claims)
         out.hist0[at] = history(record.joined_false, record.joined_true, age_ms, 0.0, terms)
         month, two_months = terms.halves.month, terms.halves.two_months
         out.hist30[at] = history(record.joined_false_30, record.joined_true_30, age_ms, month, terms)
