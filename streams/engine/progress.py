@@ -116,7 +116,9 @@ class ProgressBoard:
         if publish:
             self._producer = await self._open.enter_async_context(started(AIOKafkaProducer, self._client))
             self._teller = asyncio.create_task(self._tell_on())
-        logs = self._logs = await self._open.enter_async_context(LogReader(self._client, FOLLOW_MS))
+        # Two connections: what is asked for waits behind a fetch that waits for news, half a second each time.
+        self._logs = await self._open.enter_async_context(LogReader(self._client))
+        logs = await self._open.enter_async_context(LogReader(self._client, FOLLOW_MS))
         tp = TopicPartition(self._topic, 0)
         await logs.place({tp: 0})
         async for records in logs.upto(await logs.ends([tp])):
