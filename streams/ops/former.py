@@ -38,8 +38,8 @@ class Inputs:
     begins: Mapping[str, Sequence[int]]
     former: Former = field(default_factory=Former)
 
-    def take(self, step: Applied[Any]) -> None:
-        """Note the rows of one step that are gone from their input. Each step of a block notes its rows anew."""
+    def take(self, step: Applied[Any], former: Former) -> None:
+        """Note in `former` a step's rows that are gone from their input. Each step of a block notes its rows anew."""
         block = step.block
         if block.kind not in _TOPICS or not isinstance(block.origin, np.ndarray):
             return
@@ -51,7 +51,7 @@ class Inputs:
         else:
             gone = np.arange(len(block))
         if gone.size:
-            rows, noted = (_events, self.former.events) if block.kind == "events" else (_rulings, self.former.rulings)
+            rows, noted = (_events, former.events) if block.kind == "events" else (_rulings, former.rulings)
             left = block.take(gone)
             origins = [(topic, topic_id, partition, int(offset)) for offset in np.asarray(left.origin)]
             noted += zip(origins, rows(left), [step.append_ms] * len(left), strict=True)

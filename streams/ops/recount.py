@@ -38,6 +38,11 @@ class Former:
     events: list[tuple[Origin, dict[str, Any], int]] = field(default_factory=list)
     rulings: list[tuple[Origin, dict[str, Any], int]] = field(default_factory=list)
 
+    def add(self, other: Former) -> None:
+        """Add what was found elsewhere."""
+        self.events += other.events
+        self.rulings += other.rulings
+
 
 async def recount(
     client: Mapping[str, Any],

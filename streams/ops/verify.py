@@ -28,13 +28,16 @@ from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 from streams.kafka.topic_ids import TopicIds
 from streams.ops.former import Inputs
-from streams.ops.recount import recount, recount_files
+from streams.ops.recount import Former, recount, recount_files
 from streams.ops.tally import ClaimCount, Recount
 from streams.scoring.effects import Effects
 from streams.tables.table import Table
 from streams.worker.stages import CoreSpec, stage_specs
 
 CLAIM_NUMBERS = ("events", "participants", "supports", "denials", "queries", "comments")
+LOOKS = 10
+LOOK_AGAIN_S = 2.0
+"""How often, and after how many seconds, a partition that does not agree is looked at again."""
 Say = Callable[[str, float], None]
 
 
@@ -89,6 +92,13 @@ class Report:
             and not (self.records_differing or self.flags_missing or self.flags_extra)
             and not (self.counts_differing or self.counts_differing_from_files)
         )
+
+    def add(self, found: Report) -> None:
+        """Add what the comparison of one partition found."""
+        self.max_abs_diff = max(self.max_abs_diff, found.max_abs_diff)
+        self.records_differing += found.records_differing
+        self.flags_missing += found.flags_missing
+        self.flags_extra += found.flags_extra
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able fields. An infinite difference is written as 1e308."""
@@ -173,28 +183,61 @@ async def verify(
 async def _check_partition(
     logs: LogReader, settings: Settings, spec: CoreSpec, partition: int, inputs: Inputs, report: Report
 ) -> Replica[Effects]:
+    """Check a partition, and add what is found to the report. Returns its live state.
+
+    What a worker writes meanwhile, such as a tick of its clock, reaches the changelog before the output topics. So a
+    disagreement counts only once a second look, over the same logs, finds it again.
+    """
     first, _ = (await logs.bounds(spec.input_topic, settings.partitions))[partition]
     if first:
         report.incomplete.append(f"{spec.input_topic}/{partition} begins at {first}: its state cannot be replayed")
-    _, end = (await logs.bounds(spec.changelog_topic, settings.partitions))[partition]
+    before: list[int] | None = None
+    for _ in range(LOOKS):
+        ends = await _ends(logs, settings, spec, partition)
+        found = Report()
+        live, former = await _compare(logs, settings, spec, partition, ends[0], inputs, found)
+        if found.agrees or ends == before == await _ends(logs, settings, spec, partition):
+            break
+        before = ends
+        await asyncio.sleep(LOOK_AGAIN_S)
+    else:
+        report.incomplete.append(
+            f"{spec.name} {partition} was still being written to: stop its input, and verify again"
+        )
+    report.add(found)
+    inputs.former.add(former)
+    return live
+
+
+async def _ends(logs: LogReader, settings: Settings, spec: CoreSpec, partition: int) -> list[int]:
+    """Next offsets of the partition of the stage's changelog, and of the topics that it publishes to."""
+    names = [spec.changelog_topic, *spec.guarded_topics, topics.FLAGS.name(settings)]
+    return [(await logs.bounds(name, settings.partitions))[partition][1] for name in names]
+
+
+async def _compare(
+    logs: LogReader, settings: Settings, spec: CoreSpec, partition: int, end: int, inputs: Inputs, found: Report
+) -> tuple[Replica[Effects], Former]:
+    """Live state, replay and output topics of one partition, compared. Returns the live state and what is gone."""
     live = await recovered(logs, spec, partition, end)
     emitted = Emitted(spec.input_topic, partition)
+    former = Former()
 
     def step(applied: Step) -> None:
         emitted.take(applied)
-        inputs.take(applied)
+        inputs.take(applied, former)
 
     replay = await replayed(logs, spec, partition, live.fence, step)
     differences = [a.difference(b) for a, b in zip(live.core.tables, replay.core.tables, strict=True)]
     same_fence = (live.fence.offset, live.fence.cursor, live.fence.seen) == (
         replay.fence.offset, replay.fence.cursor, replay.fence.seen,
     )  # fmt: skip
-    report.max_abs_diff = max(report.max_abs_diff, *differences, 0.0 if same_fence else float("inf"))
+    found.max_abs_diff = max(*differences, 0.0 if same_fence else float("inf"))
     for topic in spec.guarded_topics:
-        await _check_scores(logs, settings, topic, partition, emitted, report)
+        await _check_scores(logs, settings, topic, partition, emitted, found)
     if emitted.flags or spec.name == "claims":
-        await _check_flags(logs, settings, partition, emitted, report)
-    return live
+        await _check_flags(logs, settings, partition, emitted, found)
+    return live, former
 
 
 async def _check_scores(
