@@ -25,6 +25,29 @@ class SubjectDict(TypedDict):
     uri: NotRequired[str | None]
 
 
+class RootDict(TypedDict):
+    """`Root` as a dictionary."""
+
+    event_id: NotRequired[str | None]
+    author_id: NotRequired[str | None]
+    posted_at_ms: NotRequired[int | None]
+    text: NotRequired[str | None]
+    url: NotRequired[str | None]
+    lang: NotRequired[str | None]
+
+
+class SpreadDict(TypedDict):
+    """`Spread` as a dictionary."""
+
+    participants: int
+    events: int
+    first_event_ms: int
+    per_hour: float
+    expected_per_hour: NotRequired[float | None]
+    expected_24h: NotRequired[float | None]
+    usual_participants: NotRequired[float | None]
+
+
 class ClaimScoreDict(TypedDict):
     """`ClaimScore` as a dictionary."""
 
@@ -109,18 +132,30 @@ class FlagDict(TypedDict):
     action: str
     retracted_because: NotRequired[str | None]
     subject: SubjectDict
+    claim: NotRequired[RootDict | None]
+    spread: NotRequired[SpreadDict | None]
+    supports: NotRequired[int | None]
+    denials: NotRequired[int | None]
+    queries: NotRequired[int | None]
     label: str
     policy_id: str
     rule_id: str
     severity: str
     priority: int
     risk: float
+    risk_low: NotRequired[float | None]
+    risk_high: NotRequired[float | None]
     score: float
+    score_low: NotRequired[float | None]
+    score_high: NotRequired[float | None]
+    enough_evidence: NotRequired[bool | None]
     claim_version: int
     confidence: float
     threshold: float
     score_version: str
     reasons: list[ReasonDict]
+    would_fall: NotRequired[str | None]
+    appeal: NotRequired[str | None]
     source: str
     event_time_ms: int
     detected_at_ms: int

@@ -12,6 +12,10 @@ EVENT_BYTES_MAX = 64 * 1024
 """Longest value of an event or ruling record, bytes. Also where a dead letter cuts the raw bytes."""
 ID_CHARS_MAX = 256
 TEXT_CHARS_MAX = 10_000
+ROOT_TEXT_CHARS_MAX = 500
+"""Where the words of a claim's root are cut, in flags."""
+SENTENCES_CHARS_MAX = 2_000
+"""Longest passage that a record tells a person."""
 URL_CHARS_MAX = 2_048
 URI_CHARS_MAX = 64 + 12 * ID_CHARS_MAX
 """Longest address of a subject in the API. One character of an id takes at most 12 there."""

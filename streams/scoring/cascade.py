@@ -30,6 +30,7 @@ A_K = np.array([5.98684e-4, 1.98674e-4, 3.57804e-5, 1.27624e-5, 2.84911e-6, 8.97
 TAU_WINDOW_S = 6 * 3600.0
 KERNELS = 9  # the window's is the last
 WINDOW = 8
+HOURLY = 2  # the kernel whose memory is about an hour
 START_TAUS_MS = (600_000.0, 3 * 3_600_000.0)
 NEVER = np.iinfo(np.int64).max
 _TAUS_MS = 1000.0 * np.append(TAU_K_S, TAU_WINDOW_S)
@@ -112,3 +113,16 @@ def expected_growth(claim: Any, p: float, horizon_s: float) -> float:
         direct += claim.kernels[k] * _REACH[k] * (1.0 - math.exp(-horizon_s / TAU_K_S[k]))
     capped = min(p, 0.95)
     return capped * direct / (1.0 - capped)
+
+
+@compiled
+def pace(claim: Any) -> tuple[float, float, float]:
+    """Events an hour of late, and those expected within the hour and the day after the latest event.
+
+    The rate is x_k/(τ(1 − e^(−age/τ))) with τ of about an hour, the claim being taken to be ten minutes old at least.
+    """
+    p = infectiousness(claim)[0]
+    age_s, tau = (claim.last_ms - claim.first_ms) / 1000.0, TAU_K_S[HOURLY]
+    heard_s = max(tau * (1.0 - math.exp(-age_s / tau)), 600.0)
+    rate = max(claim.kernels[HOURLY], 0.0) / heard_s * 3600.0
+    return rate, max(expected_growth(claim, p, 3600.0), 0.0), max(expected_growth(claim, p, 86_400.0), 0.0)

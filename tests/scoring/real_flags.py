@@ -68,7 +68,8 @@ class Story(Pipeline):
     def tell(self, claim: str, who: str, at_ms: int, stance: int = 1, n: int = CROWD) -> None:
         """So many sources of a crowd take sides on a claim within minutes."""
         for i in range(n):
-            self.events([Event(f"{who}-{i}", claim, f"{claim}-{who}-{i}", at_ms + i * 10_000, stance)])
+            root = int(i == 0)
+            self.events([Event(f"{who}-{i}", claim, f"{claim}-{who}-{i}", at_ms + i * 10_000, stance, root=root)])
 
     def flags_of(self, claim: str) -> list[dict[str, Any]]:
         """Records of the flags about a claim."""

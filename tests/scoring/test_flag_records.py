@@ -94,6 +94,56 @@ def lapses(flag: dict[str, Any], made: Moved) -> bool:
     return bool(flag["expires_at_ms"] == made.now_ms + CONFIG.flag_expiry_ms)
 
 
+def words_of_the_root(flag: dict[str, Any], made: Moved) -> bool:
+    root, who = flag["claim"], flag["subject"]["id"] + "-"
+    if made.score["events"] == 0:
+        return root == {}
+    return bool(root["event_id"] == who + root["author_id"] and root["posted_at_ms"] == made.score["first_event_ms"])
+
+
+def spread(flag: dict[str, Any], made: Moved) -> bool:
+    told, score = flag["spread"], made.score
+    same = {name: score[name] for name in ("participants", "events", "first_event_ms")}
+    return (
+        told.items() >= same.items()
+        and abs(told["expected_24h"] - score["expected_growth_24h"]) <= 0.005 + 1e-9
+        and 0 <= told["expected_per_hour"] <= told["expected_24h"]
+        and (told["per_hour"] > 0) is (score["events"] > 0)
+        and told["usual_participants"] == pytest.approx(math.exp(made.params.flag_crowd), abs=0.06)
+    )
+
+
+def risk_end(flag: dict[str, Any], made: Moved) -> bool:
+    ends = [logit(flag["risk"]) + side * 1.645 * made.params.risk_sd for side in (-1, 1)]
+    return [flag["risk_low"], flag["risk_high"]] == pytest.approx([1 / (1 + math.exp(-z)) for z in ends], abs=1e-5)
+
+
+def share(words: str) -> float:
+    return {"over 0.99": 1.0, "under 0.01": 0.0}.get(words) or float(words)
+
+
+def would_fall(flag: dict[str, Any], made: Moved) -> bool:
+    """The words name the risk, the one at which the flag is taken back, and what each reason does for it."""
+    if flag["action"] == "retract":
+        return "would_fall" not in flag
+    words = flag["would_fall"]
+    now, floor = (share(found) for found in re.findall(r"now ([^,]+), falls below ([^;]+);", words)[0])
+    wanted = 1 / (1 + math.exp(CONFIG.flag_hysteresis - logit(flag["threshold"])))
+    raising = [r for r in flag["reasons"] if r["weight"] > 0 and r["code"] in IDEAS]
+    without = re.findall(r"([^;:]+) \(without it ([^)]+)\)", words)
+    weights = {r["text"]: r["weight"] for r in raising}
+    return (
+        now == pytest.approx(flag["risk"], abs=0.006)
+        and floor == pytest.approx(wanted, abs=0.006)
+        and all(
+            share(left) == pytest.approx(1 / (1 + math.exp(weights[text.strip()] - logit(flag["risk"]))), abs=0.006)
+            for text, left in without
+        )
+        and bool(without) is bool(raising)
+        and all(IDEAS[r["code"]].lowers in words for r in raising[:2])
+    )
+
+
 SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
     "flag_id": lambda flag, made: flag["flag_id"].startswith("risk-cascade/" + flag["subject"]["id"]),
     "revision": lambda flag, made: flag["revision"] >= 1,
@@ -105,6 +155,11 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
         and flag["subject"]["uri"].count("/") == 3
         and flag["subject"]["type"] == "claim"
     ),
+    "claim": words_of_the_root,
+    "spread": spread,
+    "supports": lambda flag, made: flag["supports"] == made.score["supports"],
+    "denials": lambda flag, made: flag["denials"] == made.score["denies"],
+    "queries": lambda flag, made: flag["queries"] == made.score["queries"],
     "label": lambda flag, made: re.fullmatch("[a-z-]+", flag["label"]),
     "policy_id": lambda flag, made: flag["policy_id"] == "misinformation",
     "rule_id": lambda flag, made: re.fullmatch(r"[a-z-]+/\d+", flag["rule_id"]),
@@ -112,11 +167,18 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
     "priority": lambda flag, made: (flag["priority"] == 0) is (flag["action"] == "retract"),
     "risk": lambda flag, made: flag["risk"] == made.score["risk"],
     "score": lambda flag, made: flag["score"] == made.score["score"],
+    "risk_low": risk_end,
+    "risk_high": risk_end,
+    "score_low": lambda flag, made: flag["score_low"] == made.score["low"],
+    "score_high": lambda flag, made: flag["score_high"] == made.score["high"],
+    "enough_evidence": lambda flag, made: flag["enough_evidence"] == made.score["enough_evidence"],
     "claim_version": lambda flag, made: flag["claim_version"] == made.score["version"],
     "confidence": confidence,
     "threshold": lambda flag, made: flag["action"] != "raise" or flag["risk"] >= flag["threshold"],
     "score_version": lambda flag, made: flag["score_version"] == made.score["core_version"],
     "reasons": reasons,
+    "would_fall": would_fall,
+    "appeal": lambda flag, made: "`appeal`" in flag["appeal"],
     "source": lambda flag, made: flag["source"] == "automated",
     "event_time_ms": lambda flag, made: flag["event_time_ms"] == made.score["last_event_ms"],
     "detected_at_ms": lambda flag, made: flag["detected_at_ms"] == made.now_ms,

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from streams.contract.record_dicts import FlagDict, ReasonDict
 from streams.contract.words import Retraction, Severity
 from streams.scoring import cascade
+from streams.scoring.claims import flag_facts
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
 from streams.scoring.claims.reading import HORIZON_S, risk_of, score_of
@@ -190,6 +191,8 @@ class Flags:
             "revision": int(claims["flag_revision"][row]),
             "action": action,
             "subject": {"type": "claim", "id": claim_id, "uri": f"/v1/claims/{quote(claim_id, safe='')}"},
+            "claim": flag_facts.root_of(self.tables, row),
+            "spread": flag_facts.spread_of(self.tables, row, context.params),
             "label": LABEL,
             "policy_id": POLICY_ID,
             "rule_id": f"{RULE}/{RULE_VERSION}",
@@ -202,13 +205,18 @@ class Flags:
             "threshold": round(float(sigmoid(context.params.flag_z - level + risk_z)), 6),
             "score_version": context.core_version,
             "reasons": self._reasons(reading, risk, action, context),
+            "appeal": flag_facts.APPEAL,
             "source": "automated",
             "event_time_ms": int(claims["last_ms"][row]),
             "detected_at_ms": context.now_ms,
         }
-        if why is None:
-            return record | {"expires_at_ms": context.now_ms + context.config.flag_expiry_ms}
-        return record | {"retracted_because": str(why)}
+        flag_facts.add_figures(record, self.tables, reading, context.config, context.params)
+        if why is not None:
+            return record | {"retracted_because": str(why)}
+        lapses_ms = context.now_ms + context.config.flag_expiry_ms
+        floor = context.params.flag_z - context.config.flag_hysteresis - (level - risk_z)
+        words = flag_facts.would_fall(record["reasons"], risk_z, floor, lapses_ms)
+        return record | {"would_fall": words, "expires_at_ms": lapses_ms}
 
     def _note(self, row: int, action: str, rank: int, context: FlagContext, why: Retraction | None) -> None:
         """Keep what the next record of this flag depends on."""
