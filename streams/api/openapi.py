@@ -24,6 +24,7 @@ _WORDS = {
 
 # What may be wrong with any request, and with those of a route of this name beside.
 _ALWAYS = (400, 405, 414, 417, 431, 500)
+_GUARDED = (401, 403, 429)
 _NAMED = (404, 503)
 _BATCH = (408, 413, 415, 501, 503)
 _REFUSALS = {
@@ -36,23 +37,30 @@ _REFUSALS = {
     "healthz": (503,),
     "readyz": (503,),
 }
-_HEADERS = {"405": "Allow", "415": "Accept-Encoding", "503": "Retry-After"}
+_HEADERS = {
+    "401": "WWW-Authenticate",
+    "405": "Allow",
+    "415": "Accept-Encoding",
+    "429": "Retry-After",
+    "503": "Retry-After",
+}
 
 
-def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
+def document(routes: Iterable[tuple[str, str, str, str, str | None]]) -> dict[str, Any]:
     """The document, JSON-able.
 
     Args:
-        routes: method, path, name and sentence of each.
+        routes: method, path, name, sentence and scope of each.
     """
     paths: dict[str, Any] = {}
-    for method, path, name, sentence in routes:
+    for method, path, name, sentence, scope in routes:
         ids = [_id(each, path) for each in re.findall(r"{(\w+)}", path)]
-        said = _operation(name, sentence, ids)
-        paths[path] = {method.lower(): said}
+        said = _operation(name, sentence, ids) | _security(scope)
+        said["responses"] |= _refused(_GUARDED) if scope else {}
+        paths.setdefault(path, {})[method.lower()] = said
         if method == "GET":
             paths[path]["head"] = _bodiless(said, "The headers of the GET answer alone.")
-        paths[path]["options"] = _options(name, ids)
+        paths[path].setdefault("options", _options(name, ids))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Credence", "version": "1", "description": "Trust scores of claims and sources, and flags."},
@@ -60,6 +68,9 @@ def document(routes: Iterable[tuple[str, str, str, str]]) -> dict[str, Any]:
         "components": {
             "schemas": _components(),
             "responses": {status: _refusal(status) for status in map(str, MEANINGS)},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A line of the service's file of tokens."}
+            },
         },
     }
 
@@ -89,6 +100,13 @@ def _operation(name: str, sentence: str, ids: list[dict[str, Any]]) -> dict[str,
     return found
 
 
+def _security(scope: str | None) -> dict[str, Any]:
+    """Who may ask. Reading takes a token only where tokens are set up; a scope is told as a role."""
+    if scope is None:
+        return {"security": []}
+    return {"security": [*([{}] if scope == "read" else []), {"token": [scope]}]}
+
+
 def _bodiless(operation: dict[str, Any], sentence: str) -> dict[str, Any]:
     """The operation as HEAD answers it: the same, without content."""
     refused = [each for each in operation["responses"] if each != "200"]
@@ -111,7 +129,10 @@ def _options(name: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _refusals(name: str, own: bool = True) -> dict[str, Any]:
-    statuses = {*_ALWAYS, *(_REFUSALS.get(name, ()) if own else ())}
+    return _refused({*_ALWAYS, *(_REFUSALS.get(name, ()) if own else ())})
+
+
+def _refused(statuses: Iterable[int]) -> dict[str, Any]:
     return {status: _ref(status, "responses") for status in map(str, sorted(statuses))}
 
 

@@ -16,6 +16,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # What each status means here; the OpenAPI document says the same.
 MEANINGS = {
     400: "The request makes no sense, or is not HTTP; `detail` says what is wrong with it.",
+    401: "A token is needed, or the one sent is unknown, was taken back or has ended; `WWW-Authenticate` says how.",
+    403: "The token has no scope for this, or no tokens are set up.",
     404: "Nothing of this name is known.",
     405: "The path has no such method; `Allow` names those that it has.",
     408: "The request did not come to its end in time.",
@@ -23,6 +25,7 @@ MEANINGS = {
     414: "The path and query are too long.",
     415: "The body is packed in a way that is not understood; `Accept-Encoding` names those that are.",
     417: "The request expects something that is not done here.",
+    429: "Too many requests of one caller; `Retry-After` says when to go on.",
     431: "The header fields are too long, or too many.",
     500: "The service failed, and its log says why.",
     501: "The body is transferred in a way that is not understood.",

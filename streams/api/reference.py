@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from streams.api.service import documented
+from streams.api.routes import documented
 from streams.contract import metrics, settings, topics
 from streams.contract.settings import Settings
 from streams.scoring.signals.registry import REGISTRY
@@ -60,10 +60,12 @@ def markdown() -> str:
         "Keys that begin with a zero byte are marks of the engine (who owns a partition, and fences): skip them.\n",
         "## The query service\n\nJSON. "
         "What is not to be had is problem+json: 404 what is unknown, 400 what makes no sense, "
-        "503 with `Retry-After` what is still being read or too much at once. Ids are percent-encoded.\n",
+        "503 with `Retry-After` what is still being read or too much at once. Ids are percent-encoded. A request "
+        "with a scope takes a token that has it: 401 without, 403 without the scope, 429 where it asks too much. "
+        "Without `CREDENCE_API_TOKENS_FILE` anybody may read, and nobody may do more.\n",
         _table(
-            ("request", "answer"),
-            ((f"`{method} {path}`", sentence) for method, path, _, sentence in documented()),
+            ("request", "scope", "answer"),
+            ((f"`{method} {path}`", scope or "", sentence) for method, path, _, sentence, scope in documented()),
         ),
         "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
         f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",

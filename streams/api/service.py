@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from streams.api import asked, openapi
-from streams.api.problems import Handler, Problem, json_answer, problems
+from streams.api import asked
+from streams.api.problems import Problem, json_answer
 from streams.api.published import Reader
 from streams.api.store import CursorError, Store
 from streams.contract import metrics
@@ -108,16 +108,6 @@ class Service:
 
     # --- handlers ------------------------------------------------------------------------------------------------
 
-    def app(self) -> web.Application:
-        """The aiohttp application of this service; it does not start or stop the service."""
-        app = web.Application(middlewares=[_measured, problems], client_max_size=asked.BODY_MAX)
-        for method, path, name, handler in ROUTES:
-            resource = app.router.add_resource(path, name=name)
-            for each in methods(method)[:-1]:
-                resource.add_route(each, getattr(self, handler.__name__))
-            resource.add_route("OPTIONS", _allowed(methods(method)))
-        return app
-
     async def claim(self, request: web.Request) -> web.Response:
         """The newest score of a claim."""
         return self._score("claim", request.match_info["id"], self.store.claim)
@@ -199,10 +189,6 @@ class Service:
         status = {"status": "incomplete", "detail": "; ".join(lost)} if lost else {"status": "ready"}
         return json_answer({**status, "behind_s": round(self.behind_s(), 3), **self.store.counts()})
 
-    async def openapi(self, _: web.Request) -> web.Response:
-        """This list, for programs: an OpenAPI 3.1 document."""
-        return json_answer(openapi.document(documented()))
-
     async def metrics(self, _: web.Request) -> web.Response:
         """The metrics of this process."""
         return web.Response(
@@ -210,51 +196,8 @@ class Service:
         )
 
 
-def methods(declared: str) -> tuple[str, ...]:
-    """What a route with this declared method answers: with GET also HEAD, and always OPTIONS, which comes last."""
-    return ("GET", "HEAD", "OPTIONS") if declared == "GET" else (declared, "OPTIONS")
-
-
-def _allowed(of: tuple[str, ...]) -> Handler:
-    async def options(_: web.Request) -> web.Response:
-        return web.Response(status=204, headers={"Allow": ", ".join(of)})
-
-    return options
-
-
 def _worded(subject: str, record: dict[str, Any]) -> dict[str, Any]:
     """The record as a person reads it, too."""
     record["enough_evidence"] = enough_evidence(subject, record)
     record["assessment"] = assessment(subject, record)
     return record
-
-
-@web.middleware
-async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    began = time.perf_counter()
-    answer = await handler(request)
-    route = request.match_info.route.name or metrics.OTHER
-    metrics.API_REQUESTS.at(route, f"{answer.status // 100}xx").inc()
-    metrics.API_SECONDS.at(route).observe(time.perf_counter() - began)
-    return answer
-
-
-# Method, path, name of the route in metrics, and what answers; documented by the handlers' own sentences.
-ROUTES: tuple[tuple[str, str, str, Callable[..., Awaitable[web.Response]]], ...] = (
-    ("GET", "/v1/claims/{id}", "claims", Service.claim),
-    ("GET", "/v1/claims/{id}/explanation", "explanations", Service.explanation),
-    ("POST", "/v1/claims:batchGet", "claims-batch", Service.claims),
-    ("GET", "/v1/sources/{id}", "sources", Service.source),
-    ("POST", "/v1/sources:batchGet", "sources-batch", Service.sources),
-    ("GET", "/v1/communities/{id}", "communities", Service.community),
-    ("GET", "/v1/flags", "flags", Service.flags),
-    ("GET", "/healthz", "healthz", Service.healthz),
-    ("GET", "/readyz", "readyz", Service.readyz),
-    ("GET", "/metrics", "metrics", Service.metrics),
-    ("GET", "/openapi.json", "openapi", Service.openapi),
-)
-
-
-def documented() -> list[tuple[str, str, str, str]]:
-    """Method, path, name and sentence of every route."""
-    return [(method, path, name, (answer.__doc__ or "").splitlines()[0]) for method, path, name, answer in ROUTES]

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import signal
+import ssl
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from streams.api.access import Scope, made
 from streams.broker.embedded import BrokerError, resolve
-from streams.cli.console import Kafka, foreseen, say
+from streams.cli.console import Kafka, err, foreseen, out, say
 from streams.contract.settings import Settings, SettingsError, folder_of
 from streams.kafka.admin import TopicsError
 
+api = typer.Typer(help="The query service.", add_completion=False, pretty_exceptions_enable=False)
 
-def api(
+
+@api.callback(
+    invoke_without_command=True, epilog="Example: credence api --port 8080, then curl localhost:8080/v1/claims/ID"
+)
+def _api(
+    context: typer.Context,
     broker: Kafka = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; also CREDENCE_API_HOST.")] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any; also CREDENCE_API_PORT.")
     ] = None,
 ) -> None:
-    """Answer questions about claims, sources and flags over HTTP until told to stop (Ctrl-C or SIGTERM).
-
-    Example: credence api --port 8080, then curl localhost:8080/v1/claims/ID
-    """
+    """Answer questions about claims, sources and flags over HTTP until told to stop (Ctrl-C or SIGTERM)."""
+    if context.invoked_subcommand is not None:
+        return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # While Kafka is away the client complains twenty times a second; the service says so once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -38,6 +46,22 @@ def api(
         folder_of("TMPDIR", _temporary_folder())
         settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
         asyncio.run(serve(settings))
+
+
+@api.command(epilog="Example: credence api token --name queue-team --scope read --scope rule >> tokens")
+def token(
+    name: Annotated[str, typer.Option(help="Whose it is: logs and records say so.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it is for; several times for several.")],
+    until: Annotated[str, typer.Option(help="Date or time at which it ends, as 2027-01-31; else never.")] = "",
+) -> None:
+    """Make a token: its line for CREDENCE_API_TOKENS_FILE on stdout, and itself, this once, on stderr.
+
+    A line that is taken out of the file ends its token within a second.
+    """
+    with foreseen(SettingsError):
+        secret, line = made(name, scope, until)
+        out.print(line, highlight=False, soft_wrap=True)
+        err.print(f"the token, which is kept nowhere: {secret}", highlight=False, soft_wrap=True)
 
 
 def _temporary_folder() -> Path:
@@ -52,14 +76,20 @@ async def serve(settings: Settings) -> None:
     from aiohttp import web
 
     from streams.api.connection import Runner
+    from streams.api.routes import application
     from streams.api.service import Service
 
+    tls = _tls(settings)
     service = Service(settings)
     await service.start()
-    runner = Runner(service.app())
+    try:
+        runner = Runner(application(service, settings))
+    except SettingsError:
+        await service.stop()
+        raise
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.api_host, settings.api_port)
+        site = web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=tls)
         try:
             await site.start()
         except OSError as error:
@@ -68,7 +98,10 @@ async def serve(settings: Settings) -> None:
                 "Choose another --port, or 0 for any"
             ) from error
         host, port = runner.addresses[0][:2]
-        say(f"answering on http://{host}:{port} (try /readyz, /v1/flags, /v1/claims/ID, /v1/sources/ID)")
+        if settings.api_tokens_file and tls is None and not _is_loopback(settings.api_host):
+            say("tokens travel in plain text: put a proxy with TLS before this, or set CREDENCE_API_TLS_CERTFILE")
+        scheme = "http" if tls is None else "https"
+        say(f"answering on {scheme}://{host}:{port} (try /readyz, /v1/flags, /v1/claims/ID, /v1/sources/ID)")
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -81,3 +114,25 @@ async def serve(settings: Settings) -> None:
     finally:
         await runner.cleanup()
         await service.stop()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS context of the service; None for plain HTTP. Raises SettingsError when its files cannot be used."""
+    if not settings.api_tls_certfile:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.api_tls_certfile, settings.api_tls_keyfile or None)
+    except OSError as error:
+        raise SettingsError(
+            f"the TLS files of CREDENCE_API_TLS_CERTFILE and _KEYFILE cannot be used: {error}"
+        ) from error
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

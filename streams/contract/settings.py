@@ -90,6 +90,19 @@ class Settings:
     api_staleness_ms: int = setting(
         30_000, "The query service is not ready when it has not reached Kafka for this long.", least=1
     )
+    api_tokens_file: str = setting(
+        "", "File of the tokens that the query service takes; empty: anybody may read, nobody may write."
+    )
+    api_rate_per_minute: int = setting(
+        60_000, "Requests that one token, or one address without a token, may make in a minute; 0: any number.", least=0
+    )
+    api_cors_origins: str = setting(
+        "", "Origins whose pages may ask the query service, with commas between; *: any; empty: none."
+    )
+    api_tls_certfile: str = setting(
+        "", "Certificate of the query service, PEM; empty: it speaks plain HTTP and belongs behind a proxy with TLS."
+    )
+    api_tls_keyfile: str = setting("", "Key of that certificate, PEM; empty: it is in the same file.")
     metrics_host: str = setting("127.0.0.1", "Address that a worker serves its metrics on.")
     metrics_port: int = setting(9100, "Port that a worker serves its metrics on; 0: any that is free.", least=0)
     security_protocol: str = setting(

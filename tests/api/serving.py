@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from email.message import Message
 from typing import Any
 
 from streams.contract.settings import Settings
@@ -21,7 +22,7 @@ class Api:
 
     def __init__(self, settings: Settings, **environ: str) -> None:
         environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
-        code = "from streams.cli.api import api; import typer; typer.run(api)"
+        code = "from streams.cli.api import api; api()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
         )
@@ -41,12 +42,20 @@ class Api:
 
     def get(self, path: str) -> tuple[int, Any, str]:
         """Status, body (parsed where it is JSON) and content type."""
+        status, body, headers = self.ask(path)
+        return status, json.loads(body) if "json" in headers["Content-Type"] else body.decode(), headers["Content-Type"]
+
+    def ask(
+        self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, Message]:
+        """Status, body and headers; underscores in names of headers stand for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, method=method, data=body, headers=named)
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                status, body, kind = answer.status, answer.read(), answer.headers["Content-Type"]
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
-            status, body, kind = error.code, error.read(), error.headers["Content-Type"]
-        return status, json.loads(body) if "json" in kind else body.decode(), kind
+            return error.code, error.read(), error.headers
 
     def becomes(self, path: str, wanted: Callable[[int, Any], bool], within_s: float = 20.0) -> Any:
         """Ask until the answer is as wanted."""

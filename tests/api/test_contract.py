@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.api.openapi import EXAMPLES
-from streams.api.service import ROUTES, methods
+from streams.api.routes import ROUTES, methods
 from streams.contract import schemas
 from streams.contract.records import ClaimScore, Community, Flag, Record, SourceScore
 from streams.contract.settings import Settings

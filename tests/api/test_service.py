@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from streams.api.service import ROUTES, methods
+from streams.api.routes import ROUTES, methods
 from streams.broker import embedded as brokers
 from streams.contract import topics
 from streams.contract.settings import Settings
@@ -233,7 +233,7 @@ def test_it_is_not_ready_while_kafka_is_away_and_goes_on_when_it_is_back(namespa
 
 def test_missing_topics_end_it_with_the_command_that_makes_them(broker: str, settings: Settings) -> None:
     environ = {"CREDENCE_BROKER": broker, "CREDENCE_NAMESPACE": settings.namespace}
-    code = "from streams.cli.api import api; import typer; typer.run(api)"
+    code = "from streams.cli.api import api; api()"
     ended = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
     )

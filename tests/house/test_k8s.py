@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streams.api.service import ROUTES
+from streams.api.routes import ROUTES
 from streams.cli.main import COMMANDS
 from streams.contract.settings import PREFIX, Settings
 
