@@ -47,7 +47,7 @@ def _rulings(data: CascadeSet, claim: np.ndarray, verdict: np.ndarray, t_ms: np.
     columns: dict[str, Column] = {
         "c": Categorical.of(ids), "id": ids, "ver": np.ones(n, np.int64), "verdict": verdict.astype(np.int8),
         "rater": ["bench"] * n, "t": t_ms, "kind": ["fact-check"] * n, "event": [""] * n, "url": [""] * n,
-        "h": np.zeros(n, np.uint64),
+        "note": [""] * n, "h": np.zeros(n, np.uint64),
     }  # fmt: skip
     return Block("rulings", "r/0", 0, columns)
 

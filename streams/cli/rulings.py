@@ -38,12 +38,13 @@ def rulings(
             for ruling in found:
                 print_json(record_of(claim, ruling))
             return
-        table = table_of("rater", "version", "verdict", "ruled at", "kind", "fate", "why", "url")
+        table = table_of("rater", "version", "verdict", "ruled at", "kind", "fate", "why so", "note", "url")
         for ruling in found:
             shown = record_of(claim, ruling)
             table.add_row(
                 escape(shown["rater_id"]), str(shown["version"]), shown["verdict"], moment(shown["ruled_at_ms"]),
-                escape(shown["kind"]), shown["fate"], shown["why"], escape(shown["url"] or "–"),
+                escape(shown["kind"]), shown["fate"], shown["why"], escape(shown["note"] or "–"),
+                escape(shown["url"] or "–"),
             )  # fmt: skip
         out.print(table)
 
@@ -59,6 +60,7 @@ def record_of(claim: str, ruling: dict[str, Any]) -> dict[str, Any]:
         "kind": ruling["kind"],
         "id": ruling["id"],
         "url": ruling["url"] or None,
+        "note": ruling["note"] or None,
         "fate": str(ruling["fate"]),
         "why": ruling["fate"].doc,
     }

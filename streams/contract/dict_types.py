@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect
 
-from streams.contract.flag_record import Reason, Root, Spread, Subject
+from streams.contract.flag_record import Rating, Reason, Root, Spread, Subject
 from streams.contract.record_fields import Field, fields_of
 from streams.contract.records import ClaimScore, Community, DeadLetter, Flag, SourceScore
 
 FILE = Path(__file__).with_name("record_dicts.py")
 WRITTEN: tuple[type[msgspec.Struct], ...] = (
-    Reason, Subject, Root, Spread, ClaimScore, SourceScore, Community, Flag, DeadLetter,
+    Reason, Rating, Subject, Root, Spread, ClaimScore, SourceScore, Community, Flag, DeadLetter,
 )  # fmt: skip
 # What a core cannot know of a flag: the stage adds it.
 ADDED_LATER = ("trace_id",)

@@ -22,6 +22,7 @@ from streams.contract.record_fields import (
 from streams.contract.words import (
     ID_CHARS_MAX,
     LANG_CHARS_MAX,
+    NOTE_CHARS_MAX,
     ROOT_TEXT_CHARS_MAX,
     SENTENCES_CHARS_MAX,
     TRACE_CHARS_MAX,
@@ -29,7 +30,9 @@ from streams.contract.words import (
     URL_CHARS_MAX,
     FlagAction,
     Retraction,
+    RulingKind,
     Severity,
+    Verdict,
 )
 
 
@@ -40,6 +43,19 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: Annotated[str, chars(ID_CHARS_MAX * 2, "The same in a person's words.")] | None = None
     weight: Annotated[float, doc("What it adds to the figure's log-odds (nats); below 0 it speaks against.")]
     evidence_ids: Annotated[list[str], doc("Events or rulings to read.")] | None = None
+
+
+class Rating(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rater's word on a claim, as records tell it: the version that counts, or that takes the former back."""
+
+    rater_id: Annotated[Id, doc("Who found it.")]
+    version: Annotated[Ordinal, doc("The rater's ruling on this claim that counts: the highest.")]
+    verdict: Annotated[Verdict, doc("What was found.")]
+    kind: Annotated[RulingKind, doc("By what kind of process it was found.")]
+    ruled_at_ms: Annotated[Ms, doc("When it was found, milliseconds since 1970.")]
+    ruling_id: Annotated[Id, doc("Identifier of the ruling.")]
+    url: Annotated[str, chars(URL_CHARS_MAX, "Where the finding is published.")] | None = None
+    note: Annotated[str, chars(NOTE_CHARS_MAX, "Why, in the rater's words.")] | None = None
 
 
 class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +113,15 @@ class Flag(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     supports: Annotated[Count, doc("People whose last stance that stands is support.")] | None = None
     denials: Annotated[Count, doc("People whose last stance that stands is denial.")] | None = None
     queries: Annotated[Count, doc("People who asked for evidence and took no side.")] | None = None
+    community: Annotated[str, chars(ID_CHARS_MAX, "Where most who take part say it, if events name it.")] | None = None
+    rulings: (
+        Annotated[list[Rating], doc("Who ruled on the claim, the newest first, ten at most; absent where nobody has.")]
+        | None
+    ) = None
+    raters_disagree: (
+        Annotated[bool, doc("Whether raters whose rulings are in force found different things; absent without any.")]
+        | None
+    ) = None
     label: Annotated[str, chars(64, "Label to show and to index by, in the letters a-z and hyphens.")]
     policy_id: Annotated[str, chars(64, "The policy under which it was raised.")]
     rule_id: Annotated[str, chars(64, "The rule that raised it, a slash, and the rule's version.")]

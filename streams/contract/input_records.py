@@ -1,4 +1,4 @@
-"""What others send: events and rulings."""
+"""What others send: events, rulings, and decisions on flags."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from streams.contract.record_fields import (
     Id,
     Ordinal,
     Record,
+    chars,
     doc,
     form,
     told,
 )
 from streams.contract.words import (
     CORRECTING,
+    ID_CHARS_MAX,
     LANG_CHARS_MAX,
+    NOTE_CHARS_MAX,
     TEXT_CHARS_MAX,
     URL_CHARS_MAX,
+    VIA_CHARS_MAX,
+    FlagDecision,
     Kind,
     RulingKind,
     Stance,
@@ -77,4 +82,24 @@ class Ruling(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     kind: Annotated[RulingKind, doc("By what kind of process it was found.")]
     event_id: Annotated[Id, doc("The event that the ruling is about, if it is about one.")] | None = None
     url: Annotated[str, told(URL_CHARS_MAX, "Where the finding is published.")] | None = None
+    note: Annotated[str, told(NOTE_CHARS_MAX, "Why, in the rater's words.")] | None = None
     original: Annotated[Any, doc("The rating on the rater's own scale, as it came.")] = None
+
+
+class Decision(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a person decided on a flag. It moves no score: that is for rulings. The newest of a flag counts."""
+
+    NAME: ClassVar = "decision"
+    VERSION: ClassVar = 1
+
+    v: Annotated[int, form(1)]
+    id: Annotated[Id, doc("Identifier of the decision.")]
+    flag_id: Annotated[str, chars(ID_CHARS_MAX + 64, "The flag that is decided on.")]
+    revision: Annotated[Ordinal, doc("The flag's revision that was looked at.")]
+    claim_id: Annotated[Id, doc("The claim that the flag is about; the record's key.")]
+    decision: Annotated[FlagDecision, doc("What was decided.")]
+    decided_by: Annotated[Id, doc("Who decided.")]
+    decided_at_ms: Annotated[Clock, doc("When it was decided, milliseconds since 1970.")]
+    note: Annotated[str, told(NOTE_CHARS_MAX, "Why, in the words of whoever decided.")] | None = None
+    url: Annotated[str, told(URL_CHARS_MAX, "Where the decision can be read.")] | None = None
+    via: Annotated[str, told(VIA_CHARS_MAX, "The queue or tool in which it was made.")] | None = None

@@ -17,6 +17,19 @@ class ReasonDict(TypedDict):
     evidence_ids: NotRequired[list[str] | None]
 
 
+class RatingDict(TypedDict):
+    """`Rating` as a dictionary."""
+
+    rater_id: str
+    version: int
+    verdict: str
+    kind: str
+    ruled_at_ms: int
+    ruling_id: str
+    url: NotRequired[str | None]
+    note: NotRequired[str | None]
+
+
 class SubjectDict(TypedDict):
     """`Subject` as a dictionary."""
 
@@ -69,6 +82,8 @@ class ClaimScoreDict(TypedDict):
     first_event_ms: int
     last_event_ms: int
     verdict: NotRequired[str | None]
+    rulings: NotRequired[list[RatingDict] | None]
+    raters_disagree: NotRequired[bool | None]
     flagged: bool
     evidence: NotRequired[float | None]
     enough_evidence: NotRequired[bool | None]
@@ -137,6 +152,9 @@ class FlagDict(TypedDict):
     supports: NotRequired[int | None]
     denials: NotRequired[int | None]
     queries: NotRequired[int | None]
+    community: NotRequired[str | None]
+    rulings: NotRequired[list[RatingDict] | None]
+    raters_disagree: NotRequired[bool | None]
     label: str
     policy_id: str
     rule_id: str

@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from streams.contract.dead_letter_record import DeadLetter
 from streams.contract.flag_record import Flag
-from streams.contract.input_records import Event, Ruling
+from streams.contract.input_records import Decision, Event, Ruling
 from streams.contract.record_fields import Record
 from streams.contract.score_records import ClaimScore, Community, SourceScore
 
-__all__ = ["RECORDS", "ClaimScore", "Community", "DeadLetter", "Event", "Flag", "Record", "Ruling", "SourceScore"]
+__all__ = [
+    "RECORDS",
+    "ClaimScore",
+    "Community",
+    "DeadLetter",
+    "Decision",
+    "Event",
+    "Flag",
+    "Record",
+    "Ruling",
+    "SourceScore",
+]
 
-RECORDS: tuple[type[Record], ...] = (Event, Ruling, ClaimScore, SourceScore, Community, Flag, DeadLetter)
+RECORDS: tuple[type[Record], ...] = (Event, Ruling, Decision, ClaimScore, SourceScore, Community, Flag, DeadLetter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from streams.contract.flag_record import Reason
+from streams.contract.flag_record import Rating, Reason
 from streams.contract.record_fields import (
     Amount,
     Count,
@@ -51,6 +51,13 @@ class ClaimScore(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False
     ]
     last_event_ms: Annotated[Ms, doc("Time of the latest event that stands, or stood until none did, ms since 1970.")]
     verdict: Annotated[Verdict, doc("Verdict in force, if any.")] | None = None
+    rulings: (
+        Annotated[list[Rating], doc("Who ruled, the newest first, ten at most; absent where nobody has.")] | None
+    ) = None
+    raters_disagree: (
+        Annotated[bool, doc("Whether raters whose rulings are in force found different things; absent without any.")]
+        | None
+    ) = None
     flagged: Annotated[bool, doc("Whether a flag is raised now.")]
     evidence: Annotated[Amount, doc("Effective weight of independent sources behind the score.")] | None = None
     enough_evidence: (

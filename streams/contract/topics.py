@@ -135,6 +135,11 @@ FLAGS = Topic(
     "Flags raised, updated and retracted; a repeat has the same flag_id and revision.",
     "log_retention_ms",
 )
+DECISIONS = Topic(
+    "trust.decisions.v1", "claim", DELETE, 4 * MIB, "decide, api, your moderators' tools", "api, your systems",
+    "What people decided on flags: confirmed, dismissed, duplicate. It moves no score.",
+    "log_retention_ms",
+)  # fmt: skip
 DEAD_LETTERS = Topic(
     "trust.dead-letters.v1",
     "any",
@@ -192,6 +197,7 @@ ALL = (
     SOURCE_SCORES,
     COMMUNITIES,
     FLAGS,
+    DECISIONS,
     DEAD_LETTERS,
     SOURCES_CHANGELOG,
     CLAIMS_CHANGELOG,

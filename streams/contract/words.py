@@ -17,6 +17,10 @@ ROOT_TEXT_CHARS_MAX = 500
 SENTENCES_CHARS_MAX = 2_000
 """Longest passage that a record tells a person."""
 URL_CHARS_MAX = 2_048
+NOTE_CHARS_MAX = 2_000
+VIA_CHARS_MAX = 64
+RATINGS_MAX = 10
+"""Raters that a record names of those who ruled on its claim, the newest first."""
 URI_CHARS_MAX = 64 + 12 * ID_CHARS_MAX
 """Longest address of a subject in the API. One character of an id takes at most 12 there."""
 TRACE_CHARS_MAX = 300
@@ -88,6 +92,14 @@ class RulingKind(Documented):
     FACT_CHECK = "fact-check", "A fact-checker's published finding."
     MODERATION = "moderation", "A decision by the platform's moderators."
     APPEAL = "appeal", "A decision on an appeal against an earlier one."
+
+
+class FlagDecision(Documented):
+    """What a person decided on a flag."""
+
+    CONFIRMED = "confirmed", "The flag was right: the claim is false or misleads."
+    DISMISSED = "dismissed", "The flag was wrong: there is nothing to do about the claim."
+    DUPLICATE = "duplicate", "The matter is dealt with under another flag: neither right nor wrong."
 
 
 class FlagAction(Documented):

@@ -95,6 +95,7 @@ class Core:
             "kind": ["fact-check"] * n,
             "event": [""] * n,
             "url": [""] * n,
+            "note": [""] * n,
             "h": np.zeros(n, np.uint64),
         }
         self._send(Block("rulings", "r/0", self._next(), columns))
@@ -179,7 +180,7 @@ class _Claims(ClaimsState):
 
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
-        self.flags = _Flags(self.data)
+        self.flags = _Flags(self.data, self.communities)
 
     def _tell(self, rows: Ints, everything: bool, effects: Effects) -> None:
         """Nobody."""

@@ -39,7 +39,7 @@ def _events(rows: Sequence[Said]) -> Block:
 
 
 def _ruling(claim: str, verdict: int, version: int, hours: int) -> Block:
-    told: dict[str, Sequence[Any]] = {name: [""] for name in ("event", "url")}
+    told: dict[str, Sequence[Any]] = {name: [""] for name in ("event", "url", "note")}
     return make(
         "rulings", "r/0", 0,
         {

@@ -96,6 +96,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "kind": TEXT,
         "event": TEXT,
         "url": TEXT,
+        "note": TEXT,
         "h": "u8",  # 64-bit hash of the content
     },
     # From claims to the parameters stage, when a verdict settles a claim: what was known of it at set ages, and how
@@ -127,7 +128,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 # The type of a column follows from its name, so that mypy knows it where a name is written out. A test compares these
 # with COLUMNS. One column stands apart: "kind" of rulings is a TEXT.
 WordName = Literal["s", "c", "m"]
-TextName = Literal["i", "id", "rater", "event", "url"]
+TextName = Literal["i", "id", "rater", "event", "url", "note"]
 ListName = Literal["sig", "rw"]
 NumberName = Literal[
     "A", "L", "al", "band", "cl", "e", "f", "g", "h", "hist0", "hist30", "hist60", "kind", "known", "n", "q", "r",

@@ -60,7 +60,8 @@ def test_the_contract_of_an_event_and_of_a_ruling() -> None:
     ]  # fmt: skip
     assert [(f.name, f.required) for f in fields_of(Ruling)] == [
         ("v", True), ("id", True), ("claim_id", True), ("version", True), ("verdict", True), ("rater_id", True),
-        ("ruled_at_ms", True), ("kind", True), ("event_id", False), ("url", False), ("original", False),
+        ("ruled_at_ms", True), ("kind", True), ("event_id", False), ("url", False), ("note", False),
+        ("original", False),
     ]  # fmt: skip
 
 

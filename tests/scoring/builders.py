@@ -60,6 +60,8 @@ class Ruling:
     t: int
     rater: str = "checker"
     version: int = 1
+    url: str = ""
+    note: str = ""
 
 
 def rulings_block(rulings: Sequence[Ruling], origin: int = 1) -> Block:
@@ -72,7 +74,8 @@ def rulings_block(rulings: Sequence[Ruling], origin: int = 1) -> Block:
         "t": [r.t for r in rulings],
         "kind": ["fact-check"] * len(rulings),
         "event": [""] * len(rulings),
-        "url": [""] * len(rulings),
+        "url": [r.url for r in rulings],
+        "note": [r.note for r in rulings],
         "h": [xxhash.xxh3_64_intdigest(repr(r)) for r in rulings],
     }
     return make("rulings", "r/0", list(range(origin, origin + len(rulings))), columns)

@@ -20,7 +20,7 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.signals.registry import IDEAS
 from streams.scoring.signals.signal import Idea
 from streams.tables.blocks import Block
-from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, event_lists
+from tests.scoring.builders import DAY_MS, NOW_MS, Event, Pipeline, Ruling, event_lists
 from tests.scoring.real_flags import GOLDEN, LOG, PARTITION, Moved, Story, story, written
 
 CONFIG = ScoringConfig()
@@ -160,6 +160,9 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
     "supports": lambda flag, made: flag["supports"] == made.score["supports"],
     "denials": lambda flag, made: flag["denials"] == made.score["denies"],
     "queries": lambda flag, made: flag["queries"] == made.score["queries"],
+    "community": lambda flag, made: "community" not in flag,  # the story names none
+    "rulings": lambda flag, made: flag.get("rulings") == made.score.get("rulings"),
+    "raters_disagree": lambda flag, made: flag.get("raters_disagree") == made.score.get("raters_disagree"),
     "label": lambda flag, made: re.fullmatch("[a-z-]+", flag["label"]),
     "policy_id": lambda flag, made: flag["policy_id"] == "misinformation",
     "rule_id": lambda flag, made: re.fullmatch(r"[a-z-]+/\d+", flag["rule_id"]),
@@ -191,6 +194,21 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
 def test_what_the_schema_says_of_a_field_is_the_case_in_every_flag_record(told: Story, name: str) -> None:
     for made in told.moved:
         assert SENTENCES[name](made.flag, made), (name, made.flag)
+
+
+def test_a_flag_names_the_community_of_most_and_who_ruled() -> None:
+    line = Story(ScoringConfig(flag_ripe_ms=0, flag_min_participants=1))
+    line.params(1, risk_bias=9.0)
+    for n, where in enumerate(["north", "", "", "south", "south"]):
+        line.events([Event(f"s{n}", "c", f"e{n}", NOW_MS - DAY_MS, community=where)])
+    line.rule(Ruling("c", 2, NOW_MS, note="Nobody was there."))
+    line.rule(Ruling("c", 0, NOW_MS, version=2))
+    raised, settled, again = (each for each in line.flags_of("c") if each["action"] != "update")
+    assert raised["community"] == "north"
+    assert "rulings" not in raised
+    assert settled["community"] == again["community"] == "south"
+    assert [(r["verdict"], r.get("note")) for r in settled["rulings"]] == [("false", "Nobody was there.")]
+    assert (again["action"], again["rulings"][0]["verdict"]) == ("raise", "withdrawn")
 
 
 def test_the_story_has_every_kind_of_flag_record(told: Story) -> None:

@@ -62,6 +62,7 @@ def _block(rows: list[tuple[int, dict[str, Any]]], partition: int) -> blocks.Blo
             "kind": [f["kind"] for f in fields],
             "event": [f.get("event_id", "") for f in fields],
             "url": [f.get("url") or "" for f in fields],
+            "note": [f.get("note") or "" for f in fields],
             "h": [f["h"] for f in fields],
         },
     )

@@ -60,6 +60,7 @@ CLAIM_FIELDS = {
     "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
     "ruled_ms": "i8",  # time of the first ruling in force
     "rulings": "i4",  # ratings in force for true minus for false
+    "ruled": "i4",  # the latest rater to rule: row + 1, where the chain of ratings begins
     "settlement": "i8",  # its version: sequence of the log record that made it
     "owed": "i1",  # 1 while credits of that version are still being sent
     "aged": "i1",  # snapshots taken: bit 0 at one hour, 1 at six, 2 at a day
@@ -145,8 +146,14 @@ SNAPSHOT_FIELDS = {
     **dict.fromkeys(SNAPSHOT_SIGNALS, "f4"),
 }
 RULED_FIELDS = {"claim": "i4", "version": "i8", "verdict": "i1", "time_ms": "i8", "content": "u8"}
-RULING_FIELDS = {**RULED_FIELDS, "first_ms": "i8", "origin": "i8"}  # origin: in `up`
-RULED_TEXTS = ("id", "kind", "url")
+RULING_FIELDS = {
+    **RULED_FIELDS,
+    "first_ms": "i8",
+    "origin": "i8",  # in `up`
+    "next": "i4",  # who ruled on the claim just before: row + 1
+    "number": "i8",  # rises with every version of every rater that comes to count
+}
+RULED_TEXTS = ("id", "kind", "url", "note")
 
 
 class Books(NamedTuple):

@@ -18,6 +18,7 @@ from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flags import FlagContext, Flags
 from streams.scoring.claims.ledger import KEPT, TEXT_MOVE, WRITTEN, TextMoves
 from streams.scoring.claims.lessons import Lessons
+from streams.scoring.claims.ratings import disagree, ratings
 from streams.scoring.claims.reading import (
     READING,
     VERDICTS,
@@ -55,7 +56,7 @@ class ClaimsState(PartitionState):
         self.edits = Edits(self.data)
         self.rulings = Rulings(self.data)
         self.lessons = Lessons(self.data)
-        self.flags = Flags(self.data)
+        self.flags = Flags(self.data, self.communities)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
         self._reading = records_of(1, READING)
         self._settings: tuple[Params, npt.NDArray[Any]] | None = None
@@ -312,11 +313,16 @@ class ClaimsState(PartitionState):
         return {
             **explain(self.data, row, self.config, self.settings, self.communities),
             "verdict": VERDICTS[int(self.data.claims["verdict"][row])],
+            "rulings": ratings(self.data, row),
+            "raters_disagree": disagree(self.data, row),
             **self._common(),
         }
 
     def told(self, claim_id: str) -> list[dict[str, Any]]:
-        """What was ruled on a claim, by rater and version: rater_id, id, version, verdict, time_ms, kind, url, fate."""
+        """What was ruled on a claim, by rater and version: who, which, when, why and where.
+
+        Each has rater_id, id, version, verdict, time_ms, kind, url, note and fate.
+        """
         row = self.data.claims.find_one(claim_id)
         return [] if row < 0 else self.rulings.told(row)
 

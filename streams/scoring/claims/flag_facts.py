@@ -26,6 +26,7 @@ from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import sigmoid
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import IDEAS
+from streams.tables.table import Table
 
 NINETY = 1.645  # standard deviations to each side
 APPEAL = (
@@ -72,6 +73,14 @@ def spread_of(tables: ClaimTables, row: int, params: Params) -> SpreadDict:
         "expected_24h": round(next_day, 2),
         "usual_participants": round(math.exp(params.flag_crowd), 1),
     }
+
+
+def community_of(tables: ClaimTables, row: int, communities: Table) -> str:
+    """The community that most of those who take part named in the event that counts of them; "" where none did."""
+    parts, rows = tables.parts, tables.members(row)
+    named = parts["named"][rows[parts["event"][rows] > 0]]
+    counts = np.bincount(named[named > 0])
+    return str(communities.key(int(counts.argmax()))) if counts.size else ""
 
 
 def add_figures(record: FlagDict, tables: ClaimTables, reading: Any, config: ScoringConfig, params: Params) -> None:

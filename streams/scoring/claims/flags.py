@@ -34,12 +34,14 @@ from streams.scoring import cascade
 from streams.scoring.claims import flag_facts
 from streams.scoring.claims.claim_tables import ClaimTables
 from streams.scoring.claims.explain import risk_reasons
+from streams.scoring.claims.ratings import add_ratings
 from streams.scoring.claims.reading import HORIZON_S, risk_of, score_of
 from streams.scoring.config import DAY_MS, ScoringConfig
 from streams.scoring.numeric import Int, chance, logit, sigmoid
 from streams.scoring.parameters.alarm import alarm
 from streams.scoring.parameters.params import Params
 from streams.tables.compiled import inlined
+from streams.tables.table import Table
 
 RULE, RULE_VERSION = "risk-cascade", 1
 POLICY_ID = "misinformation"
@@ -146,8 +148,9 @@ def spend(clock: Any, event_ms: Int, settings: Any) -> bool:
 class Flags:
     """Writes the flag records of a partition's claims."""
 
-    def __init__(self, tables: ClaimTables) -> None:
+    def __init__(self, tables: ClaimTables, communities: Table) -> None:
         self.tables = tables
+        self.communities = communities
 
     def moved(self, action: int, reading: Any, rank: int, context: FlagContext) -> FlagDict:
         """The record of a claim's flag that was decided to move."""
@@ -210,6 +213,9 @@ class Flags:
             "event_time_ms": int(claims["last_ms"][row]),
             "detected_at_ms": context.now_ms,
         }
+        add_ratings(self.tables, row, record)
+        if community := flag_facts.community_of(self.tables, row, self.communities):
+            record["community"] = community
         flag_facts.add_figures(record, self.tables, reading, context.config, context.params)
         if why is not None:
             return record | {"retracted_because": str(why)}

@@ -26,6 +26,7 @@ from streams.contract.codes import DENY
 from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import Books, ClaimTables
+from streams.scoring.claims.ratings import add_ratings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Float, Floats, Int, Ints, chance, real, sigmoid
 from streams.scoring.parameters.calibration import reliability
@@ -174,4 +175,6 @@ def records(
     constant = [repeat(value, len(ids)) for value in common.values()]
     rows_of_fields = zip(ids, *columns, *constant, strict=True)
     found: dict[str, Any] = {row[0]: dict(zip(names, row, strict=True)) for row in rows_of_fields}
+    for row in rows[claims["ruled"][rows] > 0].tolist():
+        add_ratings(tables, row, found[claims.key(row)])
     return found

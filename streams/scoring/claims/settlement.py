@@ -72,6 +72,8 @@ class Rulings:
         table.touch(rows)
         first_ms = t_ms if made.size else min(t_ms, int(table["first_ms"][row]))
         table["claim"][row], table["first_ms"][row] = claim, first_ms
+        if made.size:
+            table["next"][row], self.claims["ruled"][claim] = self.claims["ruled"][claim], row + 1
         if known is not None:
             effects.repeats += 1
             return Fate.REPEATED
@@ -82,6 +84,7 @@ class Rulings:
             effects.rulings[Fate.SUPERSEDED] += 1
             self._note(claim, rater, self._said(table, row), Fate.SUPERSEDED, number)
         _write(table, row, said)
+        table["number"][row] = number
         table["origin"][row] = block.origin if isinstance(block.origin, int) else block.origin[i]
         table.texts("up")[row] = block.up
         return self._standing(claim)

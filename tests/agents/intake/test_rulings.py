@@ -23,7 +23,13 @@ def code(value: Any, limits: Limits | None = None) -> str:
 
 
 def test_every_field_reaches_its_column() -> None:
-    ruling = RULING | {"event_id": "e1", "url": "https://example.org", "original": {"ratingValue": 2}, "more": 1}
+    ruling = RULING | {
+        "event_id": "e1",
+        "url": "https://example.org",
+        "note": "old",
+        "original": {"ratingValue": 2},
+        "more": 1,
+    }
     block, rejects = decode_rulings([fetched(b"no"), fetched(ruling, offset=4), fetched(RULING, offset=9)], 3, Limits())
     assert [r.code for r in rejects] == [Code.NOT_JSON]
     assert (block.kind, block.up, block.origin.tolist()) == ("rulings", "r/3", [4, 9])
@@ -38,6 +44,7 @@ def test_every_field_reaches_its_column() -> None:
         "kind": ["fact-check", "fact-check"],
         "event": ["e1", ""],
         "url": ["https://example.org", ""],
+        "note": ["old", ""],
         "h": list(block["h"]),
     }
     assert block["h"][0] != block["h"][1]
@@ -75,7 +82,7 @@ def test_the_content_hash_depends_on_the_fields_alone() -> None:
     ]
     block, _ = decode_rulings(written, 3, Limits())
     assert block["h"][0] == block["h"][1]
-    for name in ("id", "verdict", "kind", "event_id", "url", "ruled_at_ms"):
+    for name in ("id", "verdict", "kind", "event_id", "url", "note", "ruled_at_ms"):
         other = {"verdict": "true", "kind": "appeal", "ruled_at_ms": NOW_MS - 1}.get(name, "x")
         assert decode_rulings([fetched(RULING | {name: other})], 3, Limits())[0]["h"][0] != block["h"][0]
 
