@@ -1,9 +1,8 @@
-"""What a request asks for: its body and its query, read with bounds, and refused with a sentence."""
+"""What the body of a request asks for, read with bounds, and refused with a sentence."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from typing import Any
 
@@ -14,14 +13,11 @@ from aiohttp.web_protocol import RequestPayloadError
 from streams.api.problems import Problem
 
 BATCH_MAX = 1_000
-PAGE_MAX = 1_000
 BODY_MAX = 2 * 1024 * 1024  # a thousand ids of the longest kind, escaped
 BODY_S = 30.0
 """Seconds within which a body must have come."""
 _GZIP = 31  # zlib's number for gzip with a window of any size
 _ENCODINGS = ("gzip", "x-gzip")
-PAGE_PARAMETERS = ("min_priority", "limit", "cursor")
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 async def ids(request: web.Request) -> list[str]:
@@ -72,24 +68,3 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
             raise Problem(400, "the gzip of the body breaks off")
         body = member.unused_data
     return found
-
-
-def page(request: web.Request) -> tuple[int, str, int]:
-    """Which flags a query wants: the least priority, the cursor, and how many.
-
-    Raises Problem on a parameter that is unknown, repeated or out of its bounds.
-    """
-    query = request.query
-    for name in query:
-        if name not in PAGE_PARAMETERS:
-            raise Problem(400, f"{name!r} is no parameter here: there are {', '.join(PAGE_PARAMETERS)}")
-        if len(query.getall(name)) > 1:
-            raise Problem(400, f"{name} is given more than once")
-    least = _number("min_priority", query.get("min_priority", "0"), 0, 100)
-    return least, query.get("cursor", ""), _number("limit", query.get("limit", "100"), 1, PAGE_MAX)
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if _WHOLE_NUMBER.fullmatch(text) is None or not least <= int(text) <= most:
-        raise Problem(400, f"{name} is a whole number from {least} to {most:,}")
-    return int(text)

@@ -1,42 +1,29 @@
-"""The query service as an OpenAPI 3.1 document, written from its routes and from the schemas of the records."""
+"""The query service as an OpenAPI 3.1 document, written from its routes and from the schemas of the records.
+
+``python -m streams.api.openapi`` writes it to docs/openapi.json; a test fails when it is not as the routes are.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from streams.api.asked import BATCH_MAX, PAGE_MAX
+import orjson
+
+from streams.api.openapi_schemas import EXAMPLES, answers, bodies, components, ref
 from streams.api.problems import MEANINGS
-from streams.api.store import CURSOR_PATTERN
-from streams.contract import schemas
-from streams.contract.records import ClaimScore, Community, Flag, SourceScore
+from streams.api.route import Route
 
+PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 _TEXT = {"type": "string"}
-_NUMBER = {"type": "number"}
-EXAMPLES = {"claims": "bridge-closed", "sources": "bo", "communities": "harbour-board"}
-_RECORDS = {"Claim": ClaimScore, "Source": SourceScore, "Community": Community}
-_WORDS = {
-    "enough_evidence": {"type": "boolean", "description": "Whether people should be shown the figure at all."},
-    "assessment": {"type": "string", "description": "The record in a few words; never a figure on little evidence."},
-}
-
-
-# What may be wrong with any request, and with those of a route of this name beside.
+# What may be wrong with any request, with those that need a scope beside, and with those of a route of this name.
 _ALWAYS = (400, 405, 414, 417, 431, 500)
-_GUARDED = (401, 403, 429)
-_NAMED = (404, 503)
-_BATCH = (408, 413, 415, 501, 503)
-_REFUSALS = {
-    "claims": _NAMED,
-    "explanations": _NAMED,
-    "sources": _NAMED,
-    "communities": _NAMED,
-    "claims-batch": _BATCH,
-    "sources-batch": _BATCH,
-    "healthz": (503,),
-    "readyz": (503,),
-}
+_GUARDED = (401, 403, 429, 503)
+_BATCH = (408, 413, 415, 501)
+_NAMED = {"healthz": (503,), "readyz": (503,)}
 _HEADERS = {
     "401": "WWW-Authenticate",
     "405": "Allow",
@@ -44,59 +31,71 @@ _HEADERS = {
     "429": "Retry-After",
     "503": "Retry-After",
 }
+_SENT = {
+    "ETag": "Weak tag of the answer; sent back as `If-None-Match` it gets 304 while nothing has changed.",
+    "Cache-Control": "A second old at most, thirty while it is asked for anew (RFC 5861).",
+    "Credence-Lag-Ms": "How old the answer is: for how long input or scores may have waited, ms.",
+    "RateLimit": "What is left to this caller, and when all is there again (draft-ietf-httpapi-ratelimit-headers-10).",
+    "RateLimit-Policy": "How many requests in how many seconds.",
+}
+_NOT_MODIFIED = {"description": "What `If-None-Match` names is still the answer."}
 
 
-def document(routes: Iterable[tuple[str, str, str, str, str | None]]) -> dict[str, Any]:
-    """The document, JSON-able.
-
-    Args:
-        routes: method, path, name, sentence and scope of each.
-    """
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document, JSON-able."""
     paths: dict[str, Any] = {}
-    for method, path, name, sentence, scope in routes:
-        ids = [_id(each, path) for each in re.findall(r"{(\w+)}", path)]
-        said = _operation(name, sentence, ids) | _security(scope)
-        said["responses"] |= _refused(_GUARDED) if scope else {}
-        paths.setdefault(path, {})[method.lower()] = said
-        if method == "GET":
-            paths[path]["head"] = _bodiless(said, "The headers of the GET answer alone.")
-        paths[path].setdefault("options", _options(name, ids))
+    for route in routes:
+        ids = [_id(each, route.path) for each in re.findall(r"{(\w+)}", route.path)]
+        said = _operation(route, ids)
+        here = paths.setdefault(route.path, {})
+        here[route.method.lower()] = said
+        if route.method == "GET":
+            here["head"] = _bodiless(said, "The headers of the GET answer alone.")
+    for path, here in paths.items():
+        here["options"] = _options([route for route in routes if route.path == path], here)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Credence", "version": "1", "description": "Trust scores of claims and sources, and flags."},
+        "info": {
+            "title": "Credence",
+            "version": "1",
+            "summary": "Trust scores of claims and sources, and flags.",
+            "description": "Scores are intervals. On little evidence the figure is null and the words say so. Whatever "
+            "is not to be had is problem+json (RFC 9457).",
+            "license": {"name": "See the repository", "identifier": "LicenseRef-Credence"},
+        },
+        "servers": [
+            {"url": "/", "description": "The service that this document came from."},
+            {"url": "http://localhost:8080", "description": "`credence api` as it is."},
+        ],
         "paths": paths,
         "components": {
-            "schemas": _components(),
+            "schemas": components(),
             "responses": {status: _refusal(status) for status in map(str, MEANINGS)},
+            "headers": {name: {"description": doc, "schema": _TEXT} for name, doc in _SENT.items()},
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "A line of the service's file of tokens."}
+                "token": {"type": "http", "scheme": "bearer", "description": "A token of `credence api token`."}
             },
         },
     }
 
 
-def _operation(name: str, sentence: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
-    kind, schema = _answers().get(name, ("application/json", {"type": "object"}))
+def _operation(route: Route, ids: list[dict[str, Any]]) -> dict[str, Any]:
+    kind, schema, example = answers(route.name)
+    content = {kind: {"schema": schema} | ({} if example is None else {"example": example})}
     found: dict[str, Any] = {
-        "operationId": name,
-        "summary": sentence,
-        "parameters": ids,
-        "responses": {"200": {"description": sentence, "content": {kind: {"schema": schema}}}} | _refusals(name),
+        "operationId": route.name,
+        "summary": route.sentence,
+        "parameters": [*ids, *(parameter.described() for parameter in route.parameters)],
+        "responses": {"200": {"description": route.sentence, "content": content}, **_refusals(route)},
+        **_security(route.scope),
     }
-    if name == "flags":
-        found["parameters"] = [
-            _parameter("min_priority", "The least priority that is wanted.", _whole(0, 100, 0)),
-            _parameter("limit", "Flags on a page.", _whole(1, PAGE_MAX, 100)),
-            _parameter("cursor", "`next_cursor` of the last page.", {"type": "string", "pattern": CURSOR_PATTERN}),
-        ]
-    if name.endswith("-batch"):
-        wanted = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}
-        example = {"ids": [EXAMPLES[name.removesuffix("-batch")], "unheard-of"]}
-        found["requestBody"] = {
-            "description": "The ids, plain or with `Content-Encoding: gzip`; 2 MiB at most, also unpacked.",
-            "required": True,
-            "content": {"application/json": {"schema": _object({"ids": wanted}), "example": example}},
-        }
+    if route.scope is not None and route.name != "changes":
+        left_out = ("ETag",) if route.method == "POST" else ()
+        found["responses"]["200"]["headers"] = {name: ref(name, "headers") for name in _SENT if name not in left_out}
+        if route.method == "GET":
+            found["responses"]["304"] = _NOT_MODIFIED
+    if body := bodies(route.name):
+        found["requestBody"] = body
     return found
 
 
@@ -109,80 +108,60 @@ def _security(scope: str | None) -> dict[str, Any]:
 
 def _bodiless(operation: dict[str, Any], sentence: str) -> dict[str, Any]:
     """The operation as HEAD answers it: the same, without content."""
-    refused = [each for each in operation["responses"] if each != "200"]
+    refused = [each for each in operation["responses"] if each not in ("200", "304")]
     bodiless = {"200": {"description": sentence}} | {each: {"description": MEANINGS[int(each)]} for each in refused}
+    bodiless |= {"304": _NOT_MODIFIED} if "304" in operation["responses"] else {}
     return operation | {"operationId": f"{operation['operationId']}-head", "summary": sentence, "responses": bodiless}
 
 
-def _options(name: str, ids: list[dict[str, Any]]) -> dict[str, Any]:
+def _options(here: Sequence[Route], operations: dict[str, Any]) -> dict[str, Any]:
     sentence = "The methods of this path, in `Allow`."
     allowed: dict[str, Any] = {
         "description": sentence,
         "headers": {"Allow": {"schema": _TEXT, "description": "The methods."}},
     }
+    parameters = operations[here[0].method.lower()]["parameters"]
     return {
-        "operationId": f"{name}-options",
+        "operationId": f"{here[0].name}-options",
         "summary": sentence,
-        "parameters": ids,
-        "responses": {"204": allowed, **_refusals(name, own=False)},
+        "parameters": [each for each in parameters if each["in"] == "path"],
+        "responses": {"204": allowed, **_refused(_ALWAYS)},
+        "security": [],
     }
 
 
-def _refusals(name: str, own: bool = True) -> dict[str, Any]:
-    return _refused({*_ALWAYS, *(_REFUSALS.get(name, ()) if own else ())})
+def _refusals(route: Route) -> dict[str, Any]:
+    statuses = {*_ALWAYS, *_NAMED.get(route.name, ())}
+    if route.scope is not None:
+        statuses |= {*_GUARDED}
+    if "{" in route.path:
+        statuses.add(404)
+    if route.method == "POST":
+        statuses |= {*_BATCH}
+    if route.name == "changes":
+        statuses.add(410)
+    return _refused(statuses)
 
 
 def _refused(statuses: Iterable[int]) -> dict[str, Any]:
-    return {status: _ref(status, "responses") for status in map(str, sorted(statuses))}
+    return {status: ref(status, "responses") for status in map(str, sorted(statuses))}
 
 
 def _refusal(status: str) -> dict[str, Any]:
+    example = {
+        "type": "about:blank",
+        "title": HTTPStatus(int(status)).phrase,
+        "status": int(status),
+        "detail": MEANINGS[int(status)],
+        "instance": "/v1/claims/bridge-closed",
+    }
     found: dict[str, Any] = {
         "description": MEANINGS[int(status)],
-        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+        "content": {"application/problem+json": {"schema": ref("Problem"), "example": example}},
     }
     if header := _HEADERS.get(status):
         found["headers"] = {header: {"schema": _TEXT, "description": MEANINGS[int(status)]}}
     return found
-
-
-def _answers() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Media type and schema of each route's answer, by its name."""
-    unknown = {"unknown": {"type": "array", "items": _TEXT}}
-    json = {
-        "claims": _ref("Claim"),
-        "sources": _ref("Source"),
-        "communities": _ref("Community"),
-        "explanations": _ref("Explanation"),
-        "claims-batch": _object({"claims": _list(_ref("Claim"))} | unknown),
-        "sources-batch": _object({"sources": _list(_ref("Source"))} | unknown),
-        "flags": _object({"flags": _list(_ref("Flag")), "next_cursor": {"type": ["string", "null"]}}),
-        "healthz": _object({"status": _TEXT}),
-        "readyz": _object({"status": _TEXT, "behind_s": _NUMBER}),
-    }
-    return {name: ("application/json", schema) for name, schema in json.items()} | {"metrics": ("text/plain", _TEXT)}
-
-
-def _components() -> dict[str, Any]:
-    reason = {"code": _TEXT, "text": _TEXT, "weight": _NUMBER, "evidence_ids": _list(_TEXT)}
-    sum_ = _object({"value": _NUMBER, "log_odds": _NUMBER, "reasons": _list(_object(reason))})
-    problem = {
-        "type": _TEXT | {"description": "Always about:blank: the status says the kind."},
-        "title": _TEXT | {"description": "The status in words."},
-        "status": {"type": "integer", "description": "The status."},
-        "detail": _TEXT | {"description": "What is wrong, for a person."},
-    }
-    path = {"instance": _TEXT | {"description": "The path that was asked for, where a request was understood."}}
-    found = {name: {"allOf": [_plain(record), _object(_WORDS)]} for name, record in _RECORDS.items()}
-    return found | {
-        "Flag": _plain(Flag),
-        "Explanation": _object({"claim_id": _TEXT, "score": sum_, "risk": sum_}),
-        "Problem": _object(problem) | {"properties": problem | path},
-    }
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return {key: value for key, value in schemas.schema_of(record).items() if not key.startswith("$")}
 
 
 def _id(name: str, path: str) -> dict[str, Any]:
@@ -196,21 +175,12 @@ def _id(name: str, path: str) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, sentence: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": sentence}
+def written() -> bytes:
+    """The document as it must stand in the file."""
+    from streams.api.routes import ROUTES
+
+    return orjson.dumps(document(ROUTES), option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _whole(least: int, most: int, default: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": least, "maximum": most, "default": default}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str, kind: str = "schemas") -> dict[str, Any]:
-    return {"$ref": f"#/components/{kind}/{name}"}
+if __name__ == "__main__":
+    PATH.write_bytes(written())

@@ -21,6 +21,7 @@ MEANINGS = {
     404: "Nothing of this name is known.",
     405: "The path has no such method; `Allow` names those that it has.",
     408: "The request did not come to its end in time.",
+    410: "What a change feed was to go on from is gone; begin without it.",
     413: "The body is too large, as sent or unpacked.",
     414: "The path and query are too long.",
     415: "The body is packed in a way that is not understood; `Accept-Encoding` names those that are.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -54,7 +54,8 @@ class Reader:
         key: only the partitions that records of this key are on.
         newest: begin this many records before the end of each partition instead of at the beginning.
 
-    `fresh_at` is the monotonic time at which all that Kafka held had been read; None before the first time.
+    `fresh_at` is the monotonic time at which all that Kafka held had been read; None before the first time. `places`
+    is where reading goes on: (topic without namespace, partition) → offset.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Reader:
         self._partitions: list[TopicPartition] = []
         self._probed: tuple[float, dict[TopicPartition, int]] | None = None
         self.fresh_at: float | None = None
+        self.places: dict[tuple[str, int], int] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
@@ -76,9 +78,23 @@ class Reader:
             await self._probe()
             ends = self._probed[1] if self._probed is not None else {}
             newest = self._newest
-            await self._logs.place({tp: 0 if newest is None else max(0, end - newest) for tp, end in ends.items()})
+            begin = {tp: 0 if newest is None else max(0, end - newest) for tp, end in ends.items()}
+            await self.place({self._short(tp): at for tp, at in begin.items()})
             self._open = opening.pop_all()
         return self
+
+    async def place(self, places: Mapping[tuple[str, int], int]) -> None:
+        """Read on from these places; partitions without one are read from their beginning."""
+        self.places = {self._short(tp): places.get(self._short(tp), 0) for tp in self._partitions}
+        await self._logs.place({tp: self.places[self._short(tp)] for tp in self._partitions})
+
+    async def bounds(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """(Topic without namespace, partition) → the first offset that is left, and the end."""
+        first, end = await self._logs.starts(self._partitions), await self._logs.ends(self._partitions)
+        return {self._short(tp): (first[tp], end[tp]) for tp in self._partitions}
+
+    def _short(self, tp: TopicPartition) -> tuple[str, int]:
+        return self._topics[tp.topic].base, tp.partition
 
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
@@ -131,11 +147,13 @@ class Reader:
                 probing.cancel()
 
     async def _fetch(self) -> list[Entry]:
-        return [
-            entry
-            for record in await self._logs.fetch(POLL_MS, BATCH)
-            if (entry := self._entry(self._topics[record.topic], record)) is not None
-        ]
+        found = []
+        for record in await self._logs.fetch(POLL_MS, BATCH):
+            topic = self._topics[record.topic]
+            self.places[topic.base, record.partition] = record.offset + 1
+            if (entry := self._entry(topic, record)) is not None:
+                found.append(entry)
+        return found
 
     def _entry(self, topic: Topic, record: ConsumerRecord[bytes, bytes]) -> Entry | None:
         key = record.key or b""

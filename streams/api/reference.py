@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from streams.api.routes import documented
+from streams.api.routes import ROUTES
 from streams.contract import metrics, settings, topics
 from streams.contract.settings import Settings
 from streams.scoring.signals.registry import REGISTRY
@@ -65,7 +65,17 @@ def markdown() -> str:
         "Without `CREDENCE_API_TOKENS_FILE` anybody may read, and nobody may do more.\n",
         _table(
             ("request", "scope", "answer"),
-            ((f"`{method} {path}`", scope or "", sentence) for method, path, _, sentence, scope in documented()),
+            (
+                (
+                    f"`{route.method} {route.path}`",
+                    route.scope or "",
+                    " ".join([route.sentence, *(f"`{each.name}=`" for each in route.parameters)]),
+                )
+                for route in ROUTES
+            ),
+        ),
+        _table(
+            ("parameter", "meaning"), sorted({(f"`{each.name}`", each.doc) for r in ROUTES for each in r.parameters})
         ),
         "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
         f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",

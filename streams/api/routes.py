@@ -2,71 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
-
 from aiohttp import web
 
-from streams.api import asked, openapi
+from streams.api import asked, catalogue, changes, openapi, probes, reads
 from streams.api.access import Access, Scope
 from streams.api.gate import cross_origin, guard, measured
 from streams.api.problems import Handler, json_answer, problems
+from streams.api.query_parameters import (
+    FLAG_STATE,
+    FLAGGED,
+    LANG,
+    LAST_EVENT_ID,
+    MAX_LAG,
+    MIN_PRIORITY,
+    PAGES,
+    RULE,
+    SINCE,
+    SORT,
+    START,
+    STATE,
+    SUBJECTS,
+    VALUES,
+    read,
+)
 from streams.api.rates import Rates
+from streams.api.route import Route, methods
 from streams.api.service import Service
 from streams.contract.settings import Settings
 
 
-class Route(NamedTuple):
-    """A request that is answered.
-
-    Attributes:
-        method: GET (then also HEAD) or another; OPTIONS is answered everywhere.
-        path: with `{id}` for what varies.
-        name: in metrics, and of the operation in the OpenAPI document.
-        answer: is given the service and the request; the first line of its docstring documents the route.
-        scope: that a token must have; None: for anybody, and not counted.
-    """
-
-    method: str
-    path: str
-    name: str
-    answer: Callable[[Service, web.Request], Awaitable[web.StreamResponse]]
-    scope: Scope | None = None
-
-    @property
-    def sentence(self) -> str:
-        """What it answers, in words."""
-        return (self.answer.__doc__ or "").splitlines()[0]
-
-
 async def openapi_document(_: Service, __: web.Request) -> web.Response:
     """This list, for programs: an OpenAPI 3.1 document."""
-    return json_answer(openapi.document(documented()))
+    return json_answer(openapi.document(ROUTES))
 
 
+_KNOWN = (MAX_LAG,)
+_LISTED = (*PAGES, MAX_LAG)
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/claims/{id}", "claims", Service.claim, Scope.READ),
-    Route("GET", "/v1/claims/{id}/explanation", "explanations", Service.explanation, Scope.READ),
-    Route("POST", "/v1/claims:batchGet", "claims-batch", Service.claims, Scope.READ),
-    Route("GET", "/v1/sources/{id}", "sources", Service.source, Scope.READ),
-    Route("POST", "/v1/sources:batchGet", "sources-batch", Service.sources, Scope.READ),
-    Route("GET", "/v1/communities/{id}", "communities", Service.community, Scope.READ),
-    Route("GET", "/v1/flags", "flags", Service.flags, Scope.READ),
-    Route("GET", "/healthz", "healthz", Service.healthz),
-    Route("GET", "/readyz", "readyz", Service.readyz),
-    Route("GET", "/metrics", "metrics", Service.metrics),
+    Route("GET", "/v1/claims", "claims-list", catalogue.claims, Scope.READ, (SORT, STATE, FLAGGED, LANG, *_LISTED)),
+    Route("GET", "/v1/claims/{id}", "claims", reads.claim, Scope.READ, _KNOWN),
+    Route("GET", "/v1/claims/{id}/explanation", "explanations", reads.explanation, Scope.READ, _KNOWN),
+    Route("GET", "/v1/claims/{id}/history", "history", reads.history, Scope.READ, _KNOWN),
+    Route("POST", "/v1/claims:batchGet", "claims-batch", reads.claims, Scope.READ, _KNOWN),
+    Route("GET", "/v1/sources", "sources-list", catalogue.sources, Scope.READ, _LISTED),
+    Route("GET", "/v1/sources/{id}", "sources", reads.source, Scope.READ, _KNOWN),
+    Route("POST", "/v1/sources:batchGet", "sources-batch", reads.sources, Scope.READ, _KNOWN),
+    Route("GET", "/v1/communities", "communities-list", catalogue.communities, Scope.READ, _LISTED),
+    Route("GET", "/v1/communities/{id}", "communities", reads.community, Scope.READ, _KNOWN),
+    Route("GET", "/v1/flags", "flags", catalogue.flags, Scope.READ, (FLAG_STATE, RULE, SINCE, MIN_PRIORITY, *_LISTED)),
+    Route("GET", "/v1/flags/{id}", "flag", reads.flag, Scope.READ, _KNOWN),
+    Route("GET", "/v1/changes", "changes", changes.changes, Scope.READ, (SUBJECTS, START, LAST_EVENT_ID)),
+    Route("GET", "/healthz", "healthz", probes.healthz),
+    Route("GET", "/readyz", "readyz", probes.readyz),
+    Route("GET", "/metrics", "metrics", probes.exposition),
     Route("GET", "/openapi.json", "openapi", openapi_document),
 )
-
-
-def documented() -> list[tuple[str, str, str, str, Scope | None]]:
-    """Method, path, name, sentence and scope of every route."""
-    return [(route.method, route.path, route.name, route.sentence, route.scope) for route in ROUTES]
-
-
-def methods(declared: str) -> tuple[str, ...]:
-    """What a route with this declared method answers: with GET also HEAD, and always OPTIONS, which comes last."""
-    return ("GET", "HEAD", "OPTIONS") if declared == "GET" else (declared, "OPTIONS")
 
 
 def application(service: Service, settings: Settings) -> web.Application:
@@ -79,6 +69,11 @@ def application(service: Service, settings: Settings) -> web.Application:
     guarding = guard(Access(settings.api_tokens_file), Rates(settings.api_rate_per_minute), scopes)
     crossing = [cross_origin(settings.api_cors_origins)] if settings.api_cors_origins else []
     app = web.Application(middlewares=[measured(names), *crossing, guarding, problems], client_max_size=asked.BODY_MAX)
+
+    async def stopping(_: web.Application) -> None:
+        service.stopping = True  # feeds end by themselves, and are not waited for in vain
+
+    app.on_shutdown.append(stopping)
     for path in dict.fromkeys(route.path for route in ROUTES):
         resource = app.router.add_resource(path)
         here = [route for route in ROUTES if route.path == path]
@@ -95,6 +90,9 @@ def application(service: Service, settings: Settings) -> web.Application:
 
 def _bound(route: Route, service: Service) -> Handler:
     async def answering(request: web.Request) -> web.StreamResponse:
+        if route.scope is not None:
+            values = request[VALUES] = read(request, route.parameters)
+            service.must_be_fresh(values.get(MAX_LAG.name))
         return await route.answer(service, request)
 
     return answering

@@ -1,31 +1,52 @@
-"""The newest records of the output topics in a local SQLite database: bounded memory, ordered reads, disposable.
+"""The newest records of the output topics in a local SQLite database: bounded memory, ordered reads, quick restarts.
 
-It is rebuilt from the topics at every start, so it is neither synced nor kept.
+How far each topic has been read is written with what was read, as one transaction: a copy that is kept goes on where
+it stopped. Whether a copy may be used again is decided in `kept_copy`. Lists are read over a connection of their own
+(`lists`), so that a long one holds up no single read.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+import struct
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 
+from streams.api import history_points
 from streams.api.published import Entry
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
-from streams.contract.words import FlagAction
+from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction
 
-# No index on rank and values beside the keys, not among them: 110,000 records a CPU-second instead of 48,000, and whole
-# lists are only asked for by commands.
+FORM = 1
+"""Version of the tables; a copy of another is made anew."""
+Places = Mapping[tuple[str, int], int]
+"""(Topic without namespace, partition) → the next offset to read."""
+
+# Values lie beside the keys, not among them: twice the records a CPU-second.
 _SCHEMA = """
-CREATE TABLE claims (id TEXT PRIMARY KEY, rank REAL, value BLOB);
-CREATE TABLE sources (id TEXT PRIMARY KEY, rank REAL, value BLOB);
-CREATE TABLE communities (id TEXT PRIMARY KEY, rank REAL, value BLOB);
-CREATE TABLE flags (id TEXT PRIMARY KEY, revision INTEGER, subject TEXT, open INTEGER, priority INTEGER, value BLOB)
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (topic TEXT, partition INTEGER, next INTEGER, PRIMARY KEY (topic, partition))
 WITHOUT ROWID;
-CREATE INDEX flags_by_priority ON flags (open, priority DESC, id);
-CREATE INDEX flags_by_subject ON flags (subject);
+CREATE TABLE IF NOT EXISTS claims (id TEXT PRIMARY KEY, rank REAL, growth REAL, settled INTEGER, flagged INTEGER,
+value BLOB);
+CREATE INDEX IF NOT EXISTS claims_by_risk ON claims (rank, id);
+CREATE INDEX IF NOT EXISTS claims_by_growth ON claims (growth, id);
+CREATE TABLE IF NOT EXISTS histories (id TEXT PRIMARY KEY, points BLOB);
+CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, rank REAL, value BLOB);
+CREATE INDEX IF NOT EXISTS sources_by_events ON sources (rank, id);
+CREATE TABLE IF NOT EXISTS communities (id TEXT PRIMARY KEY, rank REAL, value BLOB);
+CREATE TABLE IF NOT EXISTS flags (id TEXT PRIMARY KEY, revision INTEGER, subject TEXT, standing INTEGER,
+priority INTEGER, moved_ms INTEGER, rule TEXT, lang TEXT, value BLOB) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS flags_by_priority ON flags (standing, priority, id);
+CREATE INDEX IF NOT EXISTS flags_by_time ON flags (moved_ms, id);
+CREATE INDEX IF NOT EXISTS flags_by_subject ON flags (subject);
+CREATE TABLE IF NOT EXISTS revisions (flag TEXT, revision INTEGER, value BLOB, PRIMARY KEY (flag, revision))
+WITHOUT ROWID;
 """
 # What comes first in a list: the riskiest claim, the busiest source, the largest community.
 _RANKS = {
@@ -36,64 +57,124 @@ _RANKS = {
 _SCORE_SQL = (
     "INSERT INTO {0} VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, value = excluded.value"
 )
-_FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision,
-subject = excluded.subject, open = excluded.open, priority = excluded.priority, value = excluded.value
+_CLAIM_SQL = """INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank,
+growth = excluded.growth, settled = excluded.settled, flagged = excluded.flagged, value = excluded.value"""
+_HISTORY_SQL = """INSERT INTO histories VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET
+points = lengthened(points, excluded.points)"""
+_FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+revision = excluded.revision, subject = excluded.subject, standing = excluded.standing, priority = excluded.priority,
+moved_ms = excluded.moved_ms, rule = excluded.rule, lang = coalesce(excluded.lang, flags.lang), value = excluded.value
 WHERE excluded.revision >= flags.revision"""
-
-
-# A place in the list: priority and id of the last flag shown. Every text of this form is one, so that the OpenAPI
-# document can say exactly what is taken; the empty one is the beginning.
-CURSOR_PATTERN = r"^((100|[1-9]?[0-9]):[\s\S]*)?$"
-_CURSOR = re.compile(r"(100|[1-9]?[0-9]):(.*)", re.DOTALL)
-
-
-class CursorError(ValueError):
-    """A page cursor that no answer of ours contained."""
 
 
 class Store:
     """Newest record of each claim, source and flag. Not thread-safe.
 
     Args:
-        path: of the database file; "" for a temporary one that SQLite removes, spilled to disk when it grows.
+        path: of the database file, which is kept; None for a temporary one.
+
+    `damaged` says that the file turned out to be no database any more.
     """
 
-    def __init__(self, path: str = "") -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    def __init__(self, path: Path | None = None) -> None:
+        self._temporary = None if path else TemporaryDirectory(prefix="credence-", ignore_cleanup_errors=True)
+        self.path = path or Path(self._temporary.name if self._temporary else ".") / "scores.sqlite"
+        self.damaged = False
+        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._db.create_function("lengthened", 2, history_points.lengthened, deterministic=True)
+        # What a crash takes of the file is read again, for its places are taken with it.
+        durably = "NORMAL" if path else "OFF"
         self._db.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;" + _SCHEMA
+            f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {durably}; PRAGMA cache_size = -65536;" + _SCHEMA
         )
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError:
+            raise  # a full disk is no damage
+        except sqlite3.DatabaseError:
+            self.damaged = True
+            raise
 
     def close(self) -> None:
         """Give up the database."""
         self._db.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
-    def apply(self, entries: Iterable[Entry]) -> int:
-        """Take in records in log order, passing over what is no score or flag of ours; returns how many were taken."""
+    def places(self) -> dict[tuple[str, int], int]:
+        """How far each topic has been read."""
+        return {(topic, p): following for topic, p, following in self._rows("SELECT * FROM places")}
+
+    def facts(self) -> dict[str, str]:
+        """What the copy says of itself: see `kept_copy`."""
+        return dict(self._rows("SELECT * FROM facts"))
+
+    def note(self, facts: Mapping[str, str]) -> None:
+        """Write down what the copy says of itself."""
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+
+    def apply(self, entries: Iterable[Entry], places: Places | None = None) -> int:
+        """Take in records in log order, passing over what is no score or flag of ours; returns how many were taken.
+
+        Args:
+            entries: the records.
+            places: where reading goes on after them; written in the same transaction.
+        """
         taken = 0
         # Of several records of a key within the batch only the last is written.
-        scores: dict[Topic, dict[str, tuple[str, float, bytes] | None]] = {topic: {} for topic in _RANKS}
+        scores: dict[Topic, dict[str, tuple[Any, ...] | None]] = {topic: {} for topic in _RANKS}
+        points: dict[str, bytes] = {}
         flags = []
         for entry in entries:
             if entry.topic is FLAGS:
-                if (row := _flag_row(entry)) is not None:
-                    flags.append(row)
+                if (flag := _flag_row(entry)) is not None:
+                    flags.append(flag)
                     taken += 1
             elif entry.value is None:
                 scores[entry.topic][entry.key] = None
+                points.pop(entry.key, None)
                 taken += 1
             elif (score := _score_row(entry)) is not None:
-                scores[entry.topic][score[0]] = score
+                *row, point = score
+                scores[entry.topic][row[0]] = tuple(row)
+                if point:
+                    points[row[0]] = points.get(row[0], b"") + point
                 taken += 1
         self._db.execute("BEGIN")
+        try:
+            self._write(scores, flags, points)
+            if places is not None:
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO places VALUES (?, ?, ?)", ((*tp, at) for tp, at in places.items())
+                )
+                self.note({"saved_ms": str(time.time_ns() // 1_000_000)})
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        return taken
+
+    def _write(
+        self,
+        scores: Mapping[Topic, Mapping[str, tuple[Any, ...] | None]],
+        flags: list[tuple[Any, ...]],
+        points: Mapping[str, bytes],
+    ) -> None:
         for topic, rows in scores.items():
             table = _RANKS[topic][0]
-            self._db.executemany(_SCORE_SQL.format(table), [row for row in rows.values() if row is not None])
             gone = [(key,) for key, row in rows.items() if row is None]
             self._db.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+            if topic is CLAIM_SCORES:
+                self._db.executemany("DELETE FROM histories WHERE id = ?", gone)
+            sql = _CLAIM_SQL if topic is CLAIM_SCORES else _SCORE_SQL.format(table)
+            self._db.executemany(sql, [row for row in rows.values() if row is not None])
+        self._db.executemany(_HISTORY_SQL, points.items())
         self._db.executemany(_FLAG_SQL, flags)
-        self._db.execute("COMMIT")
-        return taken
+        self._db.executemany(
+            "INSERT OR REPLACE INTO revisions VALUES (?, ?, ?)", ((flag[0], flag[1], flag[-1]) for flag in flags)
+        )
 
     def claim(self, id_: str) -> dict[str, Any] | None:
         """The newest score record of a claim; None if there is none."""
@@ -107,63 +188,73 @@ class Store:
         """The newest record of a community; None if there is none."""
         return self._one("SELECT value FROM communities WHERE id = ?", id_)
 
+    def flag(self, id_: str) -> list[dict[str, Any]]:
+        """Every revision of a flag, the oldest first; empty if there is no such flag."""
+        query = "SELECT value FROM revisions WHERE flag = ? ORDER BY revision"
+        return [orjson.loads(value) for (value,) in self._rows(query, id_)] if encodable(id_) else []
+
+    def history(self, claim_id: str) -> list[dict[str, Any]]:
+        """The scores of a claim that this copy has seen, the oldest first: see `history_points`."""
+        rows = self._rows("SELECT points FROM histories WHERE id = ?", claim_id) if encodable(claim_id) else []
+        return history_points.read(rows[0][0]) if rows else []
+
     def _one(self, query: str, id_: str) -> dict[str, Any] | None:
-        row = self._db.execute(query, (id_,)).fetchone() if encodable(id_) else None
-        return orjson.loads(row[0]) if row else None
+        rows = self._rows(query, id_) if encodable(id_) else []
+        return orjson.loads(rows[0][0]) if rows else None
 
     def claims(self, limit: int = -1) -> Iterator[dict[str, Any]]:
         """Claims, the riskiest first; all without a limit."""
-        return map(
-            orjson.loads, _firsts(self._db.execute("SELECT value FROM claims ORDER BY rank DESC, id LIMIT ?", (limit,)))
-        )
+        return self._all("SELECT value FROM claims ORDER BY rank DESC, id LIMIT ?", limit)
 
     def sources(self, limit: int = -1) -> Iterator[dict[str, Any]]:
         """Sources, the busiest first; all without a limit."""
-        return map(
-            orjson.loads,
-            _firsts(self._db.execute("SELECT value FROM sources ORDER BY rank DESC, id LIMIT ?", (limit,))),
-        )
+        return self._all("SELECT value FROM sources ORDER BY rank DESC, id LIMIT ?", limit)
 
     def communities(self) -> Iterator[dict[str, Any]]:
         """Communities, the largest first."""
-        return map(orjson.loads, _firsts(self._db.execute("SELECT value FROM communities ORDER BY rank DESC, id")))
+        return self._all("SELECT value FROM communities ORDER BY rank DESC, id")
 
     def flags_about(self, subject_id: str) -> list[dict[str, Any]]:
         """The newest record of every flag ever raised about a claim."""
-        found = self._db.execute("SELECT value FROM flags WHERE subject = ? ORDER BY id", (subject_id,))
-        return [orjson.loads(value) for value in _firsts(found)]
+        return list(self._all("SELECT value FROM flags WHERE subject = ? ORDER BY id", subject_id))
 
-    def open_flags(
-        self, min_priority: int = 0, cursor: str = "", limit: int = 100
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Flags that stand, the most pressing first, and the cursor of the next page; None on the last.
-
-        Raises CursorError on a cursor that is none.
-        """
-        priority, after = _read_cursor(cursor) if cursor else (101, "")
-        rows = self._db.execute(
-            "SELECT priority, id, value FROM flags WHERE open = 1 AND priority >= ? "
-            "AND (priority < ? OR (priority = ? AND id > ?)) ORDER BY priority DESC, id LIMIT ?",
-            (min_priority, priority, priority, after, limit + 1),
-        ).fetchall()
-        page = [orjson.loads(value) for *_, value in rows[:limit]]
-        return page, _write_cursor(*rows[limit - 1][:2]) if len(rows) > limit else None
+    def _all(self, query: str, *values: Any) -> Iterator[dict[str, Any]]:
+        return (orjson.loads(value) for (value,) in self._db.execute(query, values))
 
     def counts(self) -> dict[str, int]:
         """How many claims, sources, communities and flags there are."""
         return {
-            each: self._db.execute(f"SELECT count(*) FROM {each}").fetchone()[0]
+            each: self._rows(f"SELECT count(*) FROM {each}")[0][0]
             for each in ("claims", "sources", "communities", "flags")
         }
 
 
-def _score_row(entry: Entry) -> tuple[str, float, bytes] | None:
+def _score_row(entry: Entry) -> tuple[Any, ...] | None:
+    """Columns of a score, and a claim's point of history."""
     _, id_field, rank_field = _RANKS[entry.topic]
     record = entry.record()
     if record is None or entry.value is None:
         return None
     id_, rank = record.get(id_field), record.get(rank_field)
-    return (id_, rank, entry.value) if isinstance(id_, str) and isinstance(rank, int | float) else None
+    if not isinstance(id_, str) or not isinstance(rank, int | float):
+        return None
+    if entry.topic is not CLAIM_SCORES:
+        return id_, float(rank), entry.value, b""
+    growth = record.get("expected_growth_24h")
+    growth = growth if isinstance(growth, int | float) else 0.0
+    try:
+        point = history_points.point_of(record)
+    except (KeyError, TypeError, ValueError, OverflowError, struct.error):
+        point = b""
+    return (
+        id_,
+        float(rank),
+        float(growth),
+        record.get("verdict") is not None,
+        bool(record.get("flagged")),
+        entry.value,
+        point,
+    )
 
 
 def _flag_row(entry: Entry) -> tuple[Any, ...] | None:
@@ -175,9 +266,17 @@ def _flag_row(entry: Entry) -> tuple[Any, ...] | None:
         standing = flag["action"] != FlagAction.RETRACT
     except (KeyError, TypeError):
         return None
-    if not all(isinstance(name, str) for name in names) or not all(isinstance(number, int) for number in numbers):
+    if not all(isinstance(name, str) for name in names) or not all(map(_is_number, numbers)):
         return None
-    return names[0], numbers[0], names[1], standing, numbers[1], entry.value
+    moved, rule, claim = flag.get("detected_at_ms"), flag.get("rule_id"), flag.get("claim")
+    lang = claim.get("lang") if isinstance(claim, dict) else None
+    told = (moved if _is_number(moved) else 0, str(rule or ""), lang if isinstance(lang, str) else None)
+    return names[0], numbers[0], names[1], standing, numbers[1], *told, entry.value
+
+
+def _is_number(value: Any) -> bool:
+    """Whether SQLite can hold it."""
+    return isinstance(value, int) and INT64_MIN <= value <= INT64_MAX
 
 
 def encodable(text: str) -> bool:
@@ -187,18 +286,3 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _firsts(rows: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-    return (row[0] for row in rows)
-
-
-def _write_cursor(priority: int, flag_id: str) -> str:
-    return f"{priority}:{flag_id}"
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    matched = _CURSOR.fullmatch(cursor)
-    if matched is None or not encodable(cursor):
-        raise CursorError("the cursor is not one that an answer of this service contained")
-    return int(matched[1]), matched[2]

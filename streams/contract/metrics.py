@@ -159,8 +159,8 @@ MENDED = define(
     fault=tuple(Mend),
 )  # fmt: skip
 API_ROUTES = (
-    "claims", "claims-batch", "explanations", "sources", "sources-batch", "communities", "flags", "healthz", "readyz",
-    "metrics", "openapi", "other",
+    "claims", "claims-list", "claims-batch", "explanations", "history", "sources", "sources-list", "sources-batch",
+    "communities", "communities-list", "flags", "flag", "changes", "healthz", "readyz", "metrics", "openapi", "other",
 )  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",

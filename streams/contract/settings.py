@@ -77,7 +77,9 @@ class Settings:
         "cache folder.",
     )
     data_dir: str = setting(
-        "", "Folder that a worker may keep files in, made where it is missing; empty: none, for nothing needs it."
+        "",
+        "Folder that a worker or the query service may keep files in, made where it is missing; the service goes on "
+        "from there after a restart. Empty: none, for nothing needs it.",
     )
     session_timeout_ms: int = setting(
         10_000, "A worker that is silent for this long loses its partitions.", least=1_000

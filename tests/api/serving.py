@@ -20,9 +20,10 @@ from streams.contract.settings import Settings
 class Api:
     """A running `credence api`."""
 
-    def __init__(self, settings: Settings, **environ: str) -> None:
+    def __init__(
+        self, settings: Settings, code: str = "from streams.cli.api import api; api()", **environ: str
+    ) -> None:
         environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
-        code = "from streams.cli.api import api; api()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
         )

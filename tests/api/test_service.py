@@ -16,7 +16,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from streams.api.routes import ROUTES, methods
+from streams.api.route import methods
+from streams.api.routes import ROUTES
 from streams.broker import embedded as brokers
 from streams.contract import topics
 from streams.contract.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.api.listing import FLAGS_BY_PRIORITY, Lists
 from streams.api.published import Entry
-from streams.api.store import CursorError, Store
+from streams.api.store import Store
 from streams.contract.topics import CLAIM_SCORES, FLAGS, SOURCE_SCORES, Topic
 from tests.scores import claim, flag, source
 
@@ -25,6 +27,17 @@ def claims(*records: dict[str, Any]) -> list[Entry]:
 
 def flags(*records: dict[str, Any]) -> list[Entry]:
     return [entry(FLAGS, record["subject"]["id"], record) for record in records]
+
+
+def standing(
+    store: Store, least: int = 0, cursor: str = "", limit: int = 100
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of the flags that stand."""
+    lists = Lists(store.path)
+    filters = [("standing = ?", 1), ("priority >= ?", least)]
+    page = asyncio.run(lists.page(FLAGS_BY_PRIORITY, filters, cursor, limit))
+    lists.close()
+    return page.records, page.next_cursor
 
 
 def test_the_last_record_of_a_key_counts_and_a_deleted_key_is_gone() -> None:
@@ -68,9 +81,9 @@ def test_a_flag_written_twice_or_late_does_not_go_back_to_an_older_revision() ->
     store = Store()
     raised, updated = flag("f", "a"), flag("f", "a", revision=2, action="update", priority=90)
     store.apply(flags(raised, updated, raised))
-    assert store.open_flags() == ([updated], None)
+    assert standing(store) == ([updated], None)
     store.apply(flags(flag("f", "a", revision=3, action="retract"), updated))
-    assert store.open_flags() == ([], None)
+    assert standing(store) == ([], None)
     assert [each["revision"] for each in store.flags_about("a")] == [3]
 
 
@@ -81,16 +94,11 @@ def test_pages_give_every_open_flag_once_the_most_pressing_first(priorities: lis
     seen: list[tuple[int, str]] = []
     cursor: str | None = ""
     while cursor is not None:
-        page, cursor = store.open_flags(least, cursor, limit)
+        page, cursor = standing(store, least, cursor, limit)
         seen += [(each["priority"], each["flag_id"]) for each in page]
+    store.close()
     wanted = [(p, f"f{n}") for n, p in enumerate(priorities) if p >= least]
     assert seen == sorted(wanted, key=lambda each: (-each[0], each[1]))
-
-
-@pytest.mark.parametrize("cursor", ["x", "!!", "W10", "WzEsMl0", "ŵ", "bnVsbA"])
-def test_a_foreign_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(CursorError):
-        Store().open_flags(cursor=cursor)
 
 
 def test_an_id_that_is_not_text_is_unknown_rather_than_a_failure() -> None:

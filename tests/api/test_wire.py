@@ -15,7 +15,8 @@ import pytest
 
 from streams.api import asked, connection
 from streams.api.connection import Runner
-from streams.api.routes import ROUTES, application, methods
+from streams.api.route import methods
+from streams.api.routes import ROUTES, application
 from streams.api.service import Service
 from streams.contract.settings import Settings
 from streams.kafka import provision
@@ -242,7 +243,8 @@ def test_requests_sent_at_once_are_answered_in_order(api: Api) -> None:
     [
         "limit=5&limit=6", "limt=5", "=1", "limit=", "limit=1e2", "limit=+5", "limit=%205", "limit=1_0", "limit=5.0",
         "limit=%D9%A3", "limit=%ff", "limit=0", "limit=-1", "min_priority=-1", "min_priority=" + "9" * 6_000,
-        "cursor=101:x", "cursor=-1:x", "cursor=x", "cursor=%ff", "cursor=07:x", "cursor=WzcwLCJhIl0",
+        "cursor=101:x", "cursor=x", "cursor=%ff", "cursor=00", "cursor=4051800000000000f", "cursor=4051800000000000FF",
+        "state=gone", "rule=%20", "rule=", "since=-1", "max_lag_ms=soon", "sort=risk",
     ],
 )  # fmt: skip
 def test_a_query_that_makes_no_sense_is_400(api: Api, query: str) -> None:
@@ -251,11 +253,17 @@ def test_a_query_that_makes_no_sense_is_400(api: Api, query: str) -> None:
     answer.problem()
 
 
-@pytest.mark.parametrize("cursor", ["100:", "0:", "6:%00", "6:a%0Ab", "3:%F0%9F%98%80", "3:" + "z" * 5_000])
-def test_every_cursor_that_the_document_allows_is_a_place_in_the_list(api: Api, cursor: str) -> None:
-    answer = ask(api, "GET", f"/v1/flags?cursor={cursor}")
+@pytest.mark.parametrize("path", ["/v1/flags", "/v1/flags?state=any", "/v1/claims", "/v1/claims?sort=growth"])
+@pytest.mark.parametrize(
+    "cursor",
+    ["4018000000000000", "4018000000000000ff", "0" * 16, "f" * 16, "7ff0000000000000", "7ff8000000000000",
+     "4018000000000000" "00610a", "4018000000000000" + "c3" * 1_900],
+)  # fmt: skip
+def test_every_cursor_that_the_document_allows_is_a_place_in_the_list(api: Api, path: str, cursor: str) -> None:
+    answer = ask(api, "GET", f"{path}{'&' if '?' in path else '?'}cursor={cursor}")
     assert answer.status == 200
-    assert all(each["priority"] <= int(cursor.partition(":")[0]) for each in json.loads(answer.body)["flags"])
+    if path == "/v1/flags" and cursor.startswith("4018"):
+        assert all(each["priority"] <= 6 for each in json.loads(answer.body)["flags"])
 
 
 def test_pages_of_flags_leave_nothing_out_and_say_nothing_twice(api: Api) -> None:

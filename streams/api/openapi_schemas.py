@@ -1,0 +1,184 @@
+"""Bodies of requests and answers for the OpenAPI document: their schemas, and examples from the golden records."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from streams.api.asked import BATCH_MAX
+from streams.contract import schemas
+from streams.contract.record_fields import Record
+from streams.contract.records import ClaimScore, Community, Flag, SourceScore
+from streams.contract.wording import headline
+from streams.contract.words import FlagAction, Verdict
+
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_WHOLE = {"type": "integer"}
+_JSON = "application/json"
+EXAMPLES = {
+    "claims": "bridge-closed",
+    "sources": "bo",
+    "communities": "harbour-board",
+    "flags": "spreading-falsehood/1:bridge-closed:1",
+}
+_RECORDS: dict[str, tuple[str, type[Record]]] = {
+    "Claim": ("claim", ClaimScore),
+    "Source": ("source", SourceScore),
+    "Community": ("community", Community),
+}
+_WORDS = {
+    "enough_evidence": {"type": "boolean", "description": "Whether people should be shown the figure at all."},
+    "assessment": {"type": "string", "description": "The record in a few words; never a figure on little evidence."},
+}
+
+
+def components() -> dict[str, Any]:
+    """Schemas that others refer to."""
+    reason = {"code": _TEXT, "text": _TEXT, "weight": _NUMBER, "evidence_ids": _list(_TEXT)}
+    sum_ = {"log_odds": _NUMBER, "reasons": _list(_object(reason))}
+    problem = {
+        "type": _TEXT | {"description": "Always about:blank: the status says the kind."},
+        "title": _TEXT | {"description": "The status in words."},
+        "status": _WHOLE | {"description": "The status."},
+        "detail": _TEXT | {"description": "What is wrong, for a person."},
+    }
+    path = {"instance": _TEXT | {"description": "The path that was asked for, where a request was understood."}}
+    found = {name: _worded(subject, record) for name, (subject, record) in _RECORDS.items()}
+    return found | {
+        "Flag": _null_without_evidence(_plain(Flag), "score"),
+        "Explanation": _object(
+            {
+                "claim_id": _TEXT,
+                "score": _object({"value": _or_null(_NUMBER), **sum_}),
+                "risk": _object({"value": _NUMBER, **sum_}),
+            }
+        ),
+        "History": _history(),
+        "Problem": _object(problem) | {"properties": problem | path},
+    }
+
+
+def _history() -> dict[str, Any]:
+    point = {
+        "as_of_ms": _WHOLE | {"description": "Event time up to which the figures held, ms since 1970."},
+        "version": _WHOLE,
+        "score": _or_null(_SHARE),
+        "low": _SHARE,
+        "high": _SHARE,
+        "risk": _SHARE,
+        "enough_evidence": {"type": "boolean"},
+        "flagged": {"type": "boolean"},
+        "verdict": {"type": ["string", "null"], "enum": [*map(str, Verdict), None]},
+    }
+    flag = {
+        "flag_id": _TEXT,
+        "revision": _WHOLE,
+        "action": _TEXT | {"enum": list(map(str, FlagAction))},
+        "priority": _WHOLE,
+        "risk": _SHARE,
+        "detected_at_ms": _WHOLE | {"description": "Broker's time when the flag moved, ms since 1970."},
+    }
+    points = _list(_object(point)) | {
+        "description": "Published scores that this service has seen, 256 at most: of more, every second old one goes."
+    }
+    return _object({"claim_id": _TEXT, "points": points, "flags": _list(_object(flag))})
+
+
+def _worded(subject: str, record: type[Record]) -> dict[str, Any]:
+    return {"allOf": [_null_without_evidence(_plain(record), headline(subject)), _object(_WORDS)]}
+
+
+def _null_without_evidence(schema: dict[str, Any], figure: str) -> dict[str, Any]:
+    said = schema["properties"][figure]
+    null = _or_null(said) | {"description": f"{said['description']} Null where there is not enough evidence."}
+    return schema | {"properties": schema["properties"] | {figure: null}}
+
+
+def answers(name: str) -> tuple[str, dict[str, Any], Any]:
+    """Media type, schema and example (None for none) of what a route of this name answers."""
+    known = _answers()
+    if name in known:
+        schema, example = known[name]
+        return _JSON, schema, example
+    return {
+        "metrics": ("text/plain", _TEXT, None),
+        "changes": ("text/event-stream", _TEXT, None),
+    }.get(name, (_JSON, {"type": "object"}, None))
+
+
+@cache
+def _answers() -> dict[str, tuple[dict[str, Any], Any]]:
+    claim, source, community, flag = (_example(each) for each in (ClaimScore, SourceScore, Community, Flag))
+    claim |= {"claim_id": EXAMPLES["claims"], "enough_evidence": True, "assessment": "poorly corroborated"}
+    source |= {"source_id": EXAMPLES["sources"], "enough_evidence": True, "assessment": "mostly right so far"}
+    community |= {"community_id": EXAMPLES["communities"], "assessment": "errs one by one"}
+    revisions = {"revisions": _list(ref("Flag"))}
+    cursor = {"next_cursor": {"type": ["string", "null"], "description": "Of the next page; null on the last."}}
+    unknown = {"unknown": _list(_TEXT)}
+
+    def listed(field: str, schema: str, example: Any) -> tuple[dict[str, Any], Any]:
+        return _object({field: _list(ref(schema))} | cursor), {field: [example], "next_cursor": None}
+
+    def batch(field: str, schema: str, example: Any) -> tuple[dict[str, Any], Any]:
+        return _object({field: _list(ref(schema))} | unknown), {field: [example], "unknown": ["unheard-of"]}
+
+    ready = {"status": _TEXT, "behind_s": _NUMBER, "lag_ms": {"type": ["integer", "null"]}}
+    return {
+        "claims": (ref("Claim"), claim),
+        "sources": (ref("Source"), source),
+        "communities": (ref("Community"), community),
+        "flag": ({"allOf": [ref("Flag"), _object(revisions)]}, flag | {"revisions": [flag]}),
+        "explanations": (ref("Explanation"), None),
+        "history": (ref("History"), None),
+        "claims-batch": batch("claims", "Claim", claim),
+        "sources-batch": batch("sources", "Source", source),
+        "claims-list": listed("claims", "Claim", claim),
+        "sources-list": listed("sources", "Source", source),
+        "communities-list": listed("communities", "Community", community),
+        "flags": listed("flags", "Flag", flag),
+        "healthz": (_object({"status": _TEXT}), {"status": "ok"}),
+        "readyz": (_object(ready), {"status": "ready", "behind_s": 0.4, "lag_ms": 412}),
+    }
+
+
+def bodies(name: str) -> dict[str, Any]:
+    """The request body of a route of this name; empty for none."""
+    if not name.endswith("-batch"):
+        return {}
+    wanted = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}
+    example = {"ids": [EXAMPLES[name.removesuffix("-batch")], "unheard-of"]}
+    return {
+        "description": "The ids, plain or with `Content-Encoding: gzip`; 2 MiB at most, also unpacked.",
+        "required": True,
+        "content": {_JSON: {"schema": _object({"ids": wanted}), "example": example}},
+    }
+
+
+def _example(record: type[Record]) -> dict[str, Any]:
+    """The first golden record."""
+    golden = json.loads((schemas.FOLDER / "golden" / f"{record.NAME}.v{record.VERSION}.json").read_text("utf-8"))
+    return dict(golden["valid"][0]["record"])
+
+
+def _plain(record: type[Record]) -> dict[str, Any]:
+    return {key: value for key, value in schemas.schema_of(record).items() if not key.startswith("$")}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | {"type": [schema["type"], "null"]}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def ref(name: str, kind: str = "schemas") -> dict[str, Any]:
+    """A reference to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
