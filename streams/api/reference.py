@@ -58,6 +58,21 @@ def markdown() -> str:
             ),
         ),
         "Keys that begin with a zero byte are marks of the engine (who owns a partition, and fences): skip them.\n",
+        *_requests(),
+        "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
+        f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
+        _table(
+            ("metric", "type", "labels", "meaning"),
+            ((f"`{name}`", kind, labels, doc) for name, kind, labels, doc in metrics.table()),
+        ),
+        SIGNALS_TOLD,
+        _table(("signal", "hears", "formula", "weight", "untaught", "reason"), map(_signal, REGISTRY)),
+    )
+    return "\n".join(sections)
+
+
+def _requests() -> Iterable[str]:
+    return (
         "## The query service\n\nJSON. "
         "What is not to be had is problem+json: 404 what is unknown, 400 what makes no sense, "
         "503 with `Retry-After` what is still being read or too much at once. Ids are percent-encoded. A request "
@@ -77,16 +92,7 @@ def markdown() -> str:
         _table(
             ("parameter", "meaning"), sorted({(f"`{each.name}`", each.doc) for r in ROUTES for each in r.parameters})
         ),
-        "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
-        f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
-        _table(
-            ("metric", "type", "labels", "meaning"),
-            ((f"`{name}`", kind, labels, doc) for name, kind, labels, doc in metrics.table()),
-        ),
-        SIGNALS_TOLD,
-        _table(("signal", "hears", "formula", "weight", "untaught", "reason"), map(_signal, REGISTRY)),
     )
-    return "\n".join(sections)
 
 
 def _signal(signal: Signal) -> Sequence[str]:
