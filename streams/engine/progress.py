@@ -10,14 +10,13 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRecord, TopicPartition
 
-from streams.kafka.clients import started
+from streams.engine.sending import Entry, ProduceFailed, Sender
 from streams.kafka.log_reader import FOLLOW_MS, LogReader
 
 log = logging.getLogger(__name__)
@@ -86,16 +85,18 @@ class ProgressBoard:
     Args:
         client: keyword arguments for aiokafka clients.
         topic: name of the progress topic; one partition.
+        sender: sends what is published, started before the board; None: one of its own.
     """
 
-    def __init__(self, client: Mapping[str, Any], topic: str) -> None:
+    def __init__(self, client: Mapping[str, Any], topic: str, sender: Sender | None = None) -> None:
         self._client = dict(client)
         self._topic = topic
+        self._sender = sender
+        self._sender_is_mine = sender is None
         self._latest: dict[tuple[str, int], Progress] = {}
         self._cuts: dict[bytes, Cut] = {}
         self.topic_ids: dict[str, str] = {}
         """Stage → short id of its input. Where that is known, reports on other incarnations do not count."""
-        self._producer: AIOKafkaProducer | None = None
         self._logs: LogReader | None = None
         self._open = AsyncExitStack()
         self._follower: asyncio.Task[None] | None = None
@@ -114,7 +115,9 @@ class ProgressBoard:
 
     async def _start(self, publish: bool) -> None:
         if publish:
-            self._producer = await self._open.enter_async_context(started(AIOKafkaProducer, self._client))
+            if self._sender is None:
+                self._sender = Sender(self._client)
+                await self._sender.start()
             self._teller = asyncio.create_task(self._tell_on())
         # Two connections: what is asked for waits behind a fetch that waits for news, half a second each time.
         self._logs = await self._open.enter_async_context(LogReader(self._client))
@@ -169,27 +172,24 @@ class ProgressBoard:
         untold, self._untold = self._untold, {}
         told = False
         try:
-            acks = [await self._send(key, asdict(progress)) for key, progress in untold.items()]
-            for ack in acks:
-                await ack
+            await self._send([(key, orjson.dumps(progress)) for key, progress in untold.items()])
             told = True
-        except KafkaError as error:
+        except ProduceFailed as error:
             log.warning("progress could not be published: %r", error)
         finally:
             if not told:
                 self._untold = untold | self._untold
                 self._reported.set()
 
-    async def _send(self, key: bytes, report: dict[str, Any]) -> asyncio.Future[Any]:
-        assert self._producer is not None
-        ack: asyncio.Future[Any] = await self._producer.send(self._topic, orjson.dumps(report), key, partition=0)
-        return ack
+    async def _send(self, entries: list[Entry]) -> None:
+        assert self._sender is not None
+        await self._sender.acked([(self._sender.own, self._topic, 0, entries)])
 
     async def publish_cut(self, cut: Cut) -> None:
         """Publish and wait for the ack. A cut must be known for as long as this installation lasts."""
         self._cuts[cut.key] = cut
-        if self._producer is not None:
-            await self._producer.send_and_wait(self._topic, orjson.dumps(asdict(cut)), cut.key, partition=0)
+        if self._sender is not None:
+            await self._send([(cut.key, orjson.dumps(cut))])
 
     def cuts(self) -> list[Cut]:
         """All input known to have been deleted unread."""
@@ -267,4 +267,7 @@ class ProgressBoard:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._untold:
             await self.tell()
+        if self._sender_is_mine and self._sender is not None:
+            sender, self._sender = self._sender, None
+            await sender.stop()
         await self._open.aclose()

@@ -2,7 +2,8 @@
 
 aiokafka's producer is made for records that trickle in, of one writer. A worker writes whole batches, of many writers:
 each partition's owner is one by its epoch (`engine/fencing.py`), and the worker itself is another. A request costs the
-same CPU whether it carries one batch or twenty. So while one is under way the others gather, and go together.
+same CPU whether it carries one batch or twenty. So while one is under way the others gather, and go together, and what
+is due waits for the company of batches that are being worked on (`engine/company.py`).
 
 Order and repeats are as with aiokafka's idempotent producer: a batch carries its writer's id, epoch and number, one
 batch at a time is under way to a partition, and what fails in passing is sent again as it is.
@@ -23,6 +24,7 @@ from aiokafka.errors import KafkaError, ProducerClosed, for_code
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from streams.engine.company import Company
 from streams.engine.journal import Outgoing
 from streams.kafka.clients import started
 
@@ -101,6 +103,7 @@ class Sender:
         self._under_way: dict[int, asyncio.Task[None]] = {}  # by broker
         self._busy: set[TopicPartition] = set()
         self._due = asyncio.Event()
+        self.company = Company()
         self._routine: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -173,6 +176,7 @@ class Sender:
     async def _run(self) -> None:
         while True:
             await self._due.wait()
+            await self.company.wait()
             await asyncio.sleep(0)  # whoever was woken at the same time puts, too
             self._due.clear()
             requests, homeless = self._next()

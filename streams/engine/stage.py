@@ -59,6 +59,9 @@ class Emitter(Protocol[TakenT]):
 class Observer(Protocol):
     """Called with what a stage did, for metrics and progress."""
 
+    def writes(self, stage: str, partition: int) -> None:
+        """A micro-batch is applied and is about to be written."""
+
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None: ...
 
 
@@ -241,6 +244,7 @@ class StagePartition(Generic[EffectsT]):
         began = time.perf_counter()
         if any(step.block.kind != "tick" for step in applied):
             self.busy_at_s, self._settled = time.monotonic(), False
+        observer.writes(self.spec.name, self.partition)
         offset = await self._producer.append(self.spec.changelog_topic, self.partition, entries)
         self._position = offset + len(entries)
         report.changelog_s = time.perf_counter() - began

@@ -145,6 +145,7 @@ class BatchConsumer(driver.Consumer):
             return
         generation = self.app.consumer_generation_id
         records = await self._getmany(active_partitions=wanted, timeout=poll_s)
+        self.app.handed_out(records or ())
         for tp, batch in (records or {}).items():
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 # Fetched for an assignment that has ended. `perform_seek` reads them again for the owner of now.
@@ -193,6 +194,7 @@ class BatchConsumer(driver.Consumer):
     def batch_done(self, tp: TP) -> None:
         """Call after working on a batch. (`ack` would not do: Faust's compiled stream iterator bypasses it.)"""
         self._at_hand.discard(tp)
+        self.app.company.came(tp)
         self._room.set()
         self._thread.look_again([tp])
 
@@ -219,6 +221,7 @@ class BatchConsumer(driver.Consumer):
         """Seek to the committed offsets, then to where the app says."""
         await super().perform_seek()
         self._at_hand.clear()
+        self.app.company.forget()
         positions: Mapping[TP, int] = self.app.positions()
         for tp in self.assignment():
             if tp in positions:
@@ -227,6 +230,7 @@ class BatchConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Forget batches at hand: what was not applied is fetched again."""
         self._at_hand.clear()
+        self.app.company.forget()
         await super().on_partitions_revoked(set(revoked))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from streams.contract.settings import Settings
@@ -36,6 +37,7 @@ class Identity:
         self._ids: dict[str, str] = {}
         self._gone: set[str] = set()
         self._asking: asyncio.Task[dict[str, str]] | None = None
+        self._asked_s = 0.0  # when that began
 
     async def start(self) -> None:
         """Take note of the ids as they are now."""
@@ -49,23 +51,27 @@ class Identity:
         """Internal topic → short id. The states of the stages belong to these topics."""
         return {topic: self.of(topic) for topic in self._internal}
 
-    async def confirm(self, topic: str) -> None:
+    async def confirm(self, topic: str, fetched_s: float) -> None:
         """Ask the broker whether an input topic is still the same; return when it says so.
 
-        All that was fetched of the topic before the call is then of that incarnation, since a former one never comes
-        back. Waits while the topic is gone. Simultaneous callers share one answer.
-        """
-        while topic not in await self._next_answer():
-            await asyncio.sleep(AWAY_S)
+        All that was fetched of the topic before the question is then of that incarnation, since a former one never
+        comes back. Waits while the topic is gone. What was fetched together shares one answer.
 
-    async def _next_answer(self) -> dict[str, str]:
-        """An answer to a question asked from now on; one under way may be older than the call."""
-        before = self._asking
-        if before is not None:
-            await asyncio.wait([before])
-        if self._asking is before:
-            self._asking = asyncio.create_task(self._checked(self._inputs))
-        assert self._asking is not None
+        Args:
+            fetched_s: a time of the monotonic clock at which it had been fetched; the question is not older.
+        """
+        while topic not in await self._answer(fetched_s):
+            await asyncio.sleep(AWAY_S)
+            fetched_s = time.monotonic()
+
+    async def _answer(self, since_s: float) -> dict[str, str]:
+        """The answer to a question that is not older than that."""
+        while self._asking is None or self._asked_s < since_s:
+            if self._asking is None or self._asking.done():
+                self._asked_s = time.monotonic()
+                self._asking = asyncio.create_task(self._checked(self._inputs))
+            else:
+                await asyncio.wait([self._asking])
         return await asyncio.shield(self._asking)
 
     async def check(self) -> None:

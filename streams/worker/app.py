@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,10 @@ class CredenceApp(faust.App):
         self._owned: set[TP] = set()
         self._busy: dict[TP, asyncio.Lock] = {}
         self._sender = Sender(self._client)
+        self.company = self._sender.company
+        self._handed_out_s = 0.0
         self.intake = Intake(settings, self._sender)
-        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
+        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings), self._sender)
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
         self._off_path = {topic.name(settings) for topic in OFF_PATH}
@@ -108,6 +110,12 @@ class CredenceApp(faust.App):
         if topic in self._input_topics:
             return INPUT_PACE_S
         return OFF_PATH_PACE_S if topic in self._off_path else 0.0
+
+    def handed_out(self, tps: Collection[TP]) -> None:
+        """Batches of these partitions are handed out together."""
+        if tps:
+            self._handed_out_s = time.monotonic()
+            self.company.expect(tps)
 
     def held_partitions(self) -> set[TP]:
         """Input partitions not to fetch now, because a later stage lags by more than the bound."""
@@ -248,11 +256,14 @@ class CredenceApp(faust.App):
         route = self._input_topics[tp.topic]
         for fetch in fetches:
             began = time.perf_counter()
-            same = asyncio.create_task(self.identity.confirm(tp.topic))
+            same = asyncio.create_task(self.identity.confirm(tp.topic, self._handed_out_s))
             topic_id = self.identity.of(tp.topic)
+            if self.intake.is_much(fetch):
+                self.company.came(tp)
             outgoing, rows, rejects, mended = await self.intake.translate(route, topic_id, tp.partition, fetch)
             await same
             await self.places.arrived(tp, fetch.position)
+            self.company.came(tp)
             await self.intake.forward(outgoing)
             self.places.taken(tp, fetch.offset)
             monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
@@ -264,6 +275,10 @@ class CredenceApp(faust.App):
         monitor.lag(stage, tp.partition, lag, append_ms)
         report = Progress(stage, tp.partition, applied, lag, append_ms, self.identity.of(tp.topic))
         self.progress.publish(report)
+
+    def writes(self, stage: str, partition: int) -> None:
+        """Observer of the stages."""
+        self.company.came(TP(self._specs[stage].input_topic, partition))
 
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
         """Observer of the stages: metrics and progress."""

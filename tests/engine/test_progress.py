@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka.errors import KafkaTimeoutError
 
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.progress import Progress, ProgressBoard
+from streams.engine.sending import ProduceFailed
 from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 
@@ -70,16 +70,16 @@ async def test_a_report_that_the_broker_refused_is_told_later(
     board: ProgressBoard, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await board.start()
-    assert board._producer is not None
-    send, refused = board._producer.send, []
+    assert board._sender is not None
+    acked, refused = board._sender.acked, []
 
     async def refuse_once(*args: Any, **kwargs: Any) -> Any:
         if not refused:
             refused.append(args)
-            raise KafkaTimeoutError
-        return await send(*args, **kwargs)
+            raise ProduceFailed("refused")
+        return await acked(*args, **kwargs)
 
-    monkeypatch.setattr(board._producer, "send", refuse_once)
+    monkeypatch.setattr(board._sender, "acked", refuse_once)
     board.publish(Progress("claims", 0, 7, 0, 0))
     await asyncio.sleep(1.0)
     assert refused

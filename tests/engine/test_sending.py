@@ -12,7 +12,7 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
-from streams.engine import sending
+from streams.engine import company, sending
 from streams.engine.journal import Outgoing
 from streams.engine.sending import ProduceFailed, Sender, Writer
 from streams.kafka import provision
@@ -79,6 +79,38 @@ async def test_what_comes_while_a_request_is_under_way_goes_together_in_the_next
     found = await values(settings, 0, 200)
     assert [found[offset] for offset in offsets] == [b"%d" % i for i in range(200)]
     assert len(seen) < 100
+
+
+async def test_what_is_due_waits_for_who_was_handed_a_batch_at_the_same_time(
+    sender: Sender, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(company, "PATIENCE_S", 60.0)
+    topic = topics.BY_CLAIM.name(settings)
+    await sender.acked([(sender.own, topic, 3, [(b"k", b"who leads is known from now on")])])
+    seen = requests(sender, monkeypatch)
+    sender.company.expect(["first", "second", "left out"])
+
+    async def write(batch: str, partition: int, after: asyncio.Event | None = None) -> None:
+        if after is not None:
+            await after.wait()
+        sender.company.came(batch)
+        await sender.acked([(sender.own, topic, partition, [(b"k", batch.encode())])])
+
+    may_write = asyncio.Event()
+    writing = [asyncio.create_task(write("first", 0)), asyncio.create_task(write("second", 1, may_write))]
+    await asyncio.sleep(0.1)
+    assert not seen
+    sender.company.came("left out")
+    may_write.set()
+    await asyncio.gather(*writing)
+    assert len(seen) == 1
+
+
+async def test_who_never_comes_is_not_waited_for_long(sender: Sender, settings: Settings) -> None:
+    sender.company.expect(["gone"])
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            await sender.acked([(sender.own, topics.BY_CLAIM.name(settings), 0, [(b"k", b"v")])])
 
 
 async def test_a_batch_whose_answer_was_lost_is_sent_again_and_stands_in_the_log_once(

@@ -25,6 +25,9 @@ from tests.engine.toy import Counter, read_partition, rows
 class Silent:
     """An observer that looks away."""
 
+    def writes(self, stage: str, partition: int) -> None:
+        return None
+
     async def applied(self, stage: str, partition: int, fence: Fence, batch: BatchReport) -> None:
         return None
 

@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from intervaltree import IntervalTree
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine import fetching
+from streams.engine.company import Company
 from streams.engine.fetched import Fetch, joined, take
 from streams.engine.fetching import WAIT_MS
 from streams.engine.transport import BatchConsumer, BatchTransport, RawSchema
@@ -66,6 +67,11 @@ async def test_gaps_between_batches_are_not_counted_as_work_done() -> None:
 
 class Plain(faust.App):
     """An app with the transport's questions answered: no state, nothing held."""
+
+    company = Company()
+
+    def handed_out(self, tps: Collection[TP]) -> None:
+        return None
 
     def positions(self) -> dict[TP, int]:
         return {}

@@ -39,9 +39,13 @@ class Intake:
 
     async def translate(self, source: topics.Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
         """Decode and route what was fetched of an input partition; in the other process if it is much."""
-        if fetch.offset - fetch.position < ASIDE_ROWS_MIN:
-            return translate(self._settings, source, topic_id, partition, fetch.records())
-        return await self._aside.translate(source, topic_id, partition, fetch)
+        if self.is_much(fetch):
+            return await self._aside.translate(source, topic_id, partition, fetch)
+        return translate(self._settings, source, topic_id, partition, fetch.records())
+
+    def is_much(self, fetch: Fetch) -> bool:
+        """Whether the other process decodes it, which takes a while."""
+        return fetch.offset - fetch.position >= ASIDE_ROWS_MIN
 
     async def forward(self, outgoing: Sequence[Outgoing]) -> None:
         """Send, and wait for every ack. Raises ProduceFailed if one does not come."""
