@@ -139,7 +139,7 @@ class Flag(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         Annotated[bool, doc("Whether there is enough to go by for the score; if not, people read so instead.")] | None
     ) = None
     claim_version: Annotated[
-        Ordinal, doc("`version` of the claim's score with this risk and score; a newer may replace it.")
+        Ordinal, doc("`version` of the claim's score with this risk and score; what is published may be newer.")
     ]
     confidence: Annotated[
         Share, doc("Probability that the risk is over the threshold, by the error of the risk's calibration.")

@@ -182,7 +182,7 @@ class _Claims(ClaimsState):
         super().__init__(config, partition)
         self.flags = _Flags(self.data, self.communities)
 
-    def _tell(self, rows: Ints, everything: bool, effects: Effects) -> None:
+    def _publish(self, rows: Ints, effects: Effects) -> None:
         """Nobody."""
 
 

@@ -76,17 +76,13 @@ def add(claim: Any, time_ms: int, sign: float) -> None:
     claim.early += sign * math.exp(-(since / START_TAUS_MS[1]))
 
 
-@compiled
-def recount(claim: Any, times_ms: Any) -> None:
-    """First and latest event, kernels and start from all events of a claim; without any, both times stay."""
-    if len(times_ms):
-        claim.first_ms = claim.last_ms = times_ms[0]
-    for i in range(len(times_ms)):
-        claim.first_ms, claim.last_ms = min(claim.first_ms, times_ms[i]), max(claim.last_ms, times_ms[i])
-    claim.kernels[:] = 0.0
+@inlined
+def restart(claim: Any) -> None:
+    """Forget every event, that those which stand may arrive again; until one does, first and latest time stay."""
+    claim.events = 0
     claim.start = claim.early = 0.0
-    for i in range(len(times_ms)):
-        add(claim, times_ms[i], 1.0)
+    for k in range(KERNELS):
+        claim.kernels[k] = 0.0
 
 
 @inlined

@@ -55,8 +55,9 @@ class BlockCore:
         """Fold one log record; a function of state, record and append time alone. KeyError for a kind not read."""
         handler = getattr(self, self._handlers[block.kind])
         effects = Effects()
-        self.begin(append_ms)
-        handler(block, cursor, effects)
+        self.begin(append_ms, effects)
+        if len(block) or not COLUMNS[block.kind]:
+            handler(block, cursor, effects)
         self.end(effects)
         return effects
 
@@ -68,8 +69,8 @@ class BlockCore:
             cursor = effects.next_cursor
             yield effects
 
-    def begin(self, append_ms: int) -> None:
-        """A log record starts."""
+    def begin(self, append_ms: int, effects: Effects) -> None:
+        """A log record, or a step of it, starts."""
 
     def end(self, effects: Effects) -> None:
         """A log record, or a step of it, was taken in: what is due now."""

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from streams.scoring.config import CORE_VERSION, ScoringConfig
 from streams.scoring.dispatch import BlockCore
+from streams.scoring.effects import Effects
 from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
 from streams.tables.blocks import Block
 from streams.tables.table import Table
@@ -69,12 +70,20 @@ class PartitionState(BlockCore):
         """What was applied so far: an event or a record counts one, and so does each step of a long one."""
         return int(self.clock["seq"][0])
 
-    def begin(self, append_ms: int) -> None:
+    def begin(self, append_ms: int, effects: Effects) -> None:
         """A log record starts."""
         clock = self.clock
         clock["seq"][0] += 1
         clock["now_ms"][0] = max(append_ms, int(clock["now_ms"][0]))
         clock.touch(np.zeros(1, np.int64))
+
+    def count_rows(self, rows: int = 0) -> None:
+        """Of this record rows count one by one, not it: so it does not matter how a log is cut into records.
+
+        Args:
+            rows: how many; 0 if loops count them.
+        """
+        self.clock["seq"][0] += rows - 1
 
     def take_params(self, block: Block) -> None:
         """A parameter version arrives."""

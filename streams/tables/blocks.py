@@ -1,7 +1,6 @@
 """Blocks: the rows that travel between stages, as columns in one Kafka record.
 
-A block is one log record, and so the unit in which decisions are taken: how records were fetched or batched never
-changes a result. `block_wire` writes and reads it.
+A block is one log record: how records were fetched or batched never changes a result. `block_wire` writes and reads it.
 """
 
 from __future__ import annotations

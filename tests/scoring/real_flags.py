@@ -1,5 +1,7 @@
 """A small story through both cores, and every flag that comes of it: what golden records and readers are tested with.
 
+Each row is a log record of its own, so that the score that leaves with a flag is the one by which it moved.
+
 `python -m tests.scoring.real_flags` writes the golden records of flags from it.
 """
 
@@ -83,7 +85,8 @@ def story() -> Story:
         at = START_MS + n * 2 * DAY_MS
         told.tell(f"lie-{n}", "liar", at)
         told.tell(f"fact-{n}", "witness", at)
-        told.rule(Ruling(f"lie-{n}", 2, at + DAY_MS), Ruling(f"fact-{n}", 1, at + DAY_MS))
+        told.rule(Ruling(f"lie-{n}", 2, at + DAY_MS))
+        told.rule(Ruling(f"fact-{n}", 1, at + DAY_MS))
     at = START_MS + 40 * DAY_MS
     told.tell("bridge closed", "liar", at)  # ruled false, which is then taken back and said again
     told.rule(Ruling("bridge closed", 2, at + HOUR_MS))
@@ -99,7 +102,8 @@ def story() -> Story:
     told.tell("water poisoned", "liar", at + 9 * DAY_MS)
     told.tell("prices double", "liar", at + 9 * DAY_MS)
     ids = [(f"liar-{i}", f"prices double-liar-{i}") for i in range(CROWD)]
-    told.events([Event(source, "", id_, at + 10 * DAY_MS, 0, DELETE) for source, id_ in ids])
+    for source, event in reversed(ids):  # the root is the last to go
+        told.events([Event(source, "", event, at + 10 * DAY_MS, 0, DELETE)])
     told.params(1, flags_killed=1.0)
     return told
 

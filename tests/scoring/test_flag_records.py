@@ -167,7 +167,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any], Moved], Any]] = {
     "policy_id": lambda flag, made: flag["policy_id"] == "misinformation",
     "rule_id": lambda flag, made: re.fullmatch(r"[a-z-]+/\d+", flag["rule_id"]),
     "severity": severity,
-    "priority": lambda flag, made: (flag["priority"] == 0) is (flag["action"] == "retract"),
+    "priority": lambda flag, made: flag["action"] != "retract" or flag["priority"] == 0,
     "risk": lambda flag, made: flag["risk"] == made.score["risk"],
     "score": lambda flag, made: flag["score"] == made.score["score"],
     "risk_low": risk_end,

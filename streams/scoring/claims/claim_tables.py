@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,7 @@ CLAIM_FIELDS = {
     "ruled_ms": "i8",  # time of the first ruling in force
     "rulings": "i4",  # ratings in force for true minus for false
     "ruled": "i4",  # the latest rater to rule: row + 1, where the chain of ratings begins
+    "heard": "i4",  # and the latest of what else was heard: row + 1
     "settlement": "i8",  # its version: sequence of the log record that made it
     "owed": "i1",  # 1 while credits of that version are still being sent
     "aged": "i1",  # snapshots taken: bit 0 at one hour, 1 at six, 2 at a day
@@ -145,12 +146,11 @@ SNAPSHOT_FIELDS = {
     "weight": "f4",
     **dict.fromkeys(SNAPSHOT_SIGNALS, "f4"),
 }
-RULED_FIELDS = {"claim": "i4", "version": "i8", "verdict": "i1", "time_ms": "i8", "content": "u8"}
+RULED_FIELDS = {"claim": "i4", "next": "i4", "version": "i8", "verdict": "i1", "time_ms": "i8", "content": "u8"}
 RULING_FIELDS = {
     **RULED_FIELDS,
     "first_ms": "i8",
     "origin": "i8",  # in `up`
-    "next": "i4",  # who ruled on the claim just before: row + 1
     "number": "i8",  # rises with every version of every rater that comes to count
 }
 RULED_TEXTS = ("id", "kind", "url", "note")
@@ -192,11 +192,12 @@ class ClaimTables:
             self.heard, self.snapshots,
         )  # fmt: skip
 
-    def books(self, events: int = 0) -> Books:
-        """The tables as the loops take them, with room for what so many events may add."""
+    def books(self, events: int = 0, corrections: int = 0, rulings: int = 0) -> Books:
+        """The tables as the loops take them, with room for what so many of these may add."""
         for table in (self.parts, self.more, self.camps, self.cells):
-            table.reserve(events)
-        self.snapshots.reserve(3 * events)
+            table.reserve(events + corrections)
+        self.edits.reserve(2 * corrections)
+        self.snapshots.reserve(3 * (events + rulings))
         return Books(
             self.claims.view, self.names.view, self.parts.view, self.more.view, self.edits.view, self.camps.view,
             self.cells.view, self.snapshots.view, self._signals(),
@@ -215,16 +216,6 @@ class ClaimTables:
         """Rows of a claim's participants, ascending."""
         rows = np.empty(len(self.parts), np.int64)
         return np.sort(rows[: _members(self.parts.view, int(self.claims["members"][claim]), rows)])
-
-    def standing(self, claim: int) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
-        """Every event of a claim that stands: row of the participant, and kind, time_ms and event, of each."""
-        parts, more = self.parts, self.more
-        rows = self.members(claim)
-        rows = rows[parts["event"][rows] > 0]
-        links = [chain(more, int(link)) for link in parts["further"][rows]]
-        further = np.concatenate([np.zeros(0, np.int64), *links])
-        said = {name: np.concatenate([parts[name][rows], more[name][further]]) for name in ("kind", "time_ms", "event")}
-        return np.concatenate([rows, more["participant"][further]]), said
 
     def forget(self, claim_rows: Ints) -> None:
         """Free these claims, and everything that hangs on them but rulings."""

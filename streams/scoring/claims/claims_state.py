@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract.codes import CORRECTS_FROM, FALSE, TRUE
+from streams.contract.codes import CORRECTS_FROM
 from streams.contract.record_dicts import ClaimScoreDict
 from streams.scoring.claims import fold
 from streams.scoring.claims.claim_tables import EVENT, ClaimTables
-from streams.scoring.claims.crediting import Credits, credit_all, credit_owed, room
-from streams.scoring.claims.edits import Edits
+from streams.scoring.claims.crediting import Credits, credit_owed, room
 from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flags import FlagContext, Flags
-from streams.scoring.claims.ledger import KEPT, TEXT_MOVE, WRITTEN, TextMoves
-from streams.scoring.claims.lessons import Lessons
+from streams.scoring.claims.ledger import move_texts, room_for_texts
+from streams.scoring.claims.lessons import Lessons, finding_of
 from streams.scoring.claims.ratings import disagree, ratings
 from streams.scoring.claims.reading import (
     READING,
@@ -36,13 +35,14 @@ from streams.scoring.numeric import Ints, distinct, sigmoid
 from streams.scoring.parameters.params import Params
 from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
+from streams.tables.index import NO_ROWS
 from streams.tables.table import records_of
 
-STAMP_COLUMNS = (
-    ("stamp", "z"), ("support", "w"), ("denial", "v"), ("cluster", "cl"), ("record", "known"), ("band", "band"),
-    ("history", "hist0"), ("history_30", "hist30"), ("history_60", "hist60"),
-)  # fmt: skip
-SAID_COLUMNS = (("stance", "x"), ("kind", "kind"), ("time_ms", "t"), ("event", "e"), ("text", "g"), ("root", "r"))
+STAMP_COLUMNS = {
+    "stamp": "z", "support": "w", "denial": "v", "cluster": "cl", "record": "known", "band": "band",
+    "history": "hist0", "history_30": "hist30", "history_60": "hist60",
+}  # fmt: skip
+SAID_COLUMNS = {"stance": "x", "kind": "kind", "time_ms": "t", "event": "e", "text": "g", "root": "r"}
 Loop = Callable[[int, fold.Desk], int]
 
 
@@ -53,13 +53,12 @@ class ClaimsState(PartitionState):
         super().__init__(config, partition)
         self.communities = communities_table()
         self.data = ClaimTables()
-        self.edits = Edits(self.data)
         self.rulings = Rulings(self.data)
         self.lessons = Lessons(self.data)
         self.flags = Flags(self.data, self.communities)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
-        self._reading = records_of(1, READING)
         self._settings: tuple[Params, npt.NDArray[Any]] | None = None
+        self._untold: list[Ints] | None = None  # claims whose counts may have moved since they were told; None: any
 
     @property
     def settings(self) -> npt.NDArray[Any]:
@@ -68,8 +67,9 @@ class ClaimsState(PartitionState):
             self._settings = self.params, settings_of(self.config, self.params)
         return self._settings[1]
 
-    def end(self, effects: Effects) -> None:
-        """Forget what has expired."""
+    def begin(self, append_ms: int, effects: Effects) -> None:
+        """A log record starts: before it is folded, what has expired goes."""
+        super().begin(append_ms, effects)
         if self.sweep_due():
             self._sweep(effects)
 
@@ -78,80 +78,49 @@ class ClaimsState(PartitionState):
     @reads("stamped")
     def _fold_events(self, block: Block, cursor: int, effects: Effects) -> None:
         count = len(block)
-        if not count:
-            return
+        self.count_rows()
         events = records_of(count, EVENT)
         events["claim"], _ = self.data.claims.ensure(block["c"])
         events["source"], _ = self.data.names.ensure(block["s"])
         events["named"], _ = self.communities.ensure(block["m"])
-        for field, name in (*SAID_COLUMNS, *STAMP_COLUMNS):
-            events[field] = block[name]
-        books, credits = self.data.books(count), room(count)
-        texts = TextMoves(records_of(2 * count, TEXT_MOVE), np.zeros(1, np.int64))
-        touched = distinct(events["claim"])
+        _fill(events, block, SAID_COLUMNS | STAMP_COLUMNS)
+        books, texts, credits = self.data.books(events=count), room_for_texts(count), room(count)
 
         def loop(first: int, desk: fold.Desk) -> int:
             at = fold.fold_events(books, events, first, self.now_s, desk, texts, credits)
-            self._move_texts(texts, block["i"])
+            move_texts(self.data, texts, block["i"])
             return at
 
-        moved = self._run(loop, count, effects)
-        self._tell(touched, moved, effects)
+        self._run(loop, events["claim"], effects)
         self._send(credits, effects)
-
-    def _run(self, loop: Loop, rows: int, effects: Effects) -> bool:
-        """Run a loop to its end, and write the record of each flag at which it stops; whether any moved."""
-        desk = fold.Desk(self.settings, self.clock.view.records, self._reading, np.zeros(2, np.int64))
-        first, before = 0, len(effects.flags)
-        while (first := loop(first, desk)) < rows:
-            action, rank = desk.moved.tolist()
-            effects.flags.append(self.flags.moved(action, desk.reading[0], rank, self._context()))
-            first += 1
-        return len(effects.flags) > before
-
-    def _move_texts(self, texts: TextMoves, ids: Sequence[str]) -> None:
-        """Let the ids of events follow what the loop did with the events so far."""
-        parts, more = self.data.parts.texts("id"), self.data.more.texts("id")
-        for what, row, origin in texts.moves[: int(texts.filled[0])].tolist():
-            if what == WRITTEN:
-                parts[row] = ids[origin] if origin >= 0 else ""
-            elif what == KEPT:
-                more[row] = ids[origin] if origin >= 0 else ""
-            else:
-                more[row] = parts[origin]
-        texts.filled[0] = 0
 
     @reads("restamp")
     def _restamp(self, block: Block, cursor: int, effects: Effects) -> None:
-        count = len(block)
-        if not count:
-            return
-        events = records_of(count, EVENT)
-        events["claim"], events["source"] = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
-        for field, name in STAMP_COLUMNS:
-            events[field] = block[name]
-        books = self.data.books(count)
-        moved = self._run(lambda first, desk: fold.fold_stamps(books, events, first, desk), count, effects)
-        touched = distinct(events["claim"])
-        self._tell(touched[touched >= 0], moved, effects)
+        events = self._of_participants(block, STAMP_COLUMNS)
+        books = self.data.books(events=len(block))
+        self._run(lambda first, desk: fold.fold_stamps(books, events, first, desk), events["claim"], effects)
 
     @reads("corrections")
     def _correct(self, block: Block, cursor: int, effects: Effects) -> None:
         block = block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM))
-        claim_rows, name_rows = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
-        keys = np.where((claim_rows >= 0) & (name_rows >= 0), (claim_rows << 32) | name_rows, -1)
-        part_rows = self.data.parts.find(keys)
-        known = np.flatnonzero(part_rows >= 0)
-        if not known.size:
-            return
-        part_rows = part_rows[known]
-        changed = self.edits.fold(block.take(known), part_rows, self.settings)
-        touched = distinct(claim_rows[known])
-        self.data.claims.touch(touched)
-        self._decide(touched, effects)
-        credits = room(len(changed))
-        credit_all(self.data.books(), changed, credits)
+        changes = self._of_participants(block, SAID_COLUMNS)
+        books, texts, credits = self.data.books(corrections=len(block)), room_for_texts(len(block)), room(len(block))
+
+        def loop(first: int, desk: fold.Desk) -> int:
+            at = fold.fold_corrections(books, changes, first, desk, texts, credits)
+            move_texts(self.data, texts, block["i"])
+            return at
+
+        self._run(loop, changes["claim"], effects)
         self._send(credits, effects)
+
+    def _of_participants(self, block: Block, columns: dict[str, str]) -> npt.NDArray[Any]:
+        """What a block says of participants, as rows of EVENT; −1 for claims and sources that are not known."""
+        self.count_rows()
+        rows = records_of(len(block), EVENT)
+        rows["claim"], rows["source"] = self.data.claims.find(block["c"]), self.data.names.find(block["s"])
+        _fill(rows, block, columns)
+        return rows
 
     @reads("params")
     def _take_version(self, block: Block, cursor: int, effects: Effects) -> None:
@@ -160,8 +129,9 @@ class ClaimsState(PartitionState):
             self.take_params(block)
         if self.params.flags_killed <= 0:
             return
-        raised = np.flatnonzero(self.data.claims["flag"][: self.data.claims.size] > 0)
-        self._decide(raised[: self.config.publish_step], effects)
+        raised, books = self.flags.raised(), self.data.books()
+        rows = raised[: self.config.publish_step]
+        self._run(lambda first, desk: fold.decide_flags(books, rows, first, desk), rows, effects)
         if len(raised) > self.config.publish_step:
             effects.next_cursor = cursor + 1
 
@@ -169,21 +139,21 @@ class ClaimsState(PartitionState):
 
     @reads("rulings")
     def _rule(self, block: Block, cursor: int, effects: Effects) -> None:
-        claims = self.data.claims
-        if cursor == 0 and len(block):
-            rows, _ = claims.ensure(block["c"])
-            claims["seen"][rows] = self.now_s
-            changed = self.rulings.fold(block, rows, self.seq, effects)
-            lessons = self.lessons.settled(np.asarray(changed, np.int64), self.settings)
-            effects.participation += self._settled(np.asarray(changed, np.int64))
-            if lessons is not None:
-                effects.lessons.append(lessons)
-            touched = distinct(rows)
-            claims.touch(touched)
-            self._decide(touched, effects, publish_all=True)
-        step = self.config.settle_step
-        credits = room(step)
-        cursor = int(credit_owed(self.data.books(), claims.size, cursor, step, credits))
+        self.count_rows()
+        rows, _ = self.data.claims.ensure(block["c"])
+        if cursor == 0:
+            ruled = records_of(len(block), fold.RULED)
+            ruled["claim"] = rows
+            for i, claim in enumerate(rows.tolist()):
+                said = self.rulings.take(block, i, claim, self.seq + i + 1, effects)
+                ruled["verdict"][i], ruled["balance"][i], ruled["ruled_ms"][i] = said
+            books, now_s = self.data.books(rulings=len(block)), self.now_s
+            self._run(lambda first, desk: fold.fold_rulings(books, ruled, first, now_s, desk), rows, effects)
+            changed = np.array(list(dict.fromkeys(rows[ruled["changed"] > 0].tolist())), np.int64)
+            effects.lessons += self.lessons.settled(changed)
+            effects.participation += self._settled(changed)
+        credits = room(self.config.settle_step)
+        cursor = int(credit_owed(self.data.books(), distinct(rows), cursor, self.config.settle_step, credits))
         self._send(credits, effects)
         effects.next_cursor = cursor or None
 
@@ -192,9 +162,9 @@ class ClaimsState(PartitionState):
         if not rows.size:
             return []
         claims = self.data.claims
-        verdict = claims["verdict"][rows]
-        finding = np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8)
-        columns: dict[str, Column] = {"c": claims.categorical(rows), "f": finding, "t": claims["ruled_ms"][rows]}
+        columns: dict[str, Column] = {
+            "c": claims.categorical(rows), "f": finding_of(claims["verdict"][rows]), "t": claims["ruled_ms"][rows],
+        }  # fmt: skip
         return [Block("settled", "", 0, columns)]
 
     def _send(self, credits: Credits, effects: Effects) -> None:
@@ -203,9 +173,7 @@ class ClaimsState(PartitionState):
         if not len(rows):
             return
         claims = self.data.claims
-        lesson = self.lessons.tallies(rows)
-        if lesson is not None:
-            effects.lessons.append(lesson)
+        effects.lessons += self.lessons.tallies(rows)
         columns: dict[str, Column] = {
             "s": self.data.names.categorical(self.data.parts["source"][rows["participant"]]),
             "c": claims.categorical(rows["claim"]),
@@ -223,18 +191,21 @@ class ClaimsState(PartitionState):
     def _context(self) -> FlagContext:
         return FlagContext(self.config, self.params, self.settings, self.core_version, self.now_ms, self.seq)
 
-    def _decide(self, rows: Ints, effects: Effects, publish_all: bool = False) -> None:
-        """Flags and score records of claims."""
-        books = self.data.books()
-        moved = self._run(lambda first, desk: fold.decide_flags(books, rows, first, desk), len(rows), effects)
-        self._tell(rows, publish_all or moved, effects)
+    def _run(self, loop: Loop, claim_rows: Ints, effects: Effects) -> None:
+        """Run a loop to its end, write the record of each flag at which it stops, and publish what it tells.
 
-    def _tell(self, rows: Ints, everything: bool, effects: Effects) -> None:
-        """Score records of the claims that moved materially, or of all: the last of a log record."""
-        readings = records_of(len(rows), READING)
-        count = fold.tell(self.data.books(), rows, everything, self.settings, readings)
-        if count:
-            effects.scores.update(self.records(readings[:count]))
+        Args:
+            claim_rows: the claim that each of its rows is about, −1 for none.
+        """
+        count = len(claim_rows)
+        desk, first = fold.desk_for(self.settings, self.clock.view.records, count), 0
+        while (first := loop(first, desk)) < count:
+            action, rank = desk.moved.tolist()
+            effects.flags.append(self.flags.moved(action, desk.reading[0], rank, self._context()))
+            first += 1
+        if self._untold is not None:
+            self._untold.append(distinct(claim_rows))
+        self._publish(distinct(desk.told[: int(desk.told_count[0])]), effects)
 
     def records(self, readings: Readings) -> dict[str, ClaimScoreDict]:
         """Score records of read claims, by claim id; changes no state."""
@@ -247,21 +218,34 @@ class ClaimsState(PartitionState):
     def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
         """Expired flags are retracted and counts that moved immaterially go out on a tick."""
         everything = bool(block.meta.get("flush"))
-        claims, config = self.data.claims, self.config
-        expired = np.asarray(self.flags.expired(self._context()), np.int64)
+        expired = self.flags.expired(self._context())
         if expired.size:
-            readings = read(self.data, expired, self.settings)
-            effects.flags.extend(self.flags.expire(readings, self._context()))
-            self._tell(expired, True, effects)
-        size = claims.size
-        stale = claims["events"][:size] != claims["told"][:size]
-        if not everything:
-            stale &= claims["seen"][:size].astype(np.int64) * 1000 <= self.now_ms - config.publish_idle_ms
-        rows = np.flatnonzero(stale)
-        if rows.size:
-            self._tell(rows[: config.publish_step], True, effects)
-        if everything and len(rows) > config.publish_step:
+            effects.flags.extend(self.flags.expire(read(self.data, expired, self.settings), self._context()))
+            self._tell(expired, effects)
+        untold, claims = self._still_untold(), self.data.claims
+        quiet = claims["seen"][untold].astype(np.int64) * 1000 <= self.now_ms - self.config.publish_idle_ms
+        due = untold if everything else untold[quiet]
+        self._tell(due[: self.config.publish_step], effects)
+        if everything and len(due) > self.config.publish_step:
             effects.next_cursor = 1
+
+    def _still_untold(self) -> Ints:
+        """Claims whose counts moved since they were told, ascending; of a state that was just found again, of all."""
+        claims = self.data.claims
+        rows = claims.rows() if self._untold is None else distinct(np.concatenate([NO_ROWS, *self._untold]))
+        rows = rows[rows >= 0]
+        self._untold = [rows[claims["events"][rows] != claims["told"][rows]]]
+        return self._untold[0]
+
+    def _tell(self, rows: Ints, effects: Effects) -> None:
+        """Publish claims, whether they moved materially or not."""
+        fold.tell(self.data.books(), rows, self.settings, records_of(1, READING))
+        self._publish(rows, effects)
+
+    def _publish(self, rows: Ints, effects: Effects) -> None:
+        """Score records of claims as they stand at the end of a log record."""
+        if rows.size:
+            effects.scores.update(self.records(read(self.data, rows, self.settings)))
 
     # --- reads, for queries and evaluation -----------------------------------------------------------------------
 
@@ -332,15 +316,14 @@ class ClaimsState(PartitionState):
         """Forget claims long quiet, whole, a bounded number of participants in one log record."""
         data, config = self.data, self.config
         gone = np.flatnonzero(self._quiet(data.claims, config.claim_expiry_ms))
-        if not gone.size:
-            self.swept()
-            return
         sizes = np.cumsum(data.claims["participants"][gone])
         fits = max(1, int(np.searchsorted(sizes, config.sweep_step, side="right")))
-        if fits >= len(gone):
-            self.swept()
-        gone = gone[:fits]
-        marked = np.zeros(self.data.claims.size, bool)
-        marked[gone] = True
-        self.rulings.forget(marked, effects)
-        self.data.forget(gone)
+        self.swept(fits >= len(gone))
+        for claim in gone[:fits].tolist():
+            self.rulings.forget(claim, effects)
+        data.forget(gone[:fits])
+
+
+def _fill(rows: npt.NDArray[Any], block: Block, columns: dict[str, str]) -> None:
+    for field, name in columns.items():
+        rows[field] = block[name]

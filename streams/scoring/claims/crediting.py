@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract.codes import DELETE, DENY, FALSE, PASSED_ON, RESHARE, SUPPORT, TRUE, UPDATE
+from streams.contract.codes import DELETE, DENY, FALSE, PASSED_ON, RESHARE, SUPPORT, TRUE
 from streams.scoring.claims.claim_tables import Books, asserts
+from streams.scoring.claims.edits import END_MS, read_at
 from streams.scoring.claims.ledger import outranks
-from streams.scoring.numeric import Float, Int
+from streams.scoring.numeric import Float, Int, Ints
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import touch
 from streams.tables.table import records_of
 
-END_MS = np.iinfo(np.int64).max
 CREDIT = np.dtype([
     ("participant", "i8"),
     ("claim", "i8"),
@@ -63,44 +63,6 @@ def room(rows: int) -> Credits:
 def said_as(stance: Int, kind: Int) -> Int:
     """A stance as credits name it: supports that pass on another's words are apart from those people wrote."""
     return PASSED_ON if stance == SUPPORT and kind == RESHARE else stance
-
-
-@compiled
-def read_at(books: Books, first: Int, original: Int, before_ms: Int, deletes: bool, now: Any) -> None:
-    """What a corrected event said just before a time.
-
-    Args:
-        first: where its participant's chain of corrections begins, row + 1.
-        original: row of what it said at first.
-        deletes: whether it says nothing once it was deleted.
-        now: receives it; `stands` is 0 if it says nothing.
-    """
-    edits = books.edits.records
-    said = edits[original]
-    now.stance, now.kind, now.time_ms, now.event = said.stance, said.kind, said.time_ms, said.event
-    now.text, now.chance, now.stands = said.text, said.chance, said.time_ms < before_ms
-    now.stance_ms = now.text_ms = -END_MS
-    stance, chance = said.stance, said.chance
-    link = first
-    while link > 0:
-        edit = edits[link - 1]
-        if edit.event == said.event and edit.time_ms < before_ms:
-            if edit.kind == DELETE and deletes:
-                now.stands = 0
-            elif edit.kind == UPDATE:
-                if edit.stance > 0 and _later(edit.time_ms, edit.stance, now.stance_ms, stance):
-                    now.stance_ms, stance, chance = edit.time_ms, edit.stance, edit.chance
-                if edit.brings_text > 0 and _later(edit.time_ms, edit.text, now.text_ms, now.text):
-                    now.text_ms, now.text = edit.time_ms, edit.text
-        link = np.int64(edit.next)
-    if stance != now.stance:
-        now.stance, now.chance = stance, chance
-
-
-@inlined
-def _later(time_ms: Int, value: Int, than_ms: Int, than: Int) -> bool:
-    """Of two updates the later one holds, of equally late ones that with the higher value."""
-    return bool(time_ms > than_ms or (time_ms == than_ms and value > than))
 
 
 @inlined
@@ -223,36 +185,28 @@ def credit(books: Books, part_row: Int, again: bool, out: Credits) -> None:
 
 
 @compiled
-def credit_all(books: Books, part_rows: npt.NDArray[np.int64], out: Credits) -> None:
-    """Credit participants who changed, those of claims that are settled."""
-    for row in part_rows:
-        if books.claims.records[books.participants.records[row].claim].verdict > 0:
-            credit(books, row, False, out)
-
-
-@compiled
-def credit_owed(books: Books, size: Int, link: Int, most: Int, out: Credits) -> Int:
-    """Credits of claims that are owed them, for at most so many participants.
+def credit_owed(books: Books, claim_rows: Ints, link: Int, most: Int, out: Credits) -> Int:
+    """Credits of those of these claims that are owed them, for at most so many participants.
 
     Args:
-        size: of the table of claims.
-        link: participant to go on with, row + 1; 0 to begin.
+        link: participant of the first such claim to go on with, row + 1; 0 to begin.
 
     Returns:
         the participant to go on with, row + 1; 0 if nothing is owed any more.
     """
-    claims, parts, left = books.claims.records, books.participants.records, most
-    first = np.int64(parts[link - 1].claim) if link > 0 else 0
-    for claim_row in range(first, size):
-        if claims[claim_row].owed == 0:
+    left = most
+    for claim_row in claim_rows:
+        claim = books.claims.records[claim_row]
+        if claim.owed == 0:
             continue
-        at = link if link > 0 and claim_row == first else np.int64(claims[claim_row].members)
+        at = link if link > 0 else np.int64(claim.members)
+        link = np.int64(0)
         while at > 0:
             if left == 0:
                 return at
             credit(books, at - 1, True, out)
             left -= 1
-            at = np.int64(parts[at - 1].peer)
-        claims[claim_row].owed = 0
+            at = np.int64(books.participants.records[at - 1].peer)
+        claim.owed = 0
         touch(books.claims.rows, claim_row)
     return 0

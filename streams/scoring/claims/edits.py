@@ -8,254 +8,251 @@ So a claim is what it would be had the event been said as it reads now, or never
 histories, cascade, first and latest event, root. A verdict credits what stood just before it; what was taken back or
 rewritten afterwards stays settled, and so do lessons already drawn and the participation that communities were told.
 
-For each corrected event what it said at first is kept beside its corrections; the ledger holds what stands. Corrections
-are few: this is plain Python for each, and looks at all of a claim's events only where its first or latest event, its
-root, or a post is taken back.
+For each corrected event what it said at first is kept beside its corrections; the ledger holds what stands. All of a
+claim's events are looked at only where its first or latest event, its root, or a post is taken back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.contract.codes import DELETE, POST, RESHARE, UPDATE
+from streams.contract.codes import DELETE, POST, UPDATE
 from streams.scoring import cascade
-from streams.scoring.claims.claim_tables import ROOT_POST, SAID, ClaimTables, chain
-from streams.scoring.claims.ledger import began_otherwise, put_in, take_out, take_root, tier
+from streams.scoring.claims.claim_tables import ROOT_POST, Books
+from streams.scoring.claims.ledger import (
+    KEPT,
+    MOVED,
+    TAKEN,
+    WRITTEN,
+    TextMoves,
+    began_otherwise,
+    has_words,
+    keep,
+    note,
+    outranks,
+    put_in,
+    say,
+    take_out,
+    take_root,
+)
 from streams.scoring.claims.reading import chance_of
-from streams.scoring.numeric import Ints, distinct, first_seen, mix_keys
-from streams.scoring.sources.corrections import BROUGHT
-from streams.tables.blocks import Block
+from streams.scoring.numeric import Int, mix_key
+from streams.tables.compiled import compiled, inlined
+from streams.tables.index import ensure, find, touch
+from streams.tables.table import forget
 
-IN_FORCE = -1  # where an event stands: in its participant's row, else in a row of `more`
-READ = ("time_ms", "event", "kind", "stance", "text", "chance")
-COLUMNS = ("t", "e", "kind", "x", "g")  # the same in a block, but the chance
-NOTHING = (*(0 for _ in SAID), "")
 END_MS = np.iinfo(np.int64).max
 
 
-@dataclass(slots=True)
-class Reading:
-    """What an event says at a time."""
+@compiled
+def correct(books: Books, row: Int, change: Any, number: Int, settings: Any, texts: TextMoves, now: Any) -> bool:
+    """Take in a delete or an update of an event of a participant.
 
-    t: int  # when it was said
-    e: int
-    kind: int
-    x: int
-    g: int
-    q: float
+    Args:
+        change: as a row of claim_tables.EVENT; `root` is 1 if it brings a text.
+        number: of the change in its block.
+        now: room for what the event says now.
 
-
-class Edits:
-    """Corrections of a partition's claims."""
-
-    def __init__(self, tables: ClaimTables) -> None:
-        self.tables = tables
-
-    def fold(self, block: Block, part_rows: Ints, settings: npt.NDArray[Any]) -> Ints:
-        """Take in corrections of known participants; which participants they change, each once."""
-        known = self._knows(part_rows, block["e"]).nonzero()[0]
-        block, part_rows = block.take(known), part_rows[known]
-        if not known.size:
-            return part_rows
-        # A stance that an update brings is right with the chance that it had just before the block.
-        claims, of = self.tables.claims.records, self.tables.parts["claim"]
-        q = np.array([
-            chance_of(claims[of[row]], stance, settings[0])
-            for row, stance in zip(part_rows.tolist(), block["x"].tolist(), strict=True)
-        ])  # fmt: skip
-        touched, gone = distinct(part_rows), list[tuple[int, Reading]]()
-        self._note(block, part_rows, q)
-        books = self.tables.books(len(block))
-        for row in touched.tolist():
-            take_out(books, row, settings[0])
-        self._correct(block, part_rows, gone)
-        books = self.tables.books(len(block))
-        for row in touched.tolist():
-            put_in(books, row, settings[0])
-        for claim in dict.fromkeys(claim for claim, _ in gone):
-            self._take_out(claim, [said for of_claim, said in gone if of_claim == claim], settings[0])
-        return touched
-
-    # --- what is noted -------------------------------------------------------------------------------------------
-
-    def _knows(self, part_rows: Ints, events: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Which events the ledger holds, or held until they were taken back."""
-        keys = mix_keys(part_rows, events)
-        held = (self.tables.parts["event"][part_rows] == events) | (self.tables.more.find(keys) >= 0)
-        known: npt.NDArray[np.bool_] = held | (self.tables.edits.find(keys) >= 0)
-        return known
-
-    def _note(self, block: Block, part_rows: Ints, q: npt.NDArray[np.float64]) -> None:
-        """Keep what each event said at first, and every correction once; of deletes the earliest."""
-        parts, more, edits = self.tables.parts, self.tables.more, self.tables.edits
-        events, updates = block["e"], block["kind"] == UPDATE
-        keys = mix_keys(part_rows, events)
-        rows, made = edits.ensure(keys)
-        at = first_seen(rows, made) if made.size else made
-        in_force = parts["event"][part_rows[at]] == events[at]
-        for table, where, held in (
-            (parts, at[in_force], part_rows[at[in_force]]),
-            (more, at[~in_force], more.find(keys[at[~in_force]])),
-        ):
-            for name in READ if where.size else ():
-                edits[name][rows[where]] = table[name][held]
-        self._link(rows[at], part_rows[at])
-        rows, made = edits.ensure(mix_keys(keys, block["kind"], *(block[name] * updates for name in BROUGHT)))
-        at = first_seen(rows, made) if made.size else made
-        for name, column in zip(READ, COLUMNS, strict=False):
-            edits[name][rows[at]] = block[column][at]
-        edits["brings_text"][rows[at]], edits["chance"][rows[at]] = block["r"][at], q[at]
-        self._link(rows[at], part_rows[at])
-        np.minimum.at(edits["time_ms"], rows, block["t"])
-        edits.touch(rows)
-
-    def _link(self, rows: Ints, part_rows: Ints) -> None:
-        parts, edits = self.tables.parts, self.tables.edits
-        edits["participant"][rows] = part_rows
-        for row, part in zip(rows.tolist(), part_rows.tolist(), strict=True):
-            edits["next"][row], parts["past"][part] = parts["past"][part], row + 1
-
-    # --- participants --------------------------------------------------------------------------------------------
-
-    def _correct(self, block: Block, part_rows: Ints, gone: list[tuple[int, Reading]]) -> None:
-        """Let events say what they say now; those that do not stand any more go to `gone`, with their claims."""
-        parts = self.tables.parts
-        alone = (parts["event"][part_rows] == block["e"]) & (parts["further"][part_rows] == 0)
-        only = alone & (block["kind"] == DELETE)
-        for part in distinct(part_rows[only]).tolist():
-            gone.append((int(parts["claim"][part]), self._said(part, IN_FORCE)))
-            self._fill(parts, part, NOTHING)
-        rest: dict[int, dict[int, str]] = {}
-        for i in (~only).nonzero()[0].tolist():
-            rest.setdefault(int(part_rows[i]), {})[int(block["e"][i])] = block["i"][i]
-        for part, events in rest.items():
-            places, past = self._places(part), self._past(part)
-            for event in events.keys() & places.keys():
-                now = self._reads(past[event], END_MS)
-                if now is None:
-                    gone.append((int(parts["claim"][part]), self._said(part, places.pop(event))))
-                else:
-                    self._rewrite(part, places[event], now, events[event])
-            self._arrange(part, places)
-
-    def _places(self, part: int) -> dict[int, int]:
-        """Where each event of a participant that stands is held."""
-        parts, more = self.tables.parts, self.tables.more
-        rows = chain(more, int(parts["further"][part]))
-        places = dict(zip(more["event"][rows].tolist(), rows.tolist(), strict=True))
-        in_force = int(parts["event"][part])
-        return places | ({in_force: IN_FORCE} if in_force else {})
-
-    def _past(self, part: int) -> dict[int, list[int]]:
-        """Corrected events of a participant: rows of what each said at first and of its corrections."""
-        edits = self.tables.edits
-        rows = chain(edits, int(self.tables.parts["past"][part]))
-        past: dict[int, list[int]] = {}
-        for event, row in zip(edits["event"][rows].tolist(), rows.tolist(), strict=True):
-            past.setdefault(event, []).append(row)
-        return past
-
-    def _said(self, part: int, place: int) -> Reading:
-        table, row = (self.tables.parts, part) if place == IN_FORCE else (self.tables.more, place)
-        return Reading(*(table[name][row].item() for name in READ))
-
-    def _reads(self, rows: list[int], before_ms: int, deletes: bool = True) -> Reading | None:
-        """What a corrected event said just before a time; None if nothing. Without `deletes` as if nothing was."""
-        edits = self.tables.edits
-        said = {row: Reading(*(edits[name][row].item() for name in READ)) for row in rows}
-        (now,) = (reading for reading in said.values() if reading.kind < DELETE)
-        changes = {row: change for row, change in said.items() if change.kind >= DELETE and change.t < before_ms}
-        if now.t >= before_ms or (deletes and any(change.kind == DELETE for change in changes.values())):
-            return None
-        stances = [c for c in changes.values() if c.kind == UPDATE and c.x]
-        texts = [c for row, c in changes.items() if c.kind == UPDATE and edits["brings_text"][row]]
-        if stances and (latest := max(stances, key=lambda c: (c.t, c.x))).x != now.x:
-            now.x, now.q = latest.x, latest.q
-        if texts:
-            now.g = max(texts, key=lambda c: (c.t, c.g)).g
-        return now
-
-    def _rewrite(self, part: int, place: int, now: Reading, event_id: str) -> None:
-        table, row = (self.tables.parts, part) if place == IN_FORCE else (self.tables.more, place)
-        table["stance"][row], table["text"][row], table["chance"][row] = now.x, now.g, now.q
-        if now.x and now.kind != RESHARE:
-            table.texts("id")[row] = event_id
-        table.touch(np.array([row]))
-
-    def _arrange(self, part: int, places: dict[int, int]) -> None:
-        """Let the highest in rank of what stands be in force, and the chain hold the rest."""
-        parts, more = self.tables.parts, self.tables.more
-        held = chain(more, int(parts["further"][part]))
-        rest = [row for row in places.values() if row != IN_FORCE]
-        best = max(places.values(), key=lambda place: self._rank(part, place), default=IN_FORCE)
-        if places and best == IN_FORCE and len(rest) == len(held):
-            return
-        displaced = None
-        if best != IN_FORCE or not places:
-            displaced = self._content(parts, part) if IN_FORCE in places.values() else None
-            self._fill(parts, part, self._content(more, best) if places else NOTHING)
-            rest = [row for row in rest if row != best]
-        more.free(np.setdiff1d(held, rest))
-        if displaced is not None:
-            (row,), _ = more.ensure(mix_keys(np.array([part]), np.array([displaced[SAID.index("event")]], np.uint64)))
-            self._fill(more, row, displaced)
-            more["participant"][row] = part
-            rest.append(int(row))
-        linked = np.array(rest, np.int64)
-        following = np.append(linked[1:] + 1, 0)[: len(linked)]
-        moved = linked[more["next"][linked] != following]
-        more["next"][linked] = following
-        more.touch(moved)
-        parts["further"][part] = rest[0] + 1 if rest else 0
-
-    def _rank(self, part: int, place: int) -> tuple[int, int, int]:
-        said = self._said(part, place)
-        return int(tier(said.x)), said.t, said.e
-
-    def _content(self, table: Any, row: int) -> tuple[Any, ...]:
-        return *(table[name][row].item() for name in SAID), table.texts("id")[row]
-
-    def _fill(self, table: Any, row: int, content: tuple[Any, ...]) -> None:
-        for name, value in zip(SAID, content[:-1], strict=True):
-            table[name][row] = value
-        table.texts("id")[row] = content[-1]
-
-    # --- claims --------------------------------------------------------------------------------------------------
-
-    def _take_out(self, row: int, gone: list[Reading], settings: Any) -> None:
-        """Events of a claim no longer stand: count, cascade, first and latest event, root."""
-        claims = self.tables.claims
-        claim = claims.records[row]
-        claims["events"][row] -= len(gone)
-        claims.touch(np.array([row]))
-        posted = any(said.kind <= POST for said in gone)
-        rooted = claim["root"] > 0 and any(said.e == claim["root_event"] for said in gone)
-        ends = any(said.t <= claim["first_ms"] or said.t >= claim["last_ms"] for said in gone)
-        if posted or rooted or ends:
-            self._look_again(row, posted, rooted, settings)
+    Returns:
+        whether the ledger holds the event, or held it until it was taken back; if not, nothing changes.
+    """
+    part = books.participants.records[row]
+    key = mix_key(row, change.event)
+    place, in_force = find(books.further.rows, key), part.event == change.event
+    original = find(books.edits.rows, key)
+    if not in_force and place < 0 and original < 0:
+        return False
+    claim = books.claims.records[part.claim]
+    change.chance = chance_of(claim, change.stance, settings)
+    if original < 0:
+        original, _ = ensure(books.edits.rows, key)
+        if in_force:
+            _note_edit(books, row, original, part)
         else:
-            for said in gone:
-                cascade.add(claim, said.t, -1.0)
+            _note_edit(books, row, original, books.further.records[place])
+    _note_change(books, row, key, change)
+    if not in_force and place < 0:
+        return True
+    read_at(books, np.int64(part.past), original, END_MS, True, now)
+    take_out(books, row, settings)
+    if in_force and now.stands:
+        _rewrite(part, now)
+        if has_words(now):
+            note(texts, WRITTEN, row, number)
+    elif in_force:
+        say(part, books.further.blank[0])
+        note(texts, WRITTEN, row, -1)
+    elif now.stands:
+        _rewrite(books.further.records[place], now)
+        touch(books.further.rows, place)
+        if has_words(now):
+            note(texts, KEPT, place, number)
+    else:
+        _drop(books, row, place)
+    _promote(books, row, texts)
+    put_in(books, row, settings)
+    if not now.stands:
+        _uncount(books, np.int64(part.claim), now, settings)
+    return True
 
-    def _look_again(self, row: int, posted: bool, rooted: bool, settings: Any) -> None:
-        """Find first and latest event, cascade and root in what is left of a claim.
 
-        Args:
-            posted, rooted: whether a post of the claim, and its root, was taken back.
-        """
-        claim = self.tables.claims.records[row]
-        first_ms = int(claim["first_ms"])
-        parts, said = self.tables.standing(row)
-        cascade.recount(claim, said["time_ms"])
-        if posted and not (said["kind"] <= POST).any():
-            claim["bare"] = 1
-        if rooted:
-            claim["root"] = claim["root_ms"] = claim["root_event"] = 0
-            for at in (said["kind"] == ROOT_POST).nonzero()[0].tolist():
-                take_root(claim, int(parts[at]), int(said["time_ms"][at]), said["event"][at])
-        if claim["first_ms"] != first_ms:
-            began_otherwise(self.tables.books(), row, settings)
+# --- what is noted ----------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _note_edit(books: Books, part_row: Int, row: Int, said: Any) -> None:
+    """Keep what an event said at first, or what a correction brings, in its participant's chain."""
+    edit, part = books.edits.records[row], books.participants.records[part_row]
+    edit.participant, edit.event, edit.kind = part_row, said.event, said.kind
+    edit.stance, edit.time_ms, edit.text, edit.chance = said.stance, said.time_ms, said.text, said.chance
+    edit.next, part.past = part.past, row + 1
+    touch(books.edits.rows, row)
+    touch(books.participants.rows, part_row)
+
+
+@inlined
+def _note_change(books: Books, part_row: Int, key: Int, change: Any) -> None:
+    """Keep each update once, and of deletes the earliest."""
+    if change.kind == UPDATE:
+        key = mix_key(mix_key(mix_key(key, change.stance * 2 + change.root), change.time_ms), change.text)
+    row, made = ensure(books.edits.rows, mix_key(key, change.kind))
+    if made:
+        _note_edit(books, part_row, row, change)
+        books.edits.records[row].brings_text = change.root
+    elif change.time_ms < books.edits.records[row].time_ms:
+        books.edits.records[row].time_ms = change.time_ms
+        touch(books.edits.rows, row)
+
+
+@compiled
+def read_at(books: Books, first: Int, original: Int, before_ms: Int, deletes: bool, now: Any) -> None:
+    """What a corrected event said just before a time.
+
+    Args:
+        first: where its participant's chain of corrections begins, row + 1.
+        original: row of what it said at first.
+        deletes: whether it says nothing once it was deleted.
+        now: receives it; `stands` is 0 if it says nothing.
+    """
+    edits = books.edits.records
+    said = edits[original]
+    now.stance, now.kind, now.time_ms, now.event = said.stance, said.kind, said.time_ms, said.event
+    now.text, now.chance, now.stands = said.text, said.chance, said.time_ms < before_ms
+    now.stance_ms = now.text_ms = -END_MS
+    stance, chance = said.stance, said.chance
+    link = first
+    while link > 0:
+        edit = edits[link - 1]
+        if edit.event == said.event and edit.time_ms < before_ms:
+            if edit.kind == DELETE and deletes:
+                now.stands = 0
+            elif edit.kind == UPDATE:
+                if edit.stance > 0 and _later(edit.time_ms, edit.stance, now.stance_ms, stance):
+                    now.stance_ms, stance, chance = edit.time_ms, edit.stance, edit.chance
+                if edit.brings_text > 0 and _later(edit.time_ms, edit.text, now.text_ms, now.text):
+                    now.text_ms, now.text = edit.time_ms, edit.text
+        link = np.int64(edit.next)
+    if stance != now.stance:
+        now.stance, now.chance = stance, chance
+
+
+@inlined
+def _later(time_ms: Int, value: Int, than_ms: Int, than: Int) -> bool:
+    """Of two updates the later one holds, of equally late ones that with the higher value."""
+    return bool(time_ms > than_ms or (time_ms == than_ms and value > than))
+
+
+# --- participants -----------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _rewrite(said: Any, now: Any) -> None:
+    """Let an event that stands say what it says now."""
+    said.stance, said.text, said.chance = now.stance, now.text, now.chance
+
+
+@inlined
+def _promote(books: Books, part_row: Int, texts: TextMoves) -> None:
+    """Let the highest in rank of what stands be in force."""
+    part, further = books.participants.records[part_row], books.further.records
+    best, link = np.int64(-1), np.int64(part.further)
+    while link > 0:
+        if best < 0 or outranks(further[link - 1], further[best]):
+            best = link - 1
+        link = np.int64(further[link - 1].next)
+    if best < 0 or (part.event > 0 and not outranks(further[best], part)):
+        return
+    if part.event > 0:
+        note(texts, MOVED, keep(books, part_row, part), part_row)
+    say(part, further[best])
+    note(texts, TAKEN, part_row, best)
+    _drop(books, part_row, best)
+
+
+@inlined
+def _drop(books: Books, part_row: Int, row: Int) -> None:
+    """Take a further event out of its participant's chain."""
+    part, further = books.participants.records[part_row], books.further.records
+    link = np.int64(part.further)
+    if link == row + 1:
+        part.further = further[row].next
+    else:
+        while further[link - 1].next != row + 1:
+            link = np.int64(further[link - 1].next)
+        further[link - 1].next = further[row].next
+        touch(books.further.rows, link - 1)
+    forget(books.further, row)
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _uncount(books: Books, claim_row: Int, gone: Any, settings: Any) -> None:
+    """An event of a claim no longer stands: count, cascade, first and latest event, root."""
+    claim = books.claims.records[claim_row]
+    posted = gone.kind <= POST
+    rooted = claim.root > 0 and gone.event == claim.root_event
+    if posted or rooted or gone.time_ms <= claim.first_ms or gone.time_ms >= claim.last_ms:
+        _count_again(books, claim_row, posted, rooted, settings)
+    else:
+        claim.events -= 1
+        cascade.add(claim, gone.time_ms, -1.0)
+
+
+@inlined
+def _count_again(books: Books, claim_row: Int, posted: bool, rooted: bool, settings: Any) -> None:
+    """Find events, cascade and root in what is left of a claim; of one of which nothing is left, both times stay.
+
+    Args:
+        posted, rooted: whether a post of the claim, and its root, was taken back.
+    """
+    claim, first_ms = books.claims.records[claim_row], np.int64(books.claims.records[claim_row].first_ms)
+    cascade.restart(claim)
+    if rooted:
+        claim.root, claim.root_ms, claim.root_event = 0, 0, 0
+    any_post, link = False, np.int64(claim.members)
+    while link > 0:
+        part = books.participants.records[link - 1]
+        if part.event > 0:
+            any_post |= _count_one(claim, part, link - 1, rooted)
+            more = np.int64(part.further)
+            while more > 0:
+                any_post |= _count_one(claim, books.further.records[more - 1], link - 1, rooted)
+                more = np.int64(books.further.records[more - 1].next)
+        link = np.int64(part.peer)
+    if posted and not any_post:
+        claim.bare = 1
+    if claim.first_ms != first_ms:
+        began_otherwise(books, claim_row, settings)
+
+
+@inlined
+def _count_one(claim: Any, said: Any, part_row: Int, rooted: bool) -> bool:
+    """Count an event that stands; whether it is a post."""
+    cascade.arrive(claim, said.time_ms)
+    if rooted and said.kind == ROOT_POST:
+        take_root(claim, part_row, said.time_ms, said.event)
+    return bool(said.kind <= POST)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, RESHARE
 from streams.contract.record_dicts import ReasonDict
 from streams.scoring.claims import corroboration
-from streams.scoring.claims.claim_tables import Books, ClaimTables
+from streams.scoring.claims.claim_tables import Books, ClaimTables, chain
 from streams.scoring.claims.reading import read, ruling_evidence, score_log_odds
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Float, Floats, Ints, fixed, from_fixed, real, sigmoid
@@ -115,8 +115,8 @@ def _contribution(tables: ClaimTables, row: int, nats: float, communities: Table
 
 def _ruling_ids(tables: ClaimTables, claim: int) -> list[str]:
     table = tables.rulings
-    live = (table["claim"][: table.size] == claim) & (table["verdict"][: table.size] > 0)
-    return [str(i) for i in (table.texts("id")[row] for row in np.flatnonzero(live).tolist()) if i]
+    rows = chain(table, int(tables.claims["ruled"][claim]))
+    return [i for row in rows[table["verdict"][rows] > 0].tolist() if (i := table.texts("id")[row])]
 
 
 def _of_score(

@@ -63,7 +63,7 @@ def _event_id(tables: ClaimTables, part: int, event: np.uint64) -> str:
 def spread_of(tables: ClaimTables, row: int, params: Params) -> SpreadDict:
     """How many people and events, how fast, and what is expected."""
     claims = tables.claims
-    per_hour, next_hour, next_day = cascade.pace(claims.records[row])
+    per_hour, next_hour, next_day = map(float, cascade.pace(claims.records[row]))
     return {
         "participants": int(claims["participants"][row]),
         "events": int(claims["events"][row]),

@@ -37,7 +37,7 @@ from streams.scoring.claims.explain import risk_reasons
 from streams.scoring.claims.ratings import add_ratings
 from streams.scoring.claims.reading import HORIZON_S, risk_of, score_of
 from streams.scoring.config import DAY_MS, ScoringConfig
-from streams.scoring.numeric import Int, chance, logit, sigmoid
+from streams.scoring.numeric import Int, Ints, chance, logit, sigmoid
 from streams.scoring.parameters.alarm import alarm
 from streams.scoring.parameters.params import Params
 from streams.tables.compiled import inlined
@@ -151,6 +151,7 @@ class Flags:
     def __init__(self, tables: ClaimTables, communities: Table) -> None:
         self.tables = tables
         self.communities = communities
+        self._raised: set[int] | None = None  # claims whose flag may stand; None: any
 
     def moved(self, action: int, reading: Any, rank: int, context: FlagContext) -> FlagDict:
         """The record of a claim's flag that was decided to move."""
@@ -162,12 +163,18 @@ class Flags:
         why = Retraction.KILLED if context.params.flags_killed > 0 else why
         return self._record("retract", reading, 0, context, why)
 
-    def expired(self, context: FlagContext) -> list[int]:
+    def raised(self) -> Ints:
+        """Claims whose flag stands, ascending; of a state that was just found again, all claims are looked at once."""
+        flag = self.tables.claims["flag"]
+        rows = self.tables.claims.rows() if self._raised is None else np.array(sorted(self._raised), np.int64)
+        rows = rows[flag[rows] > 0]
+        self._raised = set(rows.tolist())
+        return rows
+
+    def expired(self, context: FlagContext) -> Ints:
         """Claims whose flag has had no record within the expiry, on the log's clock."""
-        claims = self.tables.claims
-        rows = np.flatnonzero(claims["flag"][: claims.size] > 0)
-        lapsed = claims["flag_at_ms"][rows] + context.config.flag_expiry_ms <= context.now_ms
-        return [int(row) for row in rows[lapsed]]
+        rows = self.raised()
+        return rows[self.tables.claims["flag_at_ms"][rows] + context.config.flag_expiry_ms <= context.now_ms]
 
     def expire(self, readings: npt.NDArray[Any], context: FlagContext) -> list[FlagDict]:
         """Retractions of the flags of these claims."""
@@ -228,9 +235,9 @@ class Flags:
         """Keep what the next record of this flag depends on."""
         claims = self.tables.claims
         if action == "raise":
-            # A claim whose flag rises twice in one log record has two.
-            claims["flag_number"][row] = max(context.version, int(claims["flag_number"][row]) + 1)
-            claims["flag_revision"][row] = 0
+            claims["flag_number"][row], claims["flag_revision"][row] = context.version, 0
+            if self._raised is not None:
+                self._raised.add(row)
         claims["flag"][row] = STOOD if why == Retraction.SETTLED else action != "retract"
         claims["flag_revision"][row] += 1
         claims["flag_priority"][row] = rank

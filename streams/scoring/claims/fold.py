@@ -1,7 +1,7 @@
-"""The loops of the claims stage: one event after the other, in the order of the log.
+"""The loops of the claims stage: one row after the other, in the order of the log.
 
-So the state does not depend on where a log record was cut. A loop stops where Python has something to do, a flag that
-moves, and is called again from the next row on.
+So the state does not depend on where the log was cut into records. A loop stops where Python has something to do, a
+flag that moves, and is called again from the next row on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from streams.contract.codes import POST
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ROOT_POST, Books
 from streams.scoring.claims.crediting import Credits, credit
+from streams.scoring.claims.edits import correct
 from streams.scoring.claims.flags import STAYS, decide
 from streams.scoring.claims.ledger import (
     TextMoves,
@@ -26,11 +27,15 @@ from streams.scoring.claims.ledger import (
     take_root,
     take_stamp,
 )
-from streams.scoring.claims.lessons import note_ages
-from streams.scoring.claims.reading import chance_of, read_claim, read_spread
+from streams.scoring.claims.lessons import note_ages, note_settled
+from streams.scoring.claims.reading import READING, chance_of, read_claim, root_of
 from streams.scoring.numeric import Int, Ints
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import find, touch
+from streams.tables.table import records_of
+
+RULED = np.dtype([("claim", "i8"), ("verdict", "i1"), ("balance", "i4"), ("ruled_ms", "i8"), ("changed", "i1")])
+"""What the rulings on a claim come to after one more."""
 
 
 class Desk(NamedTuple):
@@ -41,12 +46,22 @@ class Desk(NamedTuple):
         clock: [1] the partition's clock.
         reading: [1] of the claim whose flag moved when the loop stopped.
         moved: [2] how, and its priority.
+        told: room for claims that are to be published; some may come more than once.
+        told_count: [1] how many there are.
     """
 
     settings: npt.NDArray[Any]
     clock: npt.NDArray[Any]
     reading: npt.NDArray[Any]
     moved: npt.NDArray[np.int64]
+    told: Ints
+    told_count: npt.NDArray[np.int64]
+
+
+def desk_for(settings: npt.NDArray[Any], clock: npt.NDArray[Any], rows: int) -> Desk:
+    """A desk for so many rows."""
+    counts = np.zeros(1, np.int64)
+    return Desk(settings, clock, records_of(1, READING), np.zeros(2, np.int64), np.empty(rows, np.int64), counts)
 
 
 @compiled
@@ -66,8 +81,7 @@ def fold_events(
     settings = desk.settings[0]
     for i in range(first, len(events)):
         event = events[i]
-        if i > 0:  # the first is counted as the log record
-            desk.clock[0].seq += 1
+        desk.clock[0].seq += 1
         claim_row = event.claim
         claim = books.claims.records[claim_row]
         note_ages(books, claim_row, event.time_ms, settings, desk.reading[0].signals)
@@ -85,7 +99,7 @@ def fold_events(
         put_in(books, row, settings)
         if claim.verdict > 0:
             credit(books, row, False, credits)
-        if flag_moves(books, claim_row, desk):
+        if flag_moves(books, claim_row, desk, False):
             return i
     return len(events)
 
@@ -103,16 +117,11 @@ def count_event(books: Books, event: Any, settings: Any) -> None:
 
 
 @inlined
-def flag_moves(books: Books, claim_row: Int, desk: Desk) -> bool:
-    """Whether a claim's flag has to move now; how is on the desk."""
-    claim, settings, reading = books.claims.records[claim_row], desk.settings[0], desk.reading[0]
-    few = claim.participants < settings.flag_min_participants
-    if claim.flag <= 0 and (few or claim.verdict > 0):
-        return False  # no flag can rise, and no alarm counts
-    read_claim(books, claim_row, settings, True, reading)
-    action, rank = decide(claim, reading, desk.clock[0], settings)
-    desk.moved[0], desk.moved[1] = action, rank
-    return bool(action != STAYS)
+def participant_of(books: Books, event: Any) -> Int:
+    """Row of the participant whom an event or a stamp is of, −1 if unknown."""
+    if event.claim < 0 or event.source < 0:
+        return -1
+    return find(books.participants.rows, (event.claim << 32) | event.source)
 
 
 @compiled
@@ -120,55 +129,83 @@ def fold_stamps(books: Books, events: npt.NDArray[Any], first: Int, desk: Desk) 
     """Take in new stamps of participants; those who are unknown have none. See `fold_events`."""
     settings = desk.settings[0]
     for i in range(first, len(events)):
-        event = events[i]
-        if i > 0:
-            desk.clock[0].seq += 1
-        if event.claim < 0 or event.source < 0:
-            continue
-        row = find(books.participants.rows, (event.claim << 32) | event.source)
+        desk.clock[0].seq += 1
+        row = participant_of(books, events[i])
         if row < 0:
             continue
         take_out(books, row, settings)
-        take_stamp(books.participants.records[row], event)
+        take_stamp(books.participants.records[row], events[i])
         put_in(books, row, settings)
-        touch(books.claims.rows, event.claim)
-        if flag_moves(books, event.claim, desk):
+        if flag_moves(books, events[i].claim, desk, False):
             return i
     return len(events)
+
+
+@compiled
+def fold_corrections(
+    books: Books, changes: npt.NDArray[Any], first: Int, desk: Desk, texts: TextMoves, credits: Credits
+) -> int:
+    """Take in deletes and updates of what participants said; those of unknown events say nothing. See `fold_events`."""
+    for i in range(first, len(changes)):
+        desk.clock[0].seq += 1
+        row = participant_of(books, changes[i])
+        if row < 0 or not correct(books, row, changes[i], i, desk.settings[0], texts, credits.reads[0]):
+            continue
+        if books.claims.records[changes[i].claim].verdict > 0:
+            credit(books, row, False, credits)
+        if flag_moves(books, changes[i].claim, desk, False):
+            return i
+    return len(changes)
+
+
+@compiled
+def fold_rulings(books: Books, ruled: npt.NDArray[Any], first: Int, now_s: Int, desk: Desk) -> int:
+    """Take in what rulings come to, row by row of RULED; `changed` is written. See `fold_events`."""
+    for i in range(first, len(ruled)):
+        desk.clock[0].seq += 1
+        ruling = ruled[i]
+        claim = books.claims.records[ruling.claim]
+        claim.seen = now_s
+        ruling.changed = ruling.verdict != claim.verdict or ruling.ruled_ms != claim.ruled_ms
+        claim.verdict, claim.ruled_ms, claim.rulings = ruling.verdict, ruling.ruled_ms, ruling.balance
+        touch(books.claims.rows, ruling.claim)
+        if ruling.changed > 0:
+            claim.settlement, claim.owed = desk.clock[0].seq, 1
+            note_settled(books, ruling.claim, desk.settings[0], desk.reading[0].signals)
+        if flag_moves(books, ruling.claim, desk, True):
+            return i
+    return len(ruled)
 
 
 @compiled
 def decide_flags(books: Books, rows: Ints, first: Int, desk: Desk) -> int:
     """Decide on the flags of claims, from the `first` of the rows on. See `fold_events`."""
     for i in range(first, len(rows)):
-        claim = books.claims.records[rows[i]]
-        if claim.events > 0 or claim.told > 0 or claim.flag > 0:
-            touch(books.claims.rows, rows[i])
-            if flag_moves(books, rows[i], desk):
-                return i
+        if flag_moves(books, rows[i], desk, False):
+            return i
     return len(rows)
 
 
-@compiled
-def tell(books: Books, rows: Ints, everything: bool, settings: npt.NDArray[Any], readings: npt.NDArray[Any]) -> int:
-    """Read the claims that moved materially since they were last told, or all, and note that they are told.
+@inlined
+def flag_moves(books: Books, claim_row: Int, desk: Desk, tell: bool) -> bool:
+    """Read a claim that changed: whether its flag has to move; whether it is to be told is on the desk, too.
 
-    Returns:
-        how many readings there are.
+    Args:
+        tell: whether to tell it, though it moved immaterially.
     """
-    count = 0
-    for row in rows:
-        claim = books.claims.records[row]
-        if claim.events == 0 and claim.told == 0 and claim.flag <= 0:
-            continue
-        reading = readings[count]
-        read_claim(books, row, settings[0], True, reading)
-        if everything or moved(claim, reading, settings[0]):
-            read_spread(claim, reading)
-            claim.told, claim.told_score, claim.told_risk = claim.events, reading.score_z, reading.risk_z
-            touch(books.claims.rows, row)
-            count += 1
-    return count
+    claim, reading, settings = books.claims.records[claim_row], desk.reading[0], desk.settings[0]
+    touch(books.claims.rows, claim_row)
+    if claim.events == 0 and claim.told == 0 and claim.flag <= 0:
+        return False  # nobody heard of it
+    reading.claim = claim_row
+    read_claim(claim, root_of(books, claim), settings, True, reading)
+    action, desk.moved[1] = decide(claim, reading, desk.clock[0], settings)
+    desk.moved[0] = action
+    if tell or action != STAYS or moved(claim, reading, settings):
+        note_told(claim, reading)
+        desk.told[desk.told_count[0]] = claim_row
+        desk.told_count[0] += 1
+    return bool(action != STAYS)
 
 
 @inlined
@@ -181,3 +218,19 @@ def moved(claim: Any, reading: Any, settings: Any) -> bool:
         or abs(reading.risk_z - claim.told_risk) > settings.publish_epsilon
         or claim.events > claim.told * (1.0 + settings.publish_growth)
     )
+
+
+@inlined
+def note_told(claim: Any, reading: Any) -> None:
+    """Keep what a claim was told as."""
+    claim.told, claim.told_score, claim.told_risk = claim.events, reading.score_z, reading.risk_z
+
+
+@compiled
+def tell(books: Books, rows: Ints, settings: npt.NDArray[Any], reading: npt.NDArray[Any]) -> None:
+    """Note that claims are told as they stand now."""
+    for row in rows:
+        claim = books.claims.records[row]
+        read_claim(claim, root_of(books, claim), settings[0], True, reading[0])
+        note_told(claim, reading[0])
+        touch(books.claims.rows, row)

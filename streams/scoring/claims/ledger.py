@@ -10,6 +10,7 @@ Everything that is summed over participants changes the same way: take the parti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from streams.scoring.claims.claim_tables import (
     COMMENT,
     VETERAN,
     Books,
+    ClaimTables,
     asserts,
 )
 from streams.scoring.claims.corroboration import speak
@@ -27,8 +29,9 @@ from streams.scoring.numeric import Int, fixed, mix_key
 from streams.scoring.signals.histories import brings_record
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import ensure, touch
+from streams.tables.table import records_of
 
-WRITTEN, KEPT, MOVED = 1, 2, 3
+WRITTEN, KEPT, MOVED, TAKEN = 1, 2, 3, 4
 TEXT_MOVE = np.dtype([("what", "i8"), ("row", "i8"), ("origin", "i8")])
 
 
@@ -37,12 +40,30 @@ class TextMoves(NamedTuple):
 
     Attributes:
         moves: WRITTEN a participant's row gets the id of an event of the block, KEPT a further assertion's row does,
-            MOVED it gets that of a participant's row.
+            MOVED it gets that of a participant's row, TAKEN the other way round.
         filled: [1] how many there are.
     """
 
     moves: npt.NDArray[Any]
     filled: npt.NDArray[np.int64]
+
+
+def room_for_texts(rows: int) -> TextMoves:
+    """Room for what happens to ids in so many rows: at most three things in each."""
+    return TextMoves(records_of(3 * rows, TEXT_MOVE), np.zeros(1, np.int64))
+
+
+def move_texts(tables: ClaimTables, texts: TextMoves, ids: Sequence[str]) -> None:
+    """Let the ids of events follow what a loop did with the events so far."""
+    parts, more = tables.parts.texts("id"), tables.more.texts("id")
+    for what, row, origin in texts.moves[: int(texts.filled[0])].tolist():
+        if what == MOVED:
+            more[row] = parts[origin]
+        elif what == TAKEN:
+            parts[row] = more[origin]
+        else:
+            (parts if what == WRITTEN else more)[row] = ids[origin] if origin >= 0 else ""
+    texts.filled[0] = 0
 
 
 @inlined

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from streams.contract.codes import FALSE, TRUE
 from streams.scoring.claims.claim_tables import SNAPSHOT_SIGNALS, Books, ClaimTables
+from streams.scoring.claims.reading import root_of
 from streams.scoring.config import HOUR_MS
 from streams.scoring.numeric import Int, Ints, grouped, real
 from streams.scoring.signals.registry import SIGNALS, hear
@@ -42,8 +43,7 @@ def take(books: Books, claim_row: Int, bit: Int, settings: Any, signals: npt.NDA
     """Write down what is known of a claim now."""
     row, _ = ensure(books.snapshots.rows, claim_row * 4 + bit)
     claim, snapshot = books.claims.records[claim_row], books.snapshots.records[row]
-    root = books.participants.records[max(np.int64(claim.root) - 1, 0)]  # any, if none is known
-    hear(claim, root, settings, signals)
+    hear(claim, root_of(books, claim), settings, signals)
     snapshot.claim, snapshot.participants = claim_row, claim.participants
     snapshot.corroboration, snapshot.weight = real(claim.corroboration), real(claim.weight)
     for k in range(len(signals)):
@@ -53,18 +53,25 @@ def take(books: Books, claim_row: Int, bit: Int, settings: Any, signals: npt.NDA
     touch(books.claims.rows, claim_row)
 
 
-@compiled
-def take_settled(books: Books, rows: Ints, settings: Any, signals: npt.NDArray[np.float64]) -> None:
-    """Take what no event made due, of claims that have a ruling.
+@inlined
+def note_settled(books: Books, claim_row: Int, settings: Any, signals: npt.NDArray[np.float64]) -> None:
+    """Take the snapshots that no event made due, of a claim whose verdict is true or false.
 
     A ruling in the first hour teaches from what was known then; older ages the claim must have reached.
     """
-    for row in rows:
-        claim = books.claims.records[row]
-        for bit in range(3):
-            reached = bit == 0 or claim.ruled_ms >= claim.first_ms + AGES_H[bit] * HOUR_MS
-            if reached and not (claim.aged >> bit) & 1:
-                take(books, row, bit, settings[0], signals)
+    claim = books.claims.records[claim_row]
+    if claim.events == 0 or not (claim.verdict == TRUE or claim.verdict == FALSE):
+        return
+    for bit in range(3):
+        reached = bit == 0 or claim.ruled_ms >= claim.first_ms + AGES_H[bit] * HOUR_MS
+        if reached and not (claim.aged >> bit) & 1:
+            take(books, claim_row, bit, settings, signals)
+
+
+def finding_of(verdicts: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """What verdicts found: +1 false, −1 true, 0 neither."""
+    finding: npt.NDArray[np.int8] = (verdicts == FALSE).astype(np.int8) - (verdicts == TRUE).astype(np.int8)
+    return finding
 
 
 class Lessons:
@@ -73,20 +80,19 @@ class Lessons:
     def __init__(self, tables: ClaimTables) -> None:
         self.tables = tables
 
-    def settled(self, claim_rows: Ints, settings: npt.NDArray[Any]) -> Block | None:
+    def settled(self, claim_rows: Ints) -> list[Block]:
         """Snapshots of claims whose verdict is true or false, as lessons."""
         claims, table = self.tables.claims, self.tables.snapshots
         rows = claim_rows[np.isin(claims["verdict"][claim_rows], (TRUE, FALSE)) & (claims["events"][claim_rows] > 0)]
-        take_settled(self.tables.books(len(rows)), rows, settings, np.zeros(len(SIGNALS)))
         which, bits = ((claims["aged"][rows][:, None] >> np.arange(len(AGES_H))) & 1).nonzero()
         if not which.size:
-            return None
+            return []
         of = rows[which]
         at = table.find(of * 4 + bits)
-        return Block("lessons", "", 0, {
+        return [Block("lessons", "", 0, {
             "c": claims.categorical(of),
             "h": np.asarray(AGES_H, np.int8)[bits],
-            "f": np.where(claims["verdict"][of] == FALSE, 1, -1).astype(np.int8),
+            "f": finding_of(claims["verdict"][of]),
             "t": claims["ruled_ms"][of],
             "n": table["participants"][at].astype(np.int64),
             "L": table["corroboration"][at].astype(np.float64),
@@ -95,9 +101,9 @@ class Lessons:
             "sig": np.stack([table[name][at] for name in SNAPSHOT_SIGNALS], axis=1).tolist(),
             "rw": no_numbers(len(of)),
             "w": np.zeros(len(of), np.int64),
-        }, {"signals": list(SIGNALS)})  # fmt: skip
+        }, {"signals": list(SIGNALS)})]  # fmt: skip
 
-    def tallies(self, credits: npt.NDArray[Any]) -> Block | None:
+    def tallies(self, credits: npt.NDArray[Any]) -> list[Block]:
         """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.
 
         Accounts in copy-clusters are left out, as they are of every pool: what they do says nothing of newcomers or
@@ -117,14 +123,14 @@ class Lessons:
             np.add.at(counts, (inverse[said], slot), sign)
         some = np.flatnonzero(counts.any(axis=1))
         if not some.size:
-            return None
+            return []
         rows = unique[some]
         verdict = claims["verdict"][rows]
         written = claims["supports"][rows] - claims["reshares"][rows] + claims["denials"][rows]
-        return Block("lessons", "", 0, {
+        return [Block("lessons", "", 0, {
             "c": claims.categorical(rows),
             "h": np.zeros(len(rows), np.int8),
-            "f": np.where(verdict == FALSE, 1, np.where(verdict == TRUE, -1, 0)).astype(np.int8),
+            "f": finding_of(verdict),
             "t": claims["ruled_ms"][rows],
             "n": (claims["participants"][rows] - claims["netted"][rows]).astype(np.int64),
             "L": np.zeros(len(rows)),
@@ -133,4 +139,4 @@ class Lessons:
             "sig": no_numbers(len(rows)),
             "rw": counts[some].tolist(),
             "w": (written - claims["net_supports"][rows] - claims["net_denials"][rows]).astype(np.int64),
-        })  # fmt: skip
+        })]  # fmt: skip

@@ -89,18 +89,21 @@ def chance_of(claim: Any, stance: Int, settings: Any) -> Float:
 
 
 @inlined
-def read_claim(books: Books, claim_row: Int, settings: Any, rulings: bool, reading: Any) -> None:
+def root_of(books: Books, claim: Any) -> Any:
+    """The participant who posted a claim's root; any, if none is known."""
+    return books.participants.records[max(np.int64(claim.root) - 1, 0)]
+
+
+@compiled
+def read_claim(claim: Any, root: Any, settings: Any, rulings: bool, reading: Any) -> None:
     """Scores of a live claim; with `rulings` false, as if no ruling had been made on it."""
-    claim = books.claims.records[claim_row]
     ruled = ruling_evidence(claim.rulings, settings) if rulings else 0.0
     weight = real(claim.weight)
-    reading.claim = claim_row
     reading.score_z = score_log_odds(real(claim.corroboration), weight, settings) + ruled
     reading.spread = math.sqrt(
         settings.prior_variance / (1.0 + weight + abs(ruled)) + settings.evidence_variance * weight / (1.0 + weight)
     )
     reading.weight = weight
-    root = books.participants.records[max(np.int64(claim.root) - 1, 0)]  # any, if none is known
     z = hear(claim, root, settings, reading.signals)
     reading.risk_z = settings.risk_cal_a + settings.risk_cal_b * z - ruled
 
@@ -116,8 +119,10 @@ def read_spread(claim: Any, reading: Any) -> None:
 @compiled
 def _read_all(books: Books, rows: Ints, settings: Any, rulings: bool, readings: Readings) -> None:
     for i in range(len(rows)):
-        read_claim(books, rows[i], settings[0], rulings, readings[i])
-        read_spread(books.claims.records[rows[i]], readings[i])
+        claim = books.claims.records[rows[i]]
+        readings[i].claim = rows[i]
+        read_claim(claim, root_of(books, claim), settings[0], rulings, readings[i])
+        read_spread(claim, readings[i])
 
 
 def read(tables: ClaimTables, rows: Ints, settings: npt.NDArray[Any], rulings: bool = True) -> Readings:

@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.contract.codes import FALSE, FATE_CODES, MIXED, NO_VERDICT, TRUE
 from streams.contract.words import Fate
-from streams.scoring.claims.claim_tables import RULED_TEXTS, ClaimTables
+from streams.scoring.claims.claim_tables import RULED_TEXTS, ClaimTables, chain
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints
 from streams.tables.blocks import Block
@@ -27,7 +26,6 @@ from streams.tables.table import Table
 
 HEARD_MAX = 32
 """Rulings on a claim that are kept for reading alone: superseded, late or refused ones."""
-_ROW_BITS = 24  # of a number that tells rulings apart: a block has fewer rows
 _FATES = tuple(Fate)
 _COLUMNS = (
     ("version", "ver"), ("verdict", "verdict"), ("time_ms", "t"), ("content", "h"),
@@ -47,19 +45,28 @@ class Rulings:
         self.rulings = tables.rulings
         self.heard = tables.heard
 
-    def fold(self, block: Block, claim_rows: Ints, seq: int, effects: Effects) -> list[int]:
-        """Take in rulings; claims whose settlement changed, in order of the block; `seq` becomes their version.
+    def take(self, block: Block, i: int, claim: int, number: int, effects: Effects) -> tuple[int, int, int]:
+        """Take in a ruling; what all on the claim come to.
 
         A lower version than the one held only pulls the rater's first ruling time forward. The same version with other
         content is refused.
-        """
-        changed: dict[int, None] = {}
-        for i, claim in enumerate(claim_rows.tolist()):
-            effects.rulings[self._fold_one(block, i, claim, (seq << _ROW_BITS) + i, effects)] += 1
-            changed[claim] = None
-        return [claim for claim in changed if self._settlement_changed(claim, seq)]
 
-    def _fold_one(self, block: Block, i: int, claim: int, number: int, effects: Effects) -> Fate:
+        Args:
+            number: of the ruling in the partition.
+
+        Returns:
+            verdict, raters for true minus those for false, and time of the first ruling.
+        """
+        effects.rulings[self._take(block, i, claim, number, effects)] += 1
+        table, rows = self.rulings, self.of_claim(claim)
+        rows = rows[table["verdict"][rows] > NO_VERDICT]
+        if not rows.size:
+            return NO_VERDICT, 0, 0
+        verdicts = table["verdict"][rows]
+        balance = int((verdicts == TRUE).sum()) - int((verdicts == FALSE).sum())
+        return TRUE if balance > 0 else FALSE if balance < 0 else MIXED, balance, int(table["first_ms"][rows].min())
+
+    def _take(self, block: Block, i: int, claim: int, number: int, effects: Effects) -> Fate:
         table, rater = self.rulings, block["rater"][i]
         rows, made = table.ensure([f"{block['c'][i]}\0{rater}"])
         row, version, t_ms = int(rows[0]), int(block["ver"][i]), int(block["t"][i])
@@ -70,10 +77,10 @@ class Rulings:
             self._note(claim, rater, said, Fate.REFUSED, number)
             return Fate.REFUSED
         table.touch(rows)
-        first_ms = t_ms if made.size else min(t_ms, int(table["first_ms"][row]))
-        table["claim"][row], table["first_ms"][row] = claim, first_ms
         if made.size:
+            table["claim"][row], table["first_ms"][row] = claim, t_ms
             table["next"][row], self.claims["ruled"][claim] = self.claims["ruled"][claim], row + 1
+        table["first_ms"][row] = min(t_ms, int(table["first_ms"][row]))
         if known is not None:
             effects.repeats += 1
             return Fate.REPEATED
@@ -102,22 +109,28 @@ class Rulings:
 
     def _note(self, claim: int, rater: str, said: dict[str, Any], fate: Fate, number: int) -> None:
         """Keep for reading what is not, or not any more, a rater's word; of a claim the newest HEARD_MAX."""
-        heard, others = self.heard, self._others(claim)
-        if len(others) >= HEARD_MAX:
-            heard.free(others[np.argsort(heard.keys_of(others))[: len(others) - HEARD_MAX + 1]])
-        rows, _ = heard.ensure(np.array([number]))
-        row = int(rows[0])
+        heard = self.heard
+        (row,), _ = heard.ensure(np.array([number]))
         heard["claim"][row], heard["fate"][row], heard.texts("rater")[row] = claim, FATE_CODES[fate], rater
+        heard["next"][row], self.claims["heard"][claim] = self.claims["heard"][claim], row + 1
         _write(heard, row, said)
-        heard.touch(rows)
+        kept = self._others(claim)
+        if len(kept) > HEARD_MAX:
+            heard["next"][kept[HEARD_MAX - 1]] = 0
+            heard.free(kept[HEARD_MAX:])
+        heard.touch(kept[:HEARD_MAX])
 
     def _said(self, table: Table, row: int) -> dict[str, Any]:
         numbers = {field: table[field][row].item() for field in ("version", "verdict", "time_ms", "content")}
         return numbers | {field: table.texts(field)[row] for field in RULED_TEXTS}
 
+    def of_claim(self, claim: int) -> Ints:
+        """Rows of each rater's word on a claim, the latest rater first."""
+        return chain(self.rulings, int(self.claims["ruled"][claim]))
+
     def _others(self, claim: int) -> Ints:
-        heard = self.heard
-        return np.flatnonzero((heard["claim"][: heard.size] == claim) & (heard["fate"][: heard.size] > 0))
+        """Rows of what else was heard of it, the newest first."""
+        return chain(self.heard, int(self.claims["heard"][claim]))
 
     def _standing(self, claim: int) -> Fate:
         """Of a rater's word: one on a claim whose events were all taken back, but not those who took part, counts."""
@@ -127,61 +140,27 @@ class Rulings:
 
     def told(self, claim: int) -> list[dict[str, Any]]:
         """Everything that is remembered to have been ruled on a claim, by rater and version."""
-        table = self.rulings
-        live = (table["claim"][: table.size] == claim) & (table["version"][: table.size] > 0)
-        fate = self._standing(claim)
+        table, heard, fate = self.rulings, self.heard, self._standing(claim)
         found = [
             {"rater_id": table.key(row).split("\0", 1)[1], **self._said(table, row), "fate": fate}
-            for row in np.flatnonzero(live).tolist()
+            for row in self.of_claim(claim)[::-1].tolist()
         ]
         found += [
-            {
-                "rater_id": self.heard.texts("rater")[row],
-                **self._said(self.heard, row),
-                "fate": _FATES[self.heard["fate"][row]],
-            }
-            for row in self._others(claim).tolist()
+            {"rater_id": heard.texts("rater")[row], **self._said(heard, row), "fate": _FATES[heard["fate"][row]]}
+            for row in self._others(claim)[::-1].tolist()
         ]
         return sorted(found, key=lambda ruling: (ruling["rater_id"], ruling["version"], ruling["time_ms"]))
 
-    def forget(self, marked: npt.NDArray[np.bool_], effects: Effects) -> None:
-        """Forget what was ruled on these claims; what still waited for a claim's first event is told.
-
-        Args:
-            marked: [claim rows] which claims go.
-        """
-        table, heard, claims = self.rulings, self.heard, self.claims
-        rows = np.flatnonzero((table["version"][: table.size] > 0) & marked[table["claim"][: table.size]])
-        size = len(marked)
-        waits = marked & (claims["events"][:size] == 0) & (claims["members"][:size] == 0)
-        for row in rows[waits[table["claim"][rows]]].tolist():
-            claim, rater = table.key(row).split("\0", 1)
-            detail = f"ruling {table.texts('id')[row]} of rater {rater}: no event of claim {claim} came"
+    def forget(self, claim: int, effects: Effects) -> None:
+        """Forget what was ruled on a claim; what still waited for its first event is told."""
+        table, rows = self.rulings, self.of_claim(claim)
+        for row in rows.tolist() if self._standing(claim) == Fate.HELD else ():
+            claim_id, rater = table.key(row).split("\0", 1)
+            detail = f"ruling {table.texts('id')[row]} of rater {rater}: no event of claim {claim_id} came"
             effects.outlived.append((table.texts("up")[row], int(table["origin"][row]), "unknown_claim", detail))
             effects.rulings[Fate.FORGOTTEN] += 1
         table.free(rows)
-        heard.free(np.flatnonzero((heard["fate"][: heard.size] > 0) & marked[heard["claim"][: heard.size]]))
-
-    def of_claim(self, claim: int) -> Ints:
-        """Rows of the claim's rulings that are in force."""
-        table = self.rulings
-        live = (table["claim"][: table.size] == claim) & (table["verdict"][: table.size] > NO_VERDICT)
-        return np.flatnonzero(live)
-
-    def _settlement_changed(self, claim: int, seq: int) -> bool:
-        """Recompute a claim's verdict from the rulings in force; whether credits have to be sent."""
-        table, claims = self.rulings, self.claims
-        rows = self.of_claim(claim)
-        verdicts = table["verdict"][rows]
-        balance = int((verdicts == TRUE).sum()) - int((verdicts == FALSE).sum())
-        verdict = NO_VERDICT if not rows.size else TRUE if balance > 0 else FALSE if balance < 0 else MIXED
-        ruled = int(table["first_ms"][rows].min()) if rows.size else 0
-        same = int(claims["verdict"][claim]) == verdict and int(claims["ruled_ms"][claim]) == ruled
-        claims["verdict"][claim], claims["ruled_ms"][claim], claims["rulings"][claim] = verdict, ruled, balance
-        claims.touch(np.array([claim]))
-        if not same:
-            claims["settlement"][claim], claims["owed"][claim] = seq, 1
-        return not same
+        self.heard.free(self._others(claim))
 
 
 def _write(table: Table, row: int, said: dict[str, Any]) -> None:

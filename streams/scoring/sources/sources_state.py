@@ -45,9 +45,9 @@ class SourcesState(PartitionState):
             self.corrections.corrected, self.corrections.updates,
         )  # fmt: skip
 
-    def begin(self, append_ms: int) -> None:
+    def begin(self, append_ms: int, effects: Effects) -> None:
         """A log record starts: before it is folded, what has expired goes."""
-        super().begin(append_ms)
+        super().begin(append_ms, effects)
         if self.sweep_due():
             self._sweep()
 
@@ -56,7 +56,7 @@ class SourcesState(PartitionState):
     @reads("events")
     def _take_events(self, block: Block, cursor: int, effects: Effects) -> None:
         """Fold the events of a block, then what its deletes and updates say of them and of earlier ones."""
-        self.clock["seq"][0] -= 1  # events count one by one, so that it does not matter how a log is cut into records
+        self.count_rows()
         corrects = block["kind"] >= CORRECTS_FROM
         if not corrects.any():
             self._fold_events(block, effects)
