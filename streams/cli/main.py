@@ -30,6 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("read", "Why a claim or source has its score."),
     "rulings": ("rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
     "flags": ("flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
+    "deliver": (
+        "deliver",
+        "Send flags to Osprey, Coop, Ozone, Mastodon, ActivityPub or a webhook.",
+    ),
     "show": ("show", "Print a topic's records for a person, blocks of rows included."),
     "dead-letters": ("dead_letters", "Input that was refused: list, show, redrive."),
     "verify": ("verify", "Check the live state against a replay of the logs and a plain recount."),

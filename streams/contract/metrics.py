@@ -16,7 +16,7 @@ import numpy.typing as npt
 import prometheus_client as prometheus
 
 from streams.contract.topics import BETWEEN, EVENTS, RULINGS
-from streams.contract.words import DeadLetterCode, Fate, FlagAction, Mend, Severity
+from streams.contract.words import DeadLetterCode, DeliveryState, Fate, FlagAction, Mend, Severity
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = prometheus.CollectorRegistry()
@@ -178,6 +178,24 @@ API_RECORDS = define(
 API_BEHIND = define(
     "gauge", "credence_api_behind_seconds", "Time since the query service last held all that Kafka held."
 )
+
+TARGETS = ("osprey", "coop", "ozone", "mastodon", "activitypub", "webhook")
+DELIVERIES = define(
+    "counter", "credence_deliveries_total", "Flag records by what became of them at a target.",
+    target=TARGETS, outcome=(*DeliveryState, "skipped"),
+)  # fmt: skip
+DELIVERY_ANSWERS = define(
+    "counter", "credence_delivery_answers_total", "Tries to reach a target, by how it answered.",
+    target=TARGETS, status=("2xx", "3xx", "4xx", "5xx", "none", "unreachable"),
+)  # fmt: skip
+DELIVERY_DELAY = define(
+    "histogram", "credence_delivery_delay_seconds", "Time from a flag's raise until its target has taken it.",
+    buckets=(*_SMALL_S, 100.0, 1_000.0, 10_000.0), target=TARGETS,
+)  # fmt: skip
+DELIVERY_WAITING = define(
+    "gauge", "credence_delivery_waiting_seconds", "How long flags have been waiting for a target that takes none.",
+    target=TARGETS,
+)  # fmt: skip
 
 
 LOW_BELOW, HIGH_ABOVE = 1 / 3, 2 / 3

@@ -8,6 +8,7 @@ anything else is a new version and a new topic.
 from __future__ import annotations
 
 from streams.contract.dead_letter_record import DeadLetter
+from streams.contract.delivery_record import Delivery
 from streams.contract.flag_record import Flag
 from streams.contract.input_records import Decision, Event, Ruling
 from streams.contract.record_fields import Record
@@ -19,6 +20,7 @@ __all__ = [
     "Community",
     "DeadLetter",
     "Decision",
+    "Delivery",
     "Event",
     "Flag",
     "Record",
@@ -26,4 +28,6 @@ __all__ = [
     "SourceScore",
 ]
 
-RECORDS: tuple[type[Record], ...] = (Event, Ruling, Decision, ClaimScore, SourceScore, Community, Flag, DeadLetter)
+RECORDS: tuple[type[Record], ...] = (
+    Event, Ruling, Decision, ClaimScore, SourceScore, Community, Flag, DeadLetter, Delivery,
+)  # fmt: skip

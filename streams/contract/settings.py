@@ -107,6 +107,19 @@ class Settings:
     api_tls_keyfile: str = setting("", "Key of that certificate, PEM; empty: it is in the same file.")
     metrics_host: str = setting("127.0.0.1", "Address that a worker serves its metrics on.")
     metrics_port: int = setting(9100, "Port that a worker serves its metrics on; 0: any that is free.", least=0)
+    deliver_secret: str = setting(
+        "", "Key, token or password for the target of `credence deliver`; of activitypub, the private key.", secret=True
+    )
+    deliver_secret_file: str = setting("", "File with that secret instead; it is read again when it changes.")
+    deliver_timeout_ms: int = setting(10_000, "How long a delivery waits for the target's answer.", least=1)
+    deliver_retry_ms: int = setting(1_000, "Longest wait before a second try; it doubles from try to try.", least=1)
+    deliver_retry_max_ms: int = setting(60_000, "Longest wait between two tries to deliver.", least=1)
+    deliver_give_up_ms: int = setting(
+        3_600_000, "A flag at which a target that is there fails for so long is put aside as refused.", least=1
+    )
+    deliver_settle_ms: int = setting(
+        30_000, "How long a target may still act on a request whose answer was not read; then it is asked.", least=0
+    )
     security_protocol: str = setting(
         "PLAINTEXT", "How to talk to Kafka.", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
     )

@@ -150,6 +150,15 @@ DEAD_LETTERS = Topic(
     "Input that could not be used: the reason's code, where it was, and its bytes.",
     "dead_letters_retention_ms",
 )
+DELIVERIES = Topic(
+    "trust.deliveries.v1",
+    "target, space, flag",
+    COMPACT,
+    MIB,
+    "deliver",
+    "deliver",
+    "What became of each flag at each moderation tool, with what the tool calls it.",
+)
 SOURCES_CHANGELOG = Topic(
     "trust.sources-changelog.v1",
     "state row",
@@ -199,6 +208,7 @@ ALL = (
     FLAGS,
     DECISIONS,
     DEAD_LETTERS,
+    DELIVERIES,
     SOURCES_CHANGELOG,
     CLAIMS_CHANGELOG,
     PARAMETERS_CHANGELOG,
@@ -209,6 +219,9 @@ ALL = (
 
 INPUTS = (EVENTS, RULINGS)
 """Topics that others write. They have any number of partitions, which may grow; the others all have the same number."""
+
+KEPT = (*INPUTS, DECISIONS, DELIVERIES)
+"""Topics that nothing can compute again. A reset leaves them; each has a number of partitions of its own."""
 
 BETWEEN = (BY_SOURCE, BY_CLAIM, LESSONS, PARTICIPATION)
 """What the stages write for each other, in the order of the path; `reader` is the one stage that reads it."""

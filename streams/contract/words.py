@@ -129,6 +129,18 @@ class Severity(Documented):
     CRITICAL = "critical", "Priority from 75: it spreads fast and to very many, a thousand or more within a day."
 
 
+class DeliveryState(Documented):
+    """What a moderation tool has of a flag."""
+
+    STANDING = "standing", "The target took it."
+    TAKEN_BACK = "taken-back", "The target took it, and took its retraction."
+    REFUSED = "refused", "The target will not have it: `detail` says why. `credence deliver again` tries it once more."
+    IN_DOUBT = (
+        "in-doubt",
+        "It was sent and no answer was read, and a repeat would count twice: it waits for a person, or for an answer.",
+    )
+
+
 class Fate(Documented):
     """What becomes of a ruling."""
 

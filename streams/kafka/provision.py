@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streams.contract.settings import Settings
-from streams.contract.topics import ALL, COMMUNITIES_GROUP, GROUP, INPUTS, Topic
+from streams.contract.topics import ALL, COMMUNITIES_GROUP, GROUP, KEPT, Topic
 from streams.kafka.admin import Admin, TopicsError
 
 NOTICED_MS = 10_000
@@ -99,15 +99,15 @@ def internal_count(there: Mapping[str, int], settings: Settings) -> int:
 
 def _usual(there: Mapping[str, int], settings: Settings) -> int:
     """The number of partitions that most internal topics have; 0 without any."""
-    inputs = {topic.name(settings) for topic in INPUTS}
-    counts = Counter(count for each, count in there.items() if each not in inputs)
+    kept = {topic.name(settings) for topic in KEPT}
+    counts = Counter(count for each, count in there.items() if each not in kept)
     return max(counts, key=lambda count: (counts[count], count), default=0)
 
 
 def _one_count(there: Mapping[str, int], settings: Settings) -> None:
     """Raise TopicsError if the internal topics differ in their number of partitions."""
-    usual, inputs = _usual(there, settings), {topic.name(settings) for topic in INPUTS}
-    other = [f"{each} has {n} partitions" for each, n in there.items() if each not in inputs and n != usual]
+    usual, kept = _usual(there, settings), {topic.name(settings) for topic in KEPT}
+    other = [f"{each} has {n} partitions" for each, n in there.items() if each not in kept and n != usual]
     if other:
         raise TopicsError(
             f"{', '.join(other)}, and the other internal topics have {usual}: keys would not be found where they were "
@@ -133,12 +133,12 @@ def delete(bootstrap: str, settings: Settings, only: Iterable[Topic] = ALL) -> l
 
 
 def reset(bootstrap: str, settings: Settings, partitions: int | None = None) -> list[str]:
-    """Delete all but the inputs, and the group's offsets; make the topics again, empty. Returns their names.
+    """Delete all that can be computed again, and the group's offsets; make the topics anew, empty. Returns their names.
 
     They get the given number of partitions, else the number that most of them had. Raises TopicsError while workers
     run, since these would write on as if nothing had happened.
     """
-    computed = [topic for topic in ALL if topic not in INPUTS]
+    computed = [topic for topic in ALL if topic not in KEPT]
     with Admin(bootstrap, settings) as admin:
         usual = _usual(admin.partitions([topic.name(settings) for topic in computed]), settings)
         for group in (GROUP, COMMUNITIES_GROUP):

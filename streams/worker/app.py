@@ -70,7 +70,7 @@ class CredenceApp(faust.App):
         self._input_topics = {route.name(settings): route for route in ROUTES}
         self._off_path = {topic.name(settings) for topic in OFF_PATH}
         self._meta: Mapping[str, Any] = {}
-        internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.INPUTS]
+        internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.KEPT]
         self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
         self.ownership = Ownership(settings)
         stages = {name: intake_stage(route) for name, route in self._input_topics.items()}

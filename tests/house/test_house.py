@@ -24,6 +24,7 @@ FLOORS: list[set[str]] = [
     {"worker", "datasets"},
     {"evaluate"},
     {"ops"},
+    {"deliver"},
     {"api"},
     {"demo"},
     {"cli"},
