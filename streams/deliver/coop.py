@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from streams.deliver.flag_text import appeal, claim_of, comment, withdrawal
+from streams.deliver.flag_text import claim_of, comment, withdrawal
 from streams.deliver.target import Flag, Request, Step, Target
 
 REASON_CHARS = 2_000
@@ -73,7 +73,8 @@ class Coop(Target):
             "perHour": spread.get("per_hour"),
             "supports": flag.get("supports"),
             "denials": flag.get("denials"),
-            "appeal": appeal(flag) or None,
+            "wouldFall": flag.get("would_fall"),
+            "appeal": flag.get("appeal"),
         }
         if self.post_type and claim.get("event_id"):
             data["post"] = {"id": claim["event_id"], "typeId": self.post_type}

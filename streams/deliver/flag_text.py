@@ -33,7 +33,7 @@ def comment(flag: Flag, most: int, link: str = "") -> str:
 
     Args:
         flag: the flag record.
-        most: characters that the target takes; the last lines but the mark give way.
+        most: characters that the target takes; a line for which there is no room is left out.
         link: address of the query service, put before the subject's path; "" for no link.
     """
     end = mark(flag)
@@ -44,10 +44,9 @@ def comment(flag: Flag, most: int, link: str = "") -> str:
     lines: list[str] = []
     room = most - len(end)
     for line in _lines(flag):
-        if len(line) + 1 > room:
-            break
-        lines.append(line)
-        room -= len(line) + 1
+        if len(line) < room:
+            lines.append(line)
+            room -= len(line) + 1
     return "\n".join([*lines, end])
 
 
@@ -63,8 +62,9 @@ def _lines(flag: Flag) -> Iterator[str]:
     yield f"“{cut(str(claim['text']), QUOTED_CHARS)}”" if claim.get("text") else f"Claim {flag['subject']['id']}"
     if claim.get("url"):
         yield str(claim["url"])
-    interval = f" ({flag['risk_low']:.2f}–{flag['risk_high']:.2f})" if "risk_low" in flag else ""
-    yield f"Risk {flag['risk']:.2f}{interval} that it is false; priority {flag['priority']} of 100."
+    low, high = flag.get("risk_low"), flag.get("risk_high")
+    interval = f" ({low:.2f}–{high:.2f})" if low is not None and high is not None else ""
+    yield f"Risk that it is false: {flag['risk']:.2f}{interval}. Priority: {flag['priority']} of 100."
     false, true, events = why_flagged(flag)
     if false:
         yield f"Because {'; '.join(false[:REASONS_SHOWN])}."
@@ -73,17 +73,9 @@ def _lines(flag: Flag) -> Iterator[str]:
     yield from _spread(flag)
     if events:
         yield f"Read: {', '.join(events[:EVENTS_SHOWN])}"
-    for name, words in (("It goes away if", flag.get("would_fall")), ("Appeal:", appeal(flag))):
-        if words:
-            yield f"{name} {words}"
-
-
-def appeal(flag: Flag) -> str:
-    """Who may appeal, and how; "" where the flag does not say."""
-    found = flag.get("appeal")
-    if isinstance(found, dict):
-        return " ".join(str(value) for value in found.values() if value)
-    return str(found or "")
+    for name in ("would_fall", "appeal"):
+        if flag.get(name):
+            yield str(flag[name])
 
 
 def _spread(flag: Flag) -> Iterator[str]:
@@ -95,5 +87,5 @@ def _spread(flag: Flag) -> Iterator[str]:
         if spread.get("expected_per_hour") is not None:
             told += f" (expected: {spread['expected_per_hour']:.1f})"
         yield told + "."
-    if "supports" in flag:
-        yield f"{flag['supports']:,} support it, {flag.get('denials', 0):,} deny it."
+    if flag.get("supports") is not None:
+        yield f"{flag['supports']:,} support it, {flag.get('denials') or 0:,} deny it."

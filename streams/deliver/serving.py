@@ -11,13 +11,16 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from streams.contract.settings import PREFIX, Settings, SettingsError, client_kwargs
+from streams.deliver.answering import answering
 from streams.deliver.courier import Courier, HttpCourier, TopicCourier
 from streams.deliver.deliverer import BESIDE, Deliverer
 from streams.deliver.delivery import Delivering, Wanted
-from streams.deliver.answering import answering
+from streams.deliver.osprey import Osprey
 from streams.deliver.target import Target
 from streams.deliver.tries import Patience, Tries
+from streams.kafka.admin import TopicsError
 from streams.kafka.clients import started
+from streams.kafka.log_reader import LogReader
 
 
 @asynccontextmanager
@@ -57,7 +60,10 @@ async def serving(
 
 @asynccontextmanager
 async def _carrying(settings: Settings, target: Target, url: str, secret: Callable[[], str]) -> AsyncIterator[Courier]:
-    if not url:
+    if isinstance(target, Osprey):
+        async with LogReader(client_kwargs(settings)) as logs:
+            if target.topic not in await logs.partitions([target.topic]):
+                raise TopicsError(f"there is no topic {target.topic}: Osprey's own set-up makes it; or name another")
         async with started(AIOKafkaProducer, client_kwargs(settings), acks="all", enable_idempotence=True) as producer:
             yield TopicCourier(producer, target.NAME)
         return
