@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from streams.engine.journal import Outgoing
 from streams.engine.sending import OUTPUT_BATCH_BYTES
 
 START_MS = 1_700_000_000_000
+PORTION = 200  # events that a stream makes at a time: more would hold up whoever sends them
 WORDS = ["they", "say", "it", "was", "seen", "near", "river", "town", "hall", "after", "fire", "flood", "vote", "photo"]
 
 
@@ -26,20 +28,38 @@ def events(count: int, seed: int = 7) -> list[tuple[str, bytes]]:
     in twelve denies.
     """
     rng = np.random.default_rng(seed)
-    sources = np.minimum(rng.pareto(1.15, count) * count / 400, count / 3).astype(int)
-    claims = (np.arange(count) / 400 + rng.exponential(12, count)).astype(int)
+    return _portion(0, count, count, rng, _texts(rng))
+
+
+def stream(seed: int = 7, population: int = 200_000) -> Iterator[tuple[str, bytes]]:
+    """The same without end, made as they are asked for: with as many sources as `events(population)` has."""
+    rng = np.random.default_rng(seed)
+    texts = _texts(rng)
+    for first in itertools.count(0, PORTION):
+        yield from _portion(first, PORTION, population, rng, texts)
+
+
+def _texts(rng: np.random.Generator) -> list[str]:
+    return [" ".join(words) for words in rng.choice(WORDS, (512, 14))]
+
+
+def _portion(
+    first: int, count: int, population: int, rng: np.random.Generator, texts: list[str]
+) -> list[tuple[str, bytes]]:
+    """Events number `first` and the next ones."""
+    sources = np.minimum(rng.pareto(1.15, count) * population / 400, population / 3).astype(int)
+    claims = ((first + np.arange(count)) / 400 + rng.exponential(12, count)).astype(int)
     kinds = rng.choice(["post", "reshare", "reply"], count, p=[0.1, 0.75, 0.15])
     denies = rng.random(count) < 0.08
-    texts = [" ".join(words) for words in rng.choice(WORDS, (512, 14))]
     told = rng.integers(0, len(texts), count)
     raw = []
     for i in range(count):
         event: dict[str, Any] = {
             "v": 1,
-            "id": f"event-{i:09d}",
+            "id": f"event-{first + i:09d}",
             "kind": kinds[i],
             "source_id": f"source-{sources[i]:08d}",
-            "occurred_at_ms": START_MS + i * 20,
+            "occurred_at_ms": START_MS + (first + i) * 20,
             "claim_id": f"claim-{claims[i]:07d}",
             "text": texts[told[i]],
             "lang": "en",

@@ -8,6 +8,8 @@ sent, so that a stall delays nobody's clock (corrected for coordinated omission)
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ from load_tests.bench.children import running
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.engine.fetching import LaneFetcher
+from streams.engine.journal import Outgoing
 from streams.kafka import provision
 from streams.ops.idle import Standstill
 
@@ -30,11 +33,16 @@ SLICE_S = 0.01
 WARM_S = 3.0
 """How long a rate has been held when measuring begins."""
 PROBES_PER_S = 40
+PROBE = b"probe-"
 
 
-async def steady(settings: Settings, broker_pid: int, rates: list[int], seconds: float, log: Path) -> dict[str, Any]:
+async def steady(settings: Settings, broker_pid: int, rates: Mapping[int, float], log: Path) -> dict[str, Any]:
     """Rate → share of a core that each process takes, in percent, and latency in ms; with one worker and a
-    communities stage. Rate 0 is nothing to do."""
+    communities stage.
+
+    Args:
+        rates: events/s → for how many seconds; rate 0 is nothing to do.
+    """
     await asyncio.to_thread(provision.create, settings.broker, settings)
     found = {}
     async with Standstill(settings) as standstill:
@@ -43,15 +51,27 @@ async def steady(settings: Settings, broker_pid: int, rates: list[int], seconds:
             running(settings, "streams.cli", "communities", "--log-level", "info", log=log) as communities,
         ):
             for stage in ("claims", "communities"):
-                await standstill.board.wait_reported(stage, [0], 120)
+                await standstill.board.wait_reported(stage, range(settings.partitions), 120)
             processes = {"worker": [worker.pid], "communities": [communities.pid], "broker": [broker_pid]}
             processes["child"] = [child.pid for child in psutil.Process(worker.pid).children()]
-            raw = iter(load.events(int(sum(rates) * (seconds + WARM_S)) + 1000))
-            async with asyncio.timeout(300):
-                for rate in rates:
+            raw = load.stream()
+            async with asyncio.timeout(300 + 2 * sum(rates.values())):
+                for rate, seconds in rates.items():
                     await standstill.wait()
                     found[str(rate)] = await _at(settings, rate, seconds, raw, processes)
     return found
+
+
+async def ready_s(settings: Settings, log: Path) -> float:
+    """Seconds from the start of a worker's process until it owns all partitions, with compiled code kept from before
+    and nothing to recover."""
+    await asyncio.to_thread(provision.create, settings.broker, settings)
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-m", "streams.scoring.rehearsal"], check=True)
+    async with Standstill(settings) as standstill:
+        began = time.perf_counter()
+        with running(settings, "streams.cli", "worker", "--log-level", "info", log=log):
+            await standstill.board.wait_reported("claims", range(settings.partitions), 120)
+            return round(time.perf_counter() - began, 2)
 
 
 async def _at(
@@ -91,7 +111,8 @@ async def _read(consumer: AIOKafkaConsumer, arrived: dict[bytes, float]) -> None
         for records in (await consumer.getmany(timeout_ms=1000)).values():
             now = time.perf_counter()
             for record in records:
-                arrived.setdefault(record.key, now)
+                if record.key.startswith(PROBE):
+                    arrived.setdefault(record.key, now)
 
 
 async def _send(
@@ -101,22 +122,28 @@ async def _send(
     if not rate:
         await asyncio.sleep(seconds)
         return
+    # Whole batches: a send for each event would cost more than the worker does.
     every = max(1, round(rate / min(PROBES_PER_S, rate / 5)))
-    producer = AIOKafkaProducer(**client_kwargs(settings))
+    producer = AIOKafkaProducer(**client_kwargs(settings), max_batch_size=1 << 20, max_request_size=8 << 20)
     await producer.start()
     try:
+        topic, acks = topics.EVENTS.name(settings), list[Any]()
         began, sent = time.perf_counter(), 0
         while (elapsed := time.perf_counter() - began) < seconds:
-            while sent < elapsed * rate:
+            outgoing = []
+            for number in range(sent, int(elapsed * rate) + 1):
                 key, value = next(raw)
-                if sent % every == 0:
-                    key = f"probe-{rate}-{sent}"
+                if number % every == 0:
+                    key = f"{PROBE.decode()}{rate}-{number}"
                     value = _post(key)
-                    due[key.encode()] = began + sent / rate
+                    due[key.encode()] = began + number / rate
                 partition = topics.partition_of(key, settings.partitions)
-                await producer.send(topics.EVENTS.name(settings), value, partition=partition)
-                sent += 1
+                outgoing.append(Outgoing(topic, partition, None, value))
+            sent += len(outgoing)
+            acks = [ack for ack in acks if not ack.done()]
+            acks += await load.send_batches(producer, outgoing)
             await asyncio.sleep(SLICE_S)
+        await asyncio.gather(*acks)
     finally:
         await producer.stop()
 

@@ -19,6 +19,9 @@ from streams.broker.embedded import Broker, BrokerError
 from streams.cli.console import foreseen, out, print_json, say
 from streams.contract.settings import Settings, SettingsError
 
+HELD_S = 15.0
+"""How long each rate is held."""
+
 
 def bench(
     events: Annotated[int, typer.Option(min=10_000, help="Events in each round.")] = 200_000,
@@ -26,7 +29,13 @@ def bench(
     idiomatic: Annotated[int, typer.Option(help="Events for textbook Faust in each round; 0 leaves it out.")] = 4_000,
     rates: Annotated[
         str, typer.Option(help='Events/s at which CPU and latency are measured, one after the other; "" leaves it out.')
-    ] = "0,100,1000,5000",
+    ] = "0,100,1000,5000,10000",
+    half_minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes at half of the rate that the rounds found; 0 leaves it out.")
+    ] = 0.0,
+    core: Annotated[
+        str, typer.Option(help='A set of cascades, or synthetic:clean, for the core alone; "" leaves it out.')
+    ] = "synthetic:clean",
     recovery: Annotated[int, typer.Option(help="Sources with five open claims each to recover; 0 leaves it out.")] = 0,
     beside: Annotated[
         Path | None, typer.Option(metavar="CHECKOUT", help="Another version, after `make install`: it takes turns.")
@@ -51,12 +60,23 @@ def bench(
         settings = Settings.from_env(broker=node.bootstrap)
         log = Path(folder) / "worker.log"
         result = asyncio.run(_measure(settings, events, rounds, idiomatic, recovery, log))
+        if core:
+            say(f"the core alone, on {core}")
+            result["core"] = _core(core)
         if beside is not None:
             result["beside"] = asyncio.run(_beside(settings, events, rounds, beside, log))
         if rates:
-            result["steady"] = asyncio.run(_steady(settings, node, [int(rate) for rate in rates.split(",")], log))
+            held = dict.fromkeys(map(int, rates.split(",")), HELD_S)
+            result |= asyncio.run(_steady(settings, node, held, log))
+        if half_minutes and rounds:
+            half = round(result["events_per_s"] / 2)
+            found = asyncio.run(_steady(settings, node, {half: 60 * half_minutes}, log))
+            result["half"] = {"rate": half, "minutes": half_minutes, **found["steady"][str(half)]}
     if write is not None:
-        asked = f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rates {rates} --recovery {recovery}"
+        asked = (
+            f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rates {rates}"
+            f" --half-minutes {half_minutes:g} --core {core} --recovery {recovery}"
+        )
         page.write(write, result, f"{commit()}, {datetime.now(UTC):%Y-%m-%d}", f"credence bench {asked}")
     if as_json:
         print_json(result)
@@ -65,21 +85,33 @@ def bench(
             out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
 
 
+def _core(name: str) -> dict[str, float]:
+    from load_tests.bench import core_alone
+
+    return core_alone.measured(name)
+
+
 async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, log: Path) -> dict[str, float]:
     from load_tests.bench.beside import beside
 
     return await beside(settings, events, rounds, checkout, say, log)
 
 
-async def _steady(settings: Settings, node: Broker, rates: list[int], log: Path) -> dict[str, Any]:
+async def _steady(settings: Settings, node: Broker, rates: dict[int, float], log: Path) -> dict[str, Any]:
     from load_tests.bench import steady
 
     say(f"CPU and latency at {', '.join(f'{rate:,}' for rate in rates)} events/s")
     pid = node.status().pid
     if pid is None:
         raise BrokerError("the broker has ended")
-    here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
-    return await steady.steady(here, pid, rates, 15.0, log)
+    return {
+        "worker_ready_s": await steady.ready_s(_fresh(settings), log),
+        "steady": await steady.steady(_fresh(settings), pid, rates, log),
+    }
+
+
+def _fresh(settings: Settings) -> Settings:
+    return settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
 
 
 async def _measure(
@@ -95,7 +127,7 @@ async def _measure(
     result |= {f"bytes_per_{name}": size for name, size in found.items()}
     if recovery:
         say(f"recovery of {recovery:,} sources")
-        here = settings.replace(namespace=f"bench-{uuid.uuid4().hex[:8]}.")
+        here = _fresh(settings)
         await asyncio.to_thread(provision.create, here.broker, here)
         await state.fill(here, recovery, 5)
         result["recovery"] = await asyncio.to_thread(answered, here, "load_tests.bench.recovery", 300.0)

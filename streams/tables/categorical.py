@@ -14,6 +14,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+FEW_ROWS = 64  # for which plain Python takes less time than a dozen calls of numpy
 Codes = npt.NDArray[np.integer[Any]]
 
 
@@ -78,6 +79,8 @@ class Categorical(Sequence[str]):
     def used(self) -> Categorical:
         """The same rows with only the texts that they have, in order of first appearance."""
         codes, categories, count = self.codes, self.categories, len(self.codes)
+        if count <= FEW_ROWS:
+            return Categorical.of(list(self))
         if len(categories) > 4 * count + 64:  # few rows of many texts: do not look at all of these
             some, codes = np.unique(codes, return_inverse=True)
             categories = [categories[i] for i in some.tolist()]

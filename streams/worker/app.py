@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 # Seconds between two fetches that bring something, so that they bring more. Input waits a little: all stages then get
 # what becomes of it together. The stages off the path have time.
-INPUT_PACE_S = 0.04
+INPUT_PACE_S = 0.06
 OFF_PATH_PACE_S = 0.1
 OFF_PATH = (topics.LESSONS, topics.PARTICIPATION)
 # Fetched records come and go by the ten thousand, without cycles. Collecting as often as Python does by itself takes a
