@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sources": ("read", "What is known about sources, the busiest first."),
     "health": ("read", "The vital signs of communities, for operators."),
     "explain": ("read", "Why a claim or source has its score."),
+    "rule": ("rule", "Rule on a claim, and wait until it counts: true, false, mixed, or withdrawn."),
+    "appeal": ("rule", "Decide on an appeal: a ruling that replaces the former one of the same rater."),
     "rulings": ("rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
     "flags": ("flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
     "deliver": (

@@ -15,7 +15,7 @@ from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, table_of
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
-from streams.contract.wording import assessment, enough_evidence, figure, why_retracted
+from streams.contract.wording import assessment, enough_evidence, figure, in_words, who_ruled, why_retracted
 from streams.kafka.admin import TopicsError
 from streams.ops.explanation import explanation
 
@@ -44,7 +44,9 @@ def claims(
             return _print_all(found, limit)
         if not found:
             return _nothing("no flag stands" if flagged else "no claims are known yet")
-        table = table_of("claim", "assessment", "score", "risk", "people", "for / against", "last event", "flag")
+        table = table_of(
+            "claim", "assessment", "score", "risk", "people", "for / against", "last event", "flag", "ruled by"
+        )
         for record in found[: limit or 20]:
             table.add_row(
                 escape(record["claim_id"]),
@@ -55,6 +57,7 @@ def claims(
                 f"{record['supports']:,} / {record['denies']:,}",
                 _day(record["last_event_ms"]),
                 "raised" if record.get("flagged") else "",
+                escape(who_ruled(record)),
             )
         _show(table, len(found), "claims")
 
@@ -192,6 +195,8 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
         facts += [("first event", moment(record["first_event_ms"])), ("last event", moment(record["last_event_ms"]))]
         facts += [
             ("verdict", record.get("verdict") or "none yet"),
+            *((f"ruled by {rating['rater_id']}", in_words(rating)) for rating in record.get("rulings") or ()),
+            *([("raters disagree", "yes")] if record.get("raters_disagree") else []),
             ("flagged", "yes" if record.get("flagged") else "no"),
         ]
     else:

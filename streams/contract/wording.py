@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from streams.contract.metrics import Band, band
-from streams.contract.words import Retraction
+from streams.contract.words import Retraction, Verdict
 
 # With fewer settled claims, a source's credibility is that of newcomers in general and says little about this one.
 SETTLED_ENOUGH = 3
@@ -48,6 +49,20 @@ def figure(subject: str, record: Mapping[str, Any]) -> str:
     if not enough_evidence(subject, record):
         return str(Band.UNKNOWN)
     return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
+
+
+def in_words(rating: Mapping[str, Any]) -> str:
+    """A rater's word on a claim: verdict, version, when, by what process, why and where."""
+    at = f"{datetime.fromtimestamp(rating['ruled_at_ms'] / 1000, UTC):%Y-%m-%d %H:%M}"
+    found = f"{rating['verdict']} (version {rating['version']}, {rating['kind']}, {at} UTC)"
+    why = " ".join(filter(None, (rating.get("note"), rating.get("url"))))
+    return f"{found}: {why}" if why else found
+
+
+def who_ruled(claim: Mapping[str, Any]) -> str:
+    """Whose rulings on a claim are in force, the newest first, and whether they differ."""
+    names = [rating["rater_id"] for rating in claim.get("rulings") or () if rating["verdict"] != Verdict.WITHDRAWN]
+    return ", ".join(names) + (" (raters disagree)" if claim.get("raters_disagree") else "")
 
 
 def sides(flag: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
