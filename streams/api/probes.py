@@ -32,4 +32,6 @@ async def readyz(service: Service, _: web.Request) -> web.Response:
 
 async def exposition(_: Service, __: web.Request) -> web.Response:
     """The metrics of this process."""
-    return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(
+        body=metrics.SERVED.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )

@@ -59,11 +59,11 @@ def markdown() -> str:
         ),
         "Keys that begin with a zero byte are marks of the engine (who owns a partition, and fences): skip them.\n",
         *_requests(),
-        "## Metrics\n\nLabel sets are closed and hold no ids. Workers serve them on "
-        f"`CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
+        "## Metrics\n\nLabel sets are closed and hold no ids. Workers and the communities stage "
+        f"serve them on `CREDENCE_METRICS_PORT` ({declared.metrics_port}), the query service on `/metrics`.\n",
         _table(
-            ("metric", "type", "labels", "meaning"),
-            ((f"`{name}`", kind, labels, doc) for name, kind, labels, doc in metrics.table()),
+            ("metric", "type", "labels", "served by", "meaning"),
+            ((f"`{name}`", *row) for name, *row in metrics.table()),
         ),
         SIGNALS_TOLD,
         _table(("signal", "hears", "formula", "weight", "untaught", "reason"), map(_signal, REGISTRY)),

@@ -17,6 +17,7 @@ import typer
 from streams.api.access import Scope, made
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, foreseen, out, say
+from streams.contract import metrics
 from streams.contract.settings import Settings, SettingsError, folder_of
 from streams.kafka.admin import TopicsError
 
@@ -45,6 +46,7 @@ def _api(
         # The store grows onto disk, so a disk that cannot be used is told now.
         folder_of("TMPDIR", _temporary_folder())
         settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
+        metrics.begin(metrics.Role.API)
         asyncio.run(serve(settings))
 
 

@@ -13,7 +13,7 @@ import typer
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, escape, foreseen, moment, out, print_json, say, table_of
 from streams.cli.worker import hush
-from streams.contract import topics
+from streams.contract import metrics, topics
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.words import DeliveryState
 from streams.deliver.activitypub import ActivityPub
@@ -215,6 +215,7 @@ def _run(
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         hush()
         provision.create(settings.broker, settings, [topics.DELIVERIES])
+        metrics.begin(metrics.Role.DELIVERY)
         asyncio.run(_served(settings, target, url, wanted, name or target.NAME, again))
 
 

@@ -66,13 +66,17 @@ def run(broker: str | None, instance_id: str | None, log_level: LogLevel, commun
     import faust
     import uvloop
 
+    from streams.scoring.config import CORE_VERSION
     from streams.scoring.rehearsal import prepare
+    from streams.worker.stages import STATE_VERSION
     from streams.worker.wiring import build
 
     prepare(lambda sentence: print(f"credence: {sentence}", file=sys.stderr, flush=True))
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the thread that fetches
-    port = metrics.serve(settings.metrics_host, settings.metrics_port)
     app = build(settings, communities=communities)
+    role = metrics.Role.COMMUNITIES if communities else metrics.Role.WORKER
+    metrics.begin(role, lambda: app.intake.pid, str(STATE_VERSION), CORE_VERSION)
+    port = metrics.SERVED.over_http(settings.metrics_host, settings.metrics_port)
     worker = faust.Worker(app, loglevel=log_level.upper(), blocking_timeout=None)
     # At warning and above Faust shows a spinner, for which it sets all loggers to debug: a tenth of the worker's time.
     worker.spinner = None

@@ -32,7 +32,7 @@ async def answering(host: str, port: int, trouble: Callable[[], tuple[str, float
 
     async def exposition(_: web.Request) -> web.Response:
         kind = "text/plain; version=0.0.4; charset=utf-8"
-        return web.Response(body=metrics.exposition(), headers={"Content-Type": kind})
+        return web.Response(body=metrics.SERVED.exposition(), headers={"Content-Type": kind})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", exposition)])

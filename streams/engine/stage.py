@@ -26,7 +26,7 @@ from streams.engine.sending import Sender
 from streams.kafka.identity import RESET
 from streams.kafka.log_reader import LogReader
 from streams.tables.block_wire import NotABlockError, decode, encode
-from streams.tables.blocks import COLUMNS, Block
+from streams.tables.blocks import ARRIVED, COLUMNS, Block
 
 MARKER_KEY = b"\x00claim"
 QUIET_S, TICK_S, IDLE_TICK_S = 1.0, 5.0, 60.0
@@ -67,16 +67,21 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class BatchReport:
-    """What one micro-batch was: sizes, seconds by step, append time of its last record."""
+    """What one micro-batch was: sizes, seconds by step, append time of its last record.
+
+    `decode_s` is part of `apply_s`. `arrived_ms` has, of each block that says so, when its rows came into Kafka.
+    """
 
     records: int = 0
     rows: int = 0
     apply_s: float = 0.0
+    decode_s: float = 0.0
     changelog_s: float = 0.0
     outbox_s: float = 0.0
     changelog_bytes: int = 0
     last_append_ms: int = 0
     outgoing: list[Outgoing] = field(default_factory=list)
+    arrived_ms: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +209,12 @@ class StagePartition(Generic[EffectsT]):
             report.records += 1
             report.last_append_ms = record.timestamp
             block: Block | None = None
+            decoding = time.perf_counter()
             try:
                 block = block_of(self.spec, record.value)
             except NotABlockError as error:
                 rejected.append((record, str(error)))
+            report.decode_s += time.perf_counter() - decoding
             for applied in self.replica.step(record.offset, record.timestamp, block):
                 pending.append(applied)
                 report.rows += len(applied.block)
@@ -251,6 +258,7 @@ class StagePartition(Generic[EffectsT]):
         began = time.perf_counter()
         await self._producer.send(report.outgoing)
         report.outbox_s = time.perf_counter() - began
+        report.arrived_ms = [step.block.meta[ARRIVED] for step in applied if ARRIVED in step.block.meta]
         await observer.applied(self.spec.name, self.partition, fence, report)
 
     async def tick(self, now_s: float) -> None:

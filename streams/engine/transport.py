@@ -126,6 +126,8 @@ class BatchConsumer(driver.Consumer):
         # One batch of a partition at a time. Then several actors of an agent can share its partitions and overlap their
         # waits for acks, and never take two batches of one partition out of order.
         self._at_hand: set[TP] = set()
+        self.handed_at_s: dict[TP, float] = {}
+        """When the last batch of a partition was there (`time.perf_counter`)."""
         self._held: Set[TP] = set()
         self._room = asyncio.Event()
 
@@ -153,6 +155,7 @@ class BatchConsumer(driver.Consumer):
             if batch:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 self._at_hand.add(tp)
+                self.handed_at_s[tp] = time.perf_counter()
                 yield tp, self._to_batch(tp, batch)
 
     def wanted(self) -> set[TP]:
@@ -212,6 +215,8 @@ class BatchConsumer(driver.Consumer):
         ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
         committed = bool(ours) and await self._commit(ours)
         self._committed_offset.update(ours)
+        if committed:
+            self.app.committed()
         return committed
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

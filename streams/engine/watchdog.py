@@ -37,35 +37,47 @@ class Watchdog:
         self._die = die
         self._stall_s = stall_s
         self._stood: dict[Any, tuple[int, float]] = {}
+        self._longest_s = 0.0
+        self._silent_since: float | None = None
         self._beat = time.monotonic()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         threading.Thread(target=self._watch_loop, daemon=True, name="watchdog").start()
-        silent_since: float | None = None
         while True:
             self._beat = time.monotonic()
             try:
                 async with asyncio.timeout(self._stall_s / 4):
                     self.check(await self._ends(self._positions()), time.monotonic())
-                silent_since = None
+                self._silent_since = None
             except Exception as error:  # whatever the client raises, the broker did not answer
-                silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > self._stall_s:
+                self._silent_since = self._silent_since or time.monotonic()
+                if time.monotonic() - self._silent_since > self._stall_s:
                     self._die(f"the broker has not answered for {self._stall_s:.0f} s: {error!r}")
             await asyncio.sleep(self._stall_s / 12)
 
     def check(self, ends: Positions, now_s: float) -> None:
         """Compare once; `now_s` is a monotonic clock."""
         positions = self._positions()
+        longest_s = 0.0
         for tp, position in positions.items():
             since = self._stood.get(tp)
             if position >= ends.get(tp, 0) or since is None or since[0] != position:
                 self._stood[tp] = (position, now_s)
-            elif now_s - since[1] > self._stall_s:
+                continue
+            longest_s = max(longest_s, now_s - since[1])
+            if now_s - since[1] > self._stall_s:
                 self._die(f"{tp} stands at {position} of {ends[tp]} for {now_s - since[1]:.0f} s")
         for tp in self._stood.keys() - positions.keys():
             del self._stood[tp]
+        self._longest_s = longest_s
+
+    def stalled_s(self) -> float:
+        """For how long something has stood still: a partition with work, the broker, or this loop. From any thread."""
+        now_s, looks_s = time.monotonic(), self._stall_s / 3  # a look and the pause after it take less
+        blocked_s = now_s - self._beat
+        silent_s = 0.0 if self._silent_since is None else now_s - self._silent_since
+        return max(self._longest_s, silent_s, blocked_s if blocked_s > looks_s else 0.0)
 
     def _watch_loop(self) -> None:
         while True:

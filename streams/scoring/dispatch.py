@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from streams.scoring.census import Census
 from streams.scoring.config import ScoringConfig
 from streams.scoring.effects import Effects
 from streams.tables.blocks import COLUMNS, Block
@@ -68,6 +69,10 @@ class BlockCore:
             effects = self.apply(block, append_ms, cursor)
             cursor = effects.next_cursor
             yield effects
+
+    def census(self) -> Census:
+        """What this partition holds now, for those who watch."""
+        return Census()
 
     def begin(self, append_ms: int, effects: Effects) -> None:
         """A log record, or a step of it, starts."""

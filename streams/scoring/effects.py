@@ -27,6 +27,8 @@ class Effects:
         next_cursor: if not None, apply the same block again with this cursor before any later record.
         lessons: "lessons" blocks for the parameters stage.
         participation: "joined" and "settled" blocks for the communities stage.
+        ruled_in: of each ruling taken in, the community in which its claim began; counted, never sent.
+        settled: of each claim that verdicts settled, its risk when it was an hour old and whether it is false; counted.
         repeats: rows dropped because the very same event had been seen.
     """
 
@@ -40,3 +42,5 @@ class Effects:
     repeats: int = 0
     lessons: list[Block] = field(default_factory=list)
     participation: list[Block] = field(default_factory=list)
+    ruled_in: list[str] = field(default_factory=list)
+    settled: list[tuple[float, bool]] = field(default_factory=list)

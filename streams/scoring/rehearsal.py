@@ -84,6 +84,7 @@ def rehearse() -> tuple[SourcesState, ClaimsState]:
             pass
         if block is blocks[-2]:
             cores[1].explain("c3")
+            cores[1].census()
         for core in cores:
             for table in core.tables:
                 table.take_delta()

@@ -23,6 +23,8 @@ Column: TypeAlias = Numbers | Categorical | list[str] | list[list[float]]
 WORD = "word"  # a Categorical: texts that repeat, names of sources, claims, communities
 TEXT = "text"  # a list of str
 ANY = "json"  # a list of lists of numbers
+ARRIVED = "arrived_ms"
+"""In `meta` of a block: the broker's time of the first input record that its rows stem from. It changes no state."""
 _STAMP = {
     "w": "f8",  # signed weight of the source's support, nats; public corroboration floors it at 0
     "v": "f8",  # the same of its denial

@@ -19,6 +19,7 @@ from streams.agents.intake.places import Places, watch
 from streams.agents.intake.translation import ROUTES
 from streams.agents.publish import monitor
 from streams.contract import topics
+from streams.contract.metrics import Work
 from streams.contract.settings import DATA_DIR, Settings, client_kwargs, folder_of
 from streams.engine.fetched import Fetch
 from streams.engine.progress import Progress, ProgressBoard
@@ -30,6 +31,7 @@ from streams.engine.watchdog import Watchdog, end_if_stopped
 from streams.kafka import provision
 from streams.kafka.identity import Identity
 from streams.kafka.ownership import Ownership
+from streams.worker.look import Look
 from streams.worker.stages import COMMUNITIES, intake_stage
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,9 @@ class CredenceApp(faust.App):
         stages = {name: intake_stage(route) for name, route in self._input_topics.items()}
         self.places = Places(self.progress, self.identity, stages)
         self._tasks: list[asyncio.Task[None]] = []
+        self._done_at_s: dict[TP, float] = {}
+        self._told: set[TP] = set()
+        self._look = Look(self._partitions, self._stage_of)
         group = topics.COMMUNITIES_GROUP if COMMUNITIES in specs else topics.GROUP
         super().__init__(settings.namespace + group, **kwargs)
 
@@ -153,6 +158,7 @@ class CredenceApp(faust.App):
         await self.progress.start()
         watchdog = Watchdog(self._work_positions, self.progress.ends, die, self.settings.stall_ms / 1000)
         session_s = self.settings.session_timeout_ms / 1000
+        self._look.begin(watchdog, self.settings.partitions)
         running = (watchdog.run(), end_if_stopped(session_s, die), self._tick(), self._watch_topics())
         self._tasks = [asyncio.create_task(each) for each in running]
 
@@ -184,7 +190,7 @@ class CredenceApp(faust.App):
             die(f"{', '.join(grown)} has more than its {count} partitions. {provision.WAY_OUT.format(count=count)}")
         for tp in set(self._partitions) - wanted:
             await self._partitions.pop(tp).release()
-            monitor.lost(self._stage_of[tp.topic].name, tp.partition)
+        self._forget(self._told - self.consumer.assignment())
         began = time.perf_counter()
         rows = sum(await asyncio.gather(*(self._acquire(tp) for tp in sorted(wanted))))
         self._owned = wanted
@@ -193,6 +199,19 @@ class CredenceApp(faust.App):
             owned.setdefault(self._stage_of[tp.topic].name, []).append(str(tp.partition))
         told = "; ".join(f"{stage} {','.join(partitions)}" for stage, partitions in owned.items()) or "no partition"
         log.info("ready with %s: %d rows of state read in %.1f s", told, rows, time.perf_counter() - began)
+        monitor.held(self._specs, (self._stage_of[tp.topic].name for tp in wanted))
+
+    def _forget(self, gone: set[TP]) -> None:
+        """What is no longer this worker's is no longer told."""
+        for tp in gone:
+            monitor.lost(self._reports_as(tp.topic), tp.partition)
+            self._done_at_s.pop(tp, None)
+        self._told -= gone
+
+    def _reports_as(self, topic: str) -> str:
+        """Name under which the reader of a topic reports its progress."""
+        route = self._input_topics.get(topic)
+        return self._stage_of[topic].name if route is None else intake_stage(route)
 
     async def _acquire(self, tp: TP) -> int:
         """Acquire a partition. Returns the rows of state that had to be read."""
@@ -233,6 +252,7 @@ class CredenceApp(faust.App):
                 async with self._lock(tp):
                     if tp in self._owned:
                         await self._tick_one(tp)
+            self._look.take()
 
     async def _tick_one(self, tp: TP) -> None:
         try:
@@ -249,11 +269,25 @@ class CredenceApp(faust.App):
         """Apply one fetched batch of a stateful partition. Drop it if the partition is no longer owned."""
         async with self._lock(tp):
             if tp in self._owned:
+                self._waited(self._stage_of[tp.topic].name, tp)
                 await self._partitions[tp].process(records, self)
+                self._done_at_s[tp] = time.perf_counter()
+
+    def _waited(self, stage: str, tp: TP) -> None:
+        """Work on a batch begins: the partition's time since the last one was spent waiting."""
+        now_s = time.perf_counter()
+        there_s = self.consumer.handed_at_s.get(tp, now_s)
+        waited_s = max(0.0, there_s - self._done_at_s.get(tp, there_s))
+        monitor.worked(stage, {Work.WAITING: waited_s, Work.POLL: max(0.0, now_s - there_s)})
+
+    def committed(self) -> None:
+        """Offsets were committed."""
+        monitor.committed()
 
     async def take_in(self, tp: TP, fetches: list[Fetch]) -> None:
         """Decode and route what was fetched of an input partition."""
         route = self._input_topics[tp.topic]
+        self._waited(monitor.INTAKE, tp)
         for fetch in fetches:
             began = time.perf_counter()
             same = asyncio.create_task(self.identity.confirm(tp.topic, self._handed_out_s))
@@ -262,16 +296,20 @@ class CredenceApp(faust.App):
                 self.company.came(tp)
             outgoing, rows, rejects, mended = await self.intake.translate(route, topic_id, tp.partition, fetch)
             await same
+            decoded = time.perf_counter()
             await self.places.arrived(tp, fetch.position)
             self.company.came(tp)
             await self.intake.forward(outgoing)
             self.places.taken(tp, fetch.offset)
-            monitor.taken_in(rows + len(rejects), rows, rejects, time.perf_counter() - began, mended)
+            done = time.perf_counter()
+            monitor.taken_in(rows + len(rejects), rows, rejects, decoded - began, done - decoded, mended)
             self._publish(intake_stage(route), tp, fetch.offset, fetch.timestamp)
+            self._done_at_s[tp] = done
 
     def _publish(self, stage: str, tp: TP, applied: int, append_ms: int) -> None:
         end = self.consumer.highwater(tp) or 0
         lag = max(0, end - 1 - applied)
+        self._told.add(tp)
         monitor.lag(stage, tp.partition, lag, append_ms)
         report = Progress(stage, tp.partition, applied, lag, append_ms, self.identity.of(tp.topic))
         self.progress.publish(report)

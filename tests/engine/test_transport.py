@@ -82,6 +82,9 @@ class Plain(faust.App):
     def unparsed_topics(self) -> tuple[str, ...]:
         return ()
 
+    def committed(self) -> None:
+        pass
+
     def pace_s(self, topic: str) -> float:
         return 0.0
 

@@ -81,3 +81,27 @@ async def test_waiting_for_kafka_for_longer_than_a_session_is_no_standing_still(
     await asyncio.sleep(0.6)
     assert not watching.done()
     watching.cancel()
+
+
+def test_how_long_something_has_stood_still_is_told_while_it_stands() -> None:
+    positions = {"p0": 5, "p1": 9}
+    dog = watch(positions)
+    for at_s in (0.0, 7.0):
+        dog.check({"p0": 9, "p1": 9}, at_s)
+    assert dog.stalled_s() == 7.0
+    positions["p0"] = 6
+    dog.check({"p0": 9, "p1": 9}, 8.0)
+    assert dog.stalled_s() == 0.0
+
+
+async def test_a_silent_broker_and_a_blocked_loop_stand_still_too() -> None:
+    dog = watch({"p0": 5}, stall_s=0.5)
+    assert dog.stalled_s() == 0.0
+    running = asyncio.create_task(dog.run())
+    try:
+        while not dog.stalled_s():  # until it has asked the broker, which does not answer
+            await asyncio.sleep(0.01)
+        time.sleep(0.25)  # nothing looks meanwhile
+        assert dog.stalled_s() >= 0.25
+    finally:
+        running.cancel()

@@ -37,6 +37,11 @@ class Intake:
         """Start the process that decodes."""
         self._aside.start()
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the one that decodes; None while there is none."""
+        return self._aside.pid
+
     async def translate(self, source: topics.Topic, topic_id: str, partition: int, fetch: Fetch) -> Translation:
         """Decode and route what was fetched of an input partition; in the other process if it is much."""
         if self.is_much(fetch):

@@ -15,7 +15,7 @@ from streams.contract.settings import Settings
 from streams.contract.words import Mend
 from streams.engine.fetched import LogRecord
 from streams.engine.journal import Outgoing, seal
-from streams.tables.blocks import Block, upstream
+from streams.tables.blocks import ARRIVED, Block, upstream
 
 Decoder = Callable[[Sequence[LogRecord], int, Limits, list[Mend]], tuple[Block, list[Reject]]]
 
@@ -48,6 +48,8 @@ def translate(
     mended: list[Mend] = []
     block, rejects = decoder(records, partition, limits, mended)
     block.up = upstream(block.up, topic_id)
+    if records:
+        block.meta[ARRIVED] = records[0].timestamp
     outgoing = seal(spread(block, column, target.name(settings), settings.partitions))
     letters, origin = topics.DEAD_LETTERS.name(settings), source.name(settings)
     for reject in rejects:

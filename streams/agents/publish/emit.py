@@ -20,7 +20,7 @@ from streams.contract.words import DeadLetterCode
 from streams.engine.journal import Outgoing
 from streams.engine.replica import Applied
 from streams.scoring.effects import Effects
-from streams.tables.blocks import concat, parse_upstream
+from streams.tables.blocks import ARRIVED, Block, concat, parse_upstream
 
 Step: TypeAlias = Applied[Effects]
 
@@ -34,6 +34,14 @@ def flag_records(step: Step, topic: str, partition: int) -> list[FlagDict]:
     """Flag records of a step, complete with the log record that moved the flag."""
     trace_id = f"{topic}/{partition}/{step.offset}"
     return [flag | {"trace_id": trace_id} for flag in step.effects.flags]
+
+
+def _dated(step: Step) -> list[Block]:
+    """The blocks that a step sends on; they say when what they stem from came into Kafka, if that is known."""
+    if (arrived := step.block.meta.get(ARRIVED)) is not None:
+        for block in step.effects.blocks:
+            block.meta[ARRIVED] = arrived
+    return step.effects.blocks
 
 
 class Emitter:
@@ -86,7 +94,7 @@ class Emitter:
         """Records for everything that the steps did. Of several scores of one key the last is sent."""
         up = f"{self._up}/{partition}"
         done = [step.effects for step in applied]
-        blocks = [block for effects in done for block in effects.blocks]
+        blocks = [block for step in applied for block in _dated(step)]
         monitor.sent(blocks)
         outgoing = self._send(blocks, up=up, sequence=sequence)
         lessons = [block for effects in done for block in effects.lessons]
@@ -109,12 +117,13 @@ class Emitter:
     def _flags_and_letters(self, partition: int, step: Step) -> list[Outgoing]:
         effects = step.effects
         monitor.flagged(effects.flags, effects.scores)
-        monitor.count_refused([code for _, code, _ in effects.dead])
+        monitor.count_refused(self._stage, [code for _, code, _ in effects.dead])
         monitor.repeated(self._stage, effects.repeats)
         flags = flag_records(step, self._input, partition)
         outgoing = [as_json(self._flags, partition, flag["subject"]["id"], flag) for flag in flags]
-        monitor.ruled(effects.rulings)
-        monitor.count_refused([code for _, _, code, _ in effects.outlived])
+        monitor.ruled(effects.rulings, step.block["rater"] if effects.ruled_in else (), effects.ruled_in)
+        monitor.settled(effects.settled)
+        monitor.count_refused(self._stage, [code for _, _, code, _ in effects.outlived])
         outgoing += [self._refused(partition, step, *dead) for dead in effects.dead]
         return outgoing + [self._letter(partition, step, *outlived) for outlived in effects.outlived]
 
@@ -146,7 +155,7 @@ class Emitter:
 
     def _foreign(self, partition: int, rejected: Sequence[tuple[ConsumerRecord, str]]) -> list[Outgoing]:
         """Letters about records on the stage's topic that no stage of ours wrote; nothing else comes of them."""
-        monitor.count_refused([DeadLetterCode.FOREIGN_RECORD] * len(rejected))
+        monitor.count_refused(self._stage, [DeadLetterCode.FOREIGN_RECORD] * len(rejected))
         found = []
         for record, why in rejected:
             reject = Reject(DeadLetterCode.FOREIGN_RECORD, why, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy.typing as npt
 
 from streams.contract.codes import CORRECTS_FROM
 from streams.contract.record_dicts import ClaimScoreDict
+from streams.scoring.census import Census
 from streams.scoring.claims import fold
 from streams.scoring.claims.claim_tables import EVENT, ClaimTables
 from streams.scoring.claims.crediting import Credits, credit_owed, room
 from streams.scoring.claims.explain import explain
-from streams.scoring.claims.flags import FlagContext, Flags
+from streams.scoring.claims.flags import RULE, FlagContext, Flags
 from streams.scoring.claims.ledger import move_texts, room_for_texts
 from streams.scoring.claims.lessons import Lessons, finding_of
 from streams.scoring.claims.ratings import disagree, ratings
@@ -27,6 +29,7 @@ from streams.scoring.claims.reading import (
     records,
     settings_of,
 )
+from streams.scoring.claims.rising import rising
 from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
@@ -149,6 +152,7 @@ class ClaimsState(PartitionState):
                 ruled["verdict"][i], ruled["balance"][i], ruled["ruled_ms"][i] = said
             books, now_s = self.data.books(rulings=len(block)), self.now_s
             self._run(lambda first, desk: fold.fold_rulings(books, ruled, first, now_s, desk), rows, effects)
+            effects.ruled_in += self._communities_of(rows)
             changed = np.array(list(dict.fromkeys(rows[ruled["changed"] > 0].tolist())), np.int64)
             effects.lessons += self.lessons.settled(changed)
             effects.participation += self._settled(changed)
@@ -156,6 +160,12 @@ class ClaimsState(PartitionState):
         cursor = int(credit_owed(self.data.books(), distinct(rows), cursor, self.config.settle_step, credits))
         self._send(credits, effects)
         effects.next_cursor = cursor or None
+
+    def _communities_of(self, rows: Ints) -> list[str]:
+        """The communities that the posts which began these claims named, "" for none."""
+        root = self.data.claims["root"][rows]
+        named = self.data.parts["named"][np.maximum(root - 1, 0)] if self.data.parts.size else np.zeros_like(root)
+        return [str(self.communities.key(int(row))) for row in np.where(root > 0, named, 0)]
 
     def _settled(self, rows: Ints) -> list[Block]:
         """What the communities stage is told of claims whose verdict changed."""
@@ -246,6 +256,17 @@ class ClaimsState(PartitionState):
         """Score records of claims as they stand at the end of a log record."""
         if rows.size:
             effects.scores.update(self.records(read(self.data, rows, self.settings)))
+
+    def census(self) -> Census:
+        """Open claims, how they rise, the flags that stand and the operator's switches."""
+        claims, params = self.data.claims, self.params
+        bands = rising(claims.view.records, claims["last_ms"][: claims.size])
+        return Census(
+            open_claims=int(bands.sum()),
+            rising=tuple(bands.tolist()),
+            standing=Counter({RULE: int(np.count_nonzero(claims["flag"][: claims.size] > 0))}),
+            switches={"paused": float(params.flags_paused > 0), "killed": float(params.flags_killed > 0)},
+        )
 
     # --- reads, for queries and evaluation -----------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from streams.scoring.census import Census
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import BlockCore, reads
 from streams.scoring.effects import Effects
@@ -106,7 +107,7 @@ class Learner(BlockCore):
             told = f"{len(refused)} of {len(block)} lessons are not learned from; the first, of claim"
             effects.dead.append((row, "out_of_range", f"{told} {block['c'][row]!r}: {why}"))
         for i in sorted(set(range(len(block))) - {i for i, _ in refused}):
-            self._learn(block, i)
+            self._learn(block, i, effects)
         if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
             effects.blocks.append(self._version({}))
 
@@ -121,15 +122,24 @@ class Learner(BlockCore):
 
     # --- learning ------------------------------------------------------------------------------------------------
 
-    def _learn(self, block: Block, i: int) -> None:
+    def _learn(self, block: Block, i: int, effects: Effects) -> None:
         age, false = int(block["h"][i]), int(block["f"][i])
         if age == 0:
             self._tally(block["rw"][i], int(block["n"][i]), int(block["w"][i]))
         elif false and age in SHARE:
-            self._fit(np.asarray(block["sig"][i], np.float64), age, false > 0)
+            signals = np.asarray(block["sig"][i], np.float64)
+            if age == 1:
+                effects.settled.append((self._expected(signals), false > 0))
+            self._fit(signals, age, false > 0)
             self._calibrate_score(float(block["L"][i]), block["A"][i], age, false <= 0)
             if age == 1:
                 self._settle(float(block["al"][i]), int(block["n"][i]), false > 0)
+
+    def _expected(self, signals: Floats) -> float:
+        """The risk that what was learned so far gives to these signals: what was known before this verdict."""
+        used, bias = self._used()
+        calibration = self._calibration()
+        return float(sigmoid(calibration.a + calibration.b * (float(used @ signals) + bias)))
 
     def _tally(self, counts: list[float], participants: int, written: int) -> None:
         """Add right and wrong stances by (stance, history band), each claim with a weight of one.
@@ -206,18 +216,29 @@ class Learner(BlockCore):
 
     def values(self) -> dict[str, float]:
         """What has been learned so far, by name of parameter."""
-        beta, _ = self._weights()
-        trust = self._skill().trust
-        beta = trust * beta + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
-        beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
-        used = IN_USE * beta
+        used, bias = self._used()
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
-        out["risk_bias"] = -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
+        out["risk_bias"] = bias
         for which, cal in (("risk", self._calibration()), ("score", self._score_calibration())):
             out |= {f"{which}_cal_a": cal.a, f"{which}_cal_b": cal.b}
         out["flag_z"] = self._threshold().at(self._get("given/flag_precision", self._defaults.flag_precision))
         out["flag_crowd"] = self._get("crowd", self._defaults.flag_crowd)
         return out | self._precisions()
+
+    def _used(self) -> tuple[Floats, float]:
+        """Weights of the signals as the next version will have them, and the intercept, in nats."""
+        beta, _ = self._weights()
+        trust = self._skill().trust
+        beta = trust * beta + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
+        beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
+        used = IN_USE * beta
+        return used, -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
+
+    def census(self) -> Census:
+        """What was learned, if anything was."""
+        if not self.state.size:
+            return Census()
+        return Census(learned=self.values() | {"recent_false": self._get("recent", 0.5)})
 
     def _precisions(self) -> dict[str, float]:
         tally = self._vector("tally", np.zeros(KINDS * BANDS * 2)).reshape(KINDS, BANDS, 2)

@@ -226,7 +226,7 @@ def test_a_row_that_is_refused_is_a_letter_about_the_record_of_the_input_that_he
     stage: str, kind: str, topic: Topic
 ) -> None:
     block = Block("events", f"{kind}/3@1f3c9a2e", np.array([90, 95]))
-    before = counted("credence_dead_letters_total", code="id_conflict")
+    before = counted("credence_dead_letters_total", stage=stage, code="id_conflict")
     (record,) = emitted(stage, step(Effects(dead=[(1, "id_conflict", "it came before")]), block))
     (letter,) = values([record])
     assert (record.topic, record.partition) == (topics.DEAD_LETTERS.name(SETTINGS), PARTITION)
@@ -235,7 +235,7 @@ def test_a_row_that_is_refused_is_a_letter_about_the_record_of_the_input_that_he
         "v": 1, "code": "id_conflict", "detail": "it came before", "topic": topic.name(SETTINGS), "partition": 3,
         "offset": 95, "topic_id": "1f3c9a2e", "append_ms": APPENDED_MS, "stage": stage,
     }  # fmt: skip
-    assert counted("credence_dead_letters_total", code="id_conflict") == before + 1
+    assert counted("credence_dead_letters_total", stage=stage, code="id_conflict") == before + 1
 
 
 @pytest.mark.parametrize("stage", EVERY)
@@ -272,14 +272,14 @@ def test_a_parameter_that_is_no_number_is_in_the_dead_letters_and_the_stage_goes
 @pytest.mark.parametrize("stage", EVERY)
 def test_what_no_stage_of_ours_wrote_is_a_letter_of_every_stage_with_its_bytes_and_counted(stage: str) -> None:
     topic = SPECS[stage].input_topic
-    before = counted("credence_dead_letters_total", code="foreign_record")
+    before = counted("credence_dead_letters_total", stage=stage, code="foreign_record")
     strange = ConsumerRecord(topic, PARTITION, 9, APPENDED_MS, 1, b"k", b"hello", None, 1, 5, ())
     (record,) = emitted(stage, rejected=((strange, "no block"),))
     (letter,) = values([record])
     assert record.key == f"{topic}/2/9".encode()
     assert (letter["code"], letter["stage"], letter["detail"]) == ("foreign_record", stage, "no block")
     assert (letter["topic"], letter["offset"], letter["raw_length"], letter["key_length"]) == (topic, 9, 5, 1)
-    assert counted("credence_dead_letters_total", code="foreign_record") == before + 1
+    assert counted("credence_dead_letters_total", stage=stage, code="foreign_record") == before + 1
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------
@@ -292,11 +292,28 @@ def test_repeats_and_fates_of_rulings_are_counted() -> None:
     assert np.subtract([counted(name, **labels) for name, labels in names], before).tolist() == [3, 2]
 
 
+def test_raters_and_outcomes_are_counted_and_nothing_of_them_is_sent() -> None:
+    names = ("credence_ruling_window_rulings", "credence_settled_false_total")
+    before = [counted(names[0]), counted(names[1], risk="0.8-1.0")]
+    ruling = Block("rulings", "r/0", 1, {"rater": ["desk"]})
+    assert emitted("claims", step(Effects(ruled_in=["north"]), ruling)) == []
+    assert emitted("parameters", step(Effects(settled=[(0.9, True)]))) == []
+    after = [counted(names[0]), counted(names[1], risk="0.8-1.0")]
+    assert np.subtract(after, before).tolist() == [1, 1]
+
+
+def test_blocks_that_stem_from_input_say_when_it_came_into_kafka() -> None:
+    stamped = step(Effects(blocks=[restamp(["c1"])]), Block("credits", "c/0", 5, {}, {"arrived_ms": 1234}))
+    ((_, dated),) = blocks(emitted("sources", stamped))
+    ((_, undated),) = blocks(emitted("sources", step(Effects(blocks=[restamp(["c1"])]))))
+    assert (dated.meta, undated.meta) == ({"arrived_ms": 1234}, {})
+
+
 def test_every_effect_has_a_test_here() -> None:
     # An effect that is added to Effects is to be sent by the emitter, and tested above.
     assert {field.name for field in fields(Effects)} == {
         "blocks", "scores", "flags", "dead", "outlived", "rulings", "next_cursor", "repeats", "lessons",
-        "participation",
+        "participation", "ruled_in", "settled",
     }  # fmt: skip
 
 
