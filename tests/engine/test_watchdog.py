@@ -94,8 +94,8 @@ def test_how_long_something_has_stood_still_is_told_while_it_stands() -> None:
     assert dog.stalled_s() == 0.0
 
 
-async def test_a_silent_broker_and_a_blocked_loop_stand_still_too() -> None:
-    dog = watch({"p0": 5}, stall_s=0.5)
+async def test_a_silent_broker_is_a_stall_too() -> None:
+    dog = watch({"p0": 5}, stall_s=30.0)
     assert dog.stalled_s() == 0.0
     running = asyncio.create_task(dog.run())
     try:
