@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "appeal": ("rule", "Decide on an appeal: a ruling that replaces the former one of the same rater."),
     "rulings": ("rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
     "flags": ("flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
+    "decisions": ("decisions", "What people decided on flags; statements of reasons for a regulator."),
     "deliver": (
         "deliver",
         "Send flags to Osprey, Coop, Ozone, Mastodon, ActivityPub or a webhook.",

@@ -14,6 +14,7 @@ import orjson
 from streams.contract.schemas import FOLDER
 from streams.deliver.activitypub import ActivityPub
 from streams.deliver.coop import Coop
+from streams.deliver.dsa import Restriction, statement
 from streams.deliver.mastodon import Mastodon
 from streams.deliver.osprey import Osprey
 from streams.deliver.ozone import EVENTS, Ozone
@@ -42,6 +43,7 @@ SEEN = {
     "mastodon": {"statuses": [{"id": "114000000000000001", "account": {"id": "112000000000000007"}}]},
 }
 REMOTE_ID = "4711"
+DECIDED_MS = 1_700_003_600_000
 
 
 @cache
@@ -74,7 +76,20 @@ def written(target: Target) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
 
 
+def dsa_written() -> bytes:
+    """The golden file of a statement of reasons, as it must stand."""
+    flag = flags()[0]
+    decision = {
+        "v": 1, "id": "decision-1", "flag_id": flag["flag_id"], "revision": flag["revision"],
+        "claim_id": flag["subject"]["id"], "decision": "confirmed", "decided_by": "mo", "decided_at_ms": DECIDED_MS,
+    }  # fmt: skip
+    restriction = Restriction("labelled", "Rule 4: misinformation", "The post states as fact what is not so.")
+    document = {"decision": decision, "flag": flag, "statement": statement(decision, flag, restriction)}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "dsa.json").write_bytes(dsa_written())
     for each in TARGETS:
         (GOLDEN / f"{each.NAME}.json").write_bytes(written(each))
