@@ -6,6 +6,7 @@ have no addresses anywhere, so that each target's flags get one there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -58,27 +59,31 @@ def flag_for(target: Target, flag: dict[str, Any]) -> dict[str, Any]:
     return flag | {"claim": flag.get("claim", {}) | WORDS | ADDRESSES.get(target.NAME, {})}
 
 
-def payloads(target: Target) -> list[dict[str, Any]]:
+def payloads(target: Target, told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each step with its flag record and the requests for it."""
     found = []
-    for flag, step in zip(flags(), Step, strict=True):
-        told = flag_for(target, flag)
+    for flag, step in zip(told, Step, strict=True):
         remote_id = REMOTE_ID if step != Step.RAISE else ""
-        sent = target.requests(told, step, SEEN.get(target.NAME), remote_id)
+        sent = target.requests(flag, step, SEEN.get(target.NAME), remote_id)
         requests = [{"method": r.method, "path": r.path, "body": r.body} for r in sent]
-        found.append({"step": str(step), "flag": told, "requests": requests})
+        found.append({"step": str(step), "flag": flag, "requests": requests})
     return found
 
 
-def written(target: Target) -> bytes:
-    """A golden file as it must stand."""
-    document = {"target": target.NAME, "deliveries": payloads(target)}
+def held(name: str) -> dict[str, Any]:
+    """A golden file. It holds the flags that it was made of: when flags change, it stays what it is."""
+    found: dict[str, Any] = orjson.loads((GOLDEN / f"{name}.json").read_bytes())
+    return found
+
+
+def written(target: Target, told: Sequence[dict[str, Any]]) -> bytes:
+    """A golden file as it must stand for these flag records."""
+    document = {"target": target.NAME, "deliveries": payloads(target, told)}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def dsa_written() -> bytes:
-    """The golden file of a statement of reasons, as it must stand."""
-    flag = flags()[0]
+def dsa_written(flag: dict[str, Any]) -> bytes:
+    """The golden file of a statement of reasons, as it must stand for this flag record."""
     decision = {
         "v": 1, "id": "decision-1", "flag_id": flag["flag_id"], "revision": flag["revision"],
         "claim_id": flag["subject"]["id"], "decision": "confirmed", "decided_by": "mo", "decided_at_ms": DECIDED_MS,
@@ -90,6 +95,6 @@ def dsa_written() -> bytes:
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    (GOLDEN / "dsa.json").write_bytes(dsa_written())
+    (GOLDEN / "dsa.json").write_bytes(dsa_written(flags()[0]))
     for each in TARGETS:
-        (GOLDEN / f"{each.NAME}.json").write_bytes(written(each))
+        (GOLDEN / f"{each.NAME}.json").write_bytes(written(each, [flag_for(each, flag) for flag in flags()]))

@@ -11,17 +11,19 @@ from streams.deliver.ozone import Ozone
 from streams.deliver.target import Outcome, Step, Target, UnfitError, by_status
 from streams.deliver.webhook import delivery_id, signature
 from tests.deliver.flag_log import flag
-from tests.deliver.real_payloads import GOLDEN, TARGETS, dsa_written, flags, written
+from tests.deliver.real_payloads import GOLDEN, TARGETS, dsa_written, flags, held, written
+
+AGAIN = "run: python -m tests.deliver.real_payloads"
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.NAME)
 def test_the_golden_files_are_what_real_flags_give(target: Target) -> None:
-    held = (GOLDEN / f"{target.NAME}.json").read_bytes()
-    assert held == written(target), "run: python -m tests.deliver.real_payloads"
+    told = [each["flag"] for each in held(target.NAME)["deliveries"]]
+    assert (GOLDEN / f"{target.NAME}.json").read_bytes() == written(target, told), AGAIN
 
 
 def test_the_golden_statement_of_reasons_is_what_a_real_flag_gives() -> None:
-    assert (GOLDEN / "dsa.json").read_bytes() == dsa_written(), "run: python -m tests.deliver.real_payloads"
+    assert (GOLDEN / "dsa.json").read_bytes() == dsa_written(held("dsa")["flag"]), AGAIN
 
 
 @pytest.mark.parametrize("most", [40, 200, 1_000, 5_000])
