@@ -22,8 +22,16 @@ from streams.contract.settings import Settings, SettingsError
 HELD_S = 15.0
 """How long each rate is held."""
 
+bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+bench.__doc__ = "Measure one worker on a private Apache Kafka: throughput, latency, memory and recovery; or the api."
 
-def bench(
+
+@bench.callback(
+    invoke_without_command=True,
+    epilog='Example: credence bench --events 200000 --recovery 1000000; credence bench --rates "" --beside ../before',
+)
+def _worker(
+    context: typer.Context,
     events: Annotated[int, typer.Option(min=10_000, help="Events in each round.")] = 200_000,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds; the median is reported. 0 leaves them out.")] = 5,
     idiomatic: Annotated[int, typer.Option(help="Events for textbook Faust in each round; 0 leaves it out.")] = 4_000,
@@ -49,9 +57,9 @@ def bench(
 
     Throughput is the whole path, until the last score is acknowledged. The ceiling is one process that fetches and
     parses the same events and does nothing else. Machines are noisy: believe the ratios.
-
-    Example: credence bench --events 200000 --recovery 1000000; credence bench --rates "" --beside ../credence-before
     """
+    if context.invoked_subcommand is not None:
+        return
     with (
         foreseen(BrokerError, SettingsError),
         tempfile.TemporaryDirectory() as folder,
@@ -89,6 +97,41 @@ def _core(name: str) -> dict[str, float]:
     from load_tests.bench import core_alone
 
     return core_alone.measured(name)
+
+
+@bench.command(epilog="Example: credence bench api --restart-keys 1000000")
+def api(
+    keys: Annotated[int, typer.Option(min=1, help="Claims that the query service holds.")] = 100_000,
+    rate: Annotated[int, typer.Option(min=1, help="Single reads a second.")] = 3_000,
+    batches: Annotated[int, typer.Option(min=1, help="Batches of 1,000 ids a second.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long each.")] = 20.0,
+    events: Annotated[int, typer.Option(min=10, help="Events a second that a worker gets meanwhile.")] = 500,
+    restart_keys: Annotated[int, typer.Option(min=0, help="Claims to start with again; 0 leaves it out.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure the query service: reads at a steady rate beside a worker, and how soon it is back after a restart.
+
+    Requests are due at a steady rate, whatever becomes of those before, and latency runs from then on.
+    """
+    from load_tests.bench import api_reads
+
+    with (
+        foreseen(BrokerError, SettingsError),
+        tempfile.TemporaryDirectory() as folder,
+        embedded.private(Path(folder) / "kafka", say=say) as node,
+    ):
+        settings = Settings.from_env(broker=node.bootstrap)
+        log, copy = Path(folder) / "log", Path(folder) / "copy"
+        here = settings.replace(namespace="reads.")
+        result = asyncio.run(api_reads.reads(here, keys, rate, batches, seconds, events, log, say))
+        if restart_keys:
+            again = settings.replace(namespace="restart.")
+            result["restart"] = asyncio.run(api_reads.restart(again, restart_keys, copy, log, say))
+    if as_json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
 
 
 async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, log: Path) -> dict[str, float]:

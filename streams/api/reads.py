@@ -11,6 +11,7 @@ from streams.api import asked
 from streams.api.problems import Problem
 from streams.api.replies import reply
 from streams.api.service import Service
+from streams.contract.topics import CLAIM_SCORES, SOURCE_SCORES, Topic
 from streams.contract.wording import assessment, enough_evidence, headline
 from streams.ops.explanation import BusyError
 
@@ -34,12 +35,12 @@ async def community(service: Service, request: web.Request) -> web.Response:
 
 async def claims(service: Service, request: web.Request) -> web.Response:
     """The newest scores of many claims: `{"ids": […]}` (1,000) → `{"claims": […], "unknown": […]}`."""
-    return await _scores(service, request, "claim", service.store.claim)
+    return await _scores(service, request, "claim", CLAIM_SCORES)
 
 
 async def sources(service: Service, request: web.Request) -> web.Response:
     """The newest credibility of many sources: `{"ids": […]}` (1,000) → `{"sources": […], "unknown": […]}`."""
-    return await _scores(service, request, "source", service.store.source)
+    return await _scores(service, request, "source", SOURCE_SCORES)
 
 
 async def explanation(service: Service, request: web.Request) -> web.Response:
@@ -87,14 +88,14 @@ def _score(service: Service, request: web.Request, subject: str, find: Find) -> 
     return reply(request, worded(subject, record), service.lag_s())
 
 
-async def _scores(service: Service, request: web.Request, subject: str, find: Find) -> web.Response:
+async def _scores(service: Service, request: web.Request, subject: str, topic: Topic) -> web.Response:
     """Each asked id once, in the order asked: found, or among the unknown."""
-    ids = await asked.ids(request)
-    records = {id_: find(id_) for id_ in ids}
-    unknown = [id_ for id_, record in records.items() if record is None]
+    ids = dict.fromkeys(await asked.ids(request))
+    records = service.store.many(topic, ids)
+    unknown = [id_ for id_ in ids if id_ not in records]
     if unknown:
         service.must_know_all()
-    found = [worded(subject, record) for record in records.values() if record is not None]
+    found = [worded(subject, records[id_]) for id_ in ids if id_ in records]
     return reply(request, {f"{subject}s": found, "unknown": unknown}, service.lag_s())
 
 

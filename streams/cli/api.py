@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from streams.api.access import Scope, made
 from streams.broker.embedded import BrokerError, resolve
@@ -47,7 +48,7 @@ def _api(
         folder_of("TMPDIR", _temporary_folder())
         settings = resolve(Settings.from_env(broker=broker, api_host=host, api_port=port))
         metrics.begin(metrics.Role.API)
-        asyncio.run(serve(settings))
+        uvloop.run(serve(settings))
 
 
 @api.command(epilog="Example: credence api token --name queue-team --scope read --scope rule >> tokens")

@@ -21,11 +21,11 @@ class Api:
     """A running `credence api`."""
 
     def __init__(
-        self, settings: Settings, code: str = "from streams.cli.api import api; api()", **environ: str
+        self, settings: Settings, code: str = "from streams.cli.api import api; api()", port: str = "0", **environ: str
     ) -> None:
         environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "--port", "0"], env=environ, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, "--port", port], env=environ, stderr=subprocess.PIPE, text=True
         )
         assert self.process.stderr is not None
         said = self.process.stderr.readline()

@@ -18,7 +18,7 @@ FUNCTION_LINES_MAX = 50
 FLOORS: list[set[str]] = [
     {"contract"},
     {"tables"},
-    {"kafka", "scoring"},
+    {"kafka", "scoring", "client"},
     {"engine", "broker"},
     {"agents"},
     {"worker", "datasets"},
