@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from streams.client.answers import Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
+from streams.client.typed_answers import Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
 
 BATCH_MAX = 1_000
 """Ids that the service takes at once."""

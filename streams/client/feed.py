@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from streams.client.answers import Change
+from streams.client.typed_answers import Change
 
 
 class FeedState:

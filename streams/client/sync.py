@@ -10,10 +10,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from streams.client import calls
-from streams.client.answers import Change, Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
 from streams.client.calls import Call, Listing
 from streams.client.feed import FeedState
 from streams.client.patience import Patience
+from streams.client.typed_answers import Change, Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
 
 FEED_READ_S = 45.0
 """Seconds without a heartbeat after which a feed is connected anew."""
