@@ -52,4 +52,6 @@ async def replayed(
             on_step(step)
             if (replica.fence.offset, replica.fence.cursor) == (until.offset, until.cursor):
                 break
+    if not until.cursor:
+        replica.skip(until.offset)
     return replica

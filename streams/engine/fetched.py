@@ -80,6 +80,20 @@ class Fetch(NamedTuple):
         return records
 
 
+class Records(list[Any]):
+    """What was fetched of a partition of a stage: the records that count, and the offsets that they cover.
+
+    Attributes:
+        position: the first offset that was asked for.
+        offset: the last one. Offsets without a record are marks of transactions, or were taken back.
+        timestamp: append time of the last batch, ms.
+    """
+
+    def __init__(self, fetches: Sequence[Fetch]) -> None:
+        super().__init__(record for fetch in fetches for record in fetch.records())
+        self.position, self.offset, self.timestamp = fetches[0].position, fetches[-1].offset, fetches[-1].timestamp
+
+
 def joined(fetches: Sequence[Fetch]) -> Fetch:
     """Fetches of a partition that follow each other, at least one, as if they were one."""
     first, last = fetches[0], fetches[-1]

@@ -110,3 +110,10 @@ class Replica(Generic[EffectsT]):
             else:
                 fence.cursor = cursor
             yield Applied(offset, append_ms, new, effects)
+
+    def skip(self, offset: int) -> bool:
+        """Move the fence past offsets that hold no record, up to this one; whether it moved."""
+        moved = offset > self.fence.offset
+        if moved:
+            self.fence.offset, self.fence.cursor = offset, 0
+        return moved

@@ -198,13 +198,21 @@ class StagePartition(Generic[EffectsT]):
                 f" {report.applied} was applied: the state has lost something. {RESET}"
             )
 
-    async def process(self, records: Sequence[ConsumerRecord], observer: Observer) -> None:
-        """Apply fetched records of the input partition and make the effects durable."""
+    async def process(
+        self, records: Sequence[ConsumerRecord], observer: Observer, covered: tuple[int, int] | None = None
+    ) -> None:
+        """Apply fetched records of the input partition and make the effects durable.
+
+        Args:
+            covered: the first offset that was fetched and the last one, some of which may hold no record; None: those
+                of the records.
+        """
         pending: list[Applied[EffectsT]] = []
         rejected: list[tuple[ConsumerRecord, str]] = []
         report = BatchReport()
         began = time.perf_counter()
-        self.check_continues(records[0].offset)
+        first, last = covered or (records[0].offset, records[-1].offset)
+        self.check_continues(first)
         for record in records:
             report.records += 1
             report.last_append_ms = record.timestamp
@@ -226,7 +234,7 @@ class StagePartition(Generic[EffectsT]):
                     await asyncio.sleep(0)
         report.apply_s += time.perf_counter() - began
         # Repeats have no effects, but they move the fence. What is reported as applied must be durable.
-        if pending or rejected or report.records:
+        if self.replica.skip(last) or pending or rejected or report.records:
             await self._flush(pending, rejected, report, observer)
 
     async def _flush(

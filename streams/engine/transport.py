@@ -34,7 +34,7 @@ from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
-from streams.engine.fetched import Fetch, joined
+from streams.engine.fetched import Fetch, Records, joined
 from streams.engine.fetching import WAIT_MS, Ahead, LaneFetcher
 from streams.kafka.log_reader import ISOLATION
 
@@ -89,7 +89,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _batch(self, tp: TP, fetches: list[Fetch]) -> list[Any]:
         if tp.topic in self.consumer.app.unparsed_topics():
             return [joined(fetches)]
-        return [record for fetch in fetches for record in fetch.records()]
+        return Records(fetches)
 
     def look_again(self, tps: Iterable[TP] | None = None) -> None:
         """Have the poll under way look what there is of partitions (None: of any). From any thread."""
@@ -152,11 +152,10 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 # Fetched for an assignment that has ended. `perform_seek` reads them again for the owner of now.
                 return
-            if batch:
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                self._at_hand.add(tp)
-                self.handed_at_s[tp] = time.perf_counter()
-                yield tp, self._to_batch(tp, batch)
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            self._at_hand.add(tp)
+            self.handed_at_s[tp] = time.perf_counter()
+            yield tp, self._to_batch(tp, batch)
 
     def wanted(self) -> set[TP]:
         """Partitions of which a batch may be handed out now. From any thread."""
@@ -169,7 +168,7 @@ class BatchConsumer(driver.Consumer):
         self._thread.look_again()
 
     def _to_batch(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
-        last = batch[-1]
+        last = batch if isinstance(batch, Records) else batch[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,

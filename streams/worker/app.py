@@ -21,7 +21,7 @@ from streams.agents.publish import monitor
 from streams.contract import topics
 from streams.contract.metrics import Work
 from streams.contract.settings import DATA_DIR, Settings, client_kwargs, folder_of
-from streams.engine.fetched import Fetch
+from streams.engine.fetched import Fetch, Records
 from streams.engine.progress import Progress, ProgressBoard
 from streams.engine.replica import Fence
 from streams.engine.sending import ProduceFailed, Sender
@@ -265,12 +265,12 @@ class CredenceApp(faust.App):
 
     # --- work ----------------------------------------------------------------------------------------------------
 
-    async def process(self, tp: TP, records: list[Any]) -> None:
+    async def process(self, tp: TP, records: Records) -> None:
         """Apply one fetched batch of a stateful partition. Drop it if the partition is no longer owned."""
         async with self._lock(tp):
             if tp in self._owned:
                 self._waited(self._stage_of[tp.topic].name, tp)
-                await self._partitions[tp].process(records, self)
+                await self._partitions[tp].process(records, self, (records.position, records.offset))
                 self._done_at_s[tp] = time.perf_counter()
 
     def _waited(self, stage: str, tp: TP) -> None:

@@ -26,12 +26,13 @@ from streams.engine.fetched import take
 from streams.kafka import provision
 from streams.kafka.follower import tail
 from streams.kafka.log_reader import LogReader
+from streams.ops import dead_letters as deadletters
 from streams.ops.idle import StalledError, Standstill, wait_idle
 from streams.ops.replay import Replay
 from streams.ops.verify import verify
 
 STALL_S = 6
-IN_TIME_S = 20.0
+IN_TIME_S = 90.0
 
 
 def event(claim: str, number: int) -> bytes:
@@ -91,6 +92,53 @@ async def test_what_a_fetch_holds_is_what_a_reader_of_committed_records_gets(set
     for size in (100, 1_000, 1 << 20):
         assert await fetched(settings, size, end) == wanted
     await asyncio.to_thread(provision.delete, settings.broker, settings, [topics.EVENTS])
+
+
+INTERNAL = (topics.BY_SOURCE, topics.BY_CLAIM, topics.LESSONS)
+
+
+async def strangers(settings: Settings, producer: AIOKafkaProducer, commit: bool) -> None:
+    """A transaction on every topic of the worker's stages."""
+    await producer.begin_transaction()
+    for topic in INTERNAL:
+        await producer.send_and_wait(topic.name(settings), b"hello", partition=0)
+    await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+
+async def test_transactions_of_strangers_between_the_stages_end_no_worker(settings: Settings, tmp_path: Path) -> None:
+    """Aborted ones leave offsets without a record, committed ones a mark after what becomes a dead letter."""
+    settings = settings.replace(partitions=1, stall_ms=STALL_S * 1000, metrics_port=free_port())
+    await asyncio.to_thread(provision.create, settings.broker, settings)
+    worker = Child("worker", ["worker", "--log-level", "info"], settings, tmp_path / "worker.log")
+    platform, stranger = await writer(settings, "platform"), await writer(settings, "stranger")
+    try:
+        await strangers(settings, stranger, commit=False)
+        for claim, commit in (("first", True), ("second", False)):
+            async with platform.transaction():
+                await write(platform, settings, claim)
+            await at_rest(settings)
+            await strangers(settings, stranger, commit)
+        await at_rest(settings)
+        await asyncio.sleep(2.5 * STALL_S)
+        assert worker.ended() is None, worker.tail()
+        worker.stop()
+        worker = Child("worker", ["worker", "--log-level", "info"], settings, tmp_path / "again.log")
+        async with platform.transaction():
+            await write(platform, settings, "third")
+        await at_rest(settings)
+        assert worker.ended() is None, worker.tail()
+    finally:
+        await platform.stop()
+        await stranger.stop()
+        worker.stop()
+    assert await asyncio.to_thread(known, settings) == {"first": 3, "second": 3, "third": 3}
+    report = await verify(settings)
+    assert report.passed, report
+    letters = (await asyncio.to_thread(deadletters.summary, settings)).letters
+    assert {(letter.topic, letter.code) for letter in letters} == {
+        (topic.name(settings), "foreign_record") for topic in INTERNAL
+    }
+    await asyncio.to_thread(provision.delete, settings.broker, settings)
 
 
 async def uncommitted(settings: Settings) -> list[bytes]:
