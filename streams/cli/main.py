@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "show": ("show", "Print a topic's records for a person, blocks of rows included."),
     "dead-letters": ("dead_letters", "Input that was refused: list, show, redrive."),
+    "top": ("top", "What the pipeline does now, as a live table, from the processes' metrics or a Prometheus."),
     "verify": ("verify", "Check the live state against a replay of the logs and a plain recount."),
     "evaluate": ("evaluate", "Score a data set without a broker, beside the baselines."),
 }

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"kafka", "scoring", "client"},
     {"engine", "broker"},
     {"agents"},
-    {"worker", "datasets"},
+    {"worker", "datasets", "watching"},
     {"evaluate"},
     {"ops"},
     {"deliver"},
