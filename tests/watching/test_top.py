@@ -45,7 +45,7 @@ def test_it_tells_what_a_worker_serves_and_names_who_does_not_answer() -> None:
 
 
 def test_nobody_there_is_an_error_that_names_the_address() -> None:
-    with pytest.raises(NotThereError, match="127[.]0[.]0[.]1:1/metrics"):
+    with pytest.raises(NotThereError, match=r"127\.0\.0\.1:1/metrics"):
         ask("http://127.0.0.1:1/metrics")
     command = [sys.executable, "-m", "streams.cli", "top", "http://127.0.0.1:1/metrics", "--once"]
     ran = subprocess.run(command, capture_output=True, text=True)
