@@ -18,7 +18,7 @@ HEAD = """# How fast it is
 
 Written by `credence bench --write docs/performance.md`; do not edit. One worker on a machine that it shares with the
 broker and whatever else runs. Machines are noisy: run it on yours, and believe the ratios. Figures of rounds are the
-median, with the lowest and the highest.
+median, with the lowest and the highest. Where the time goes, before and after: [lab-notes.md](lab-notes.md), Speed.
 
 Targets: a ratio of .5; 100 times textbook Faust; the core alone a million events/s; at 1,000 events/s p50 80 ms and p99
 200 ms, at half of the maximum p99 250 ms; CPU of worker and child at 100, 1,000 and 5,000 events/s 25, 30 and 45 % of a
@@ -57,20 +57,24 @@ def _latency(result: Mapping[str, Any]) -> str | None:
 
 def _cpu(result: Mapping[str, Any]) -> str | None:
     told = [
-        f"{', '.join(f'{name} {share:,.0f} %' for name, share in found['cpu_percent'].items())}"
-        f" {f'at {int(rate):,} events/s' if int(rate) else 'with nothing to do'}"
+        f"{_of_cores(found)} {f'at {int(rate):,} events/s' if int(rate) else 'with nothing to do'}"
         for rate, found in result.get("steady", {}).items()
     ]
     return "; ".join(told) or None
 
 
+def _of_cores(found: Mapping[str, Any]) -> str:
+    told = [f"{name} {share:,.0f} %" for name, share in found["cpu_percent"].items()]
+    return ", ".join(told + [f"{name} ended by itself" for name in found.get("ended", ())])
+
+
 def _half(result: Mapping[str, Any]) -> str | None:
     if not (found := result.get("half")):
         return None
-    late, cpu = found["latency_ms"], ", ".join(f"{name} {share:,.0f} %" for name, share in found["cpu_percent"].items())
+    late = found["latency_ms"]
     return (
         f"p50 {late['p50']:,.0f} ms, p99 {late['p99']:,.0f} ms at {found['rate']:,} events/s for"
-        f" {found['minutes']:g} minutes; {cpu}"
+        f" {found['minutes']:g} minutes; {_of_cores(found)}"
     )
 
 

@@ -59,6 +59,9 @@ async def steady(settings: Settings, broker_pid: int, rates: Mapping[int, float]
                 for rate, seconds in rates.items():
                     await standstill.wait()
                     found[str(rate)] = await _at(settings, rate, seconds, raw, processes)
+                    both = {"worker": worker, "communities": communities}
+                    if ended := [name for name, process in both.items() if process.poll() is not None]:
+                        found[str(rate)]["ended"] = ended
     return found
 
 

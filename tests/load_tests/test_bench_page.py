@@ -40,7 +40,7 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
     cpu = {"worker": 12.4, "child": 1.0}
     busy = {"cpu_percent": cpu, "latency_ms": {"p50": 378.0, "p99": 614.0}}
     steady = {"steady": {"0": {"cpu_percent": cpu}, "1000": busy}, "worker_ready_s": 4.2}
-    steady |= {"half": {"rate": 35_000, "minutes": 5.0, **busy}}
+    steady |= {"half": {"rate": 35_000, "minutes": 5.0, "ended": ["communities"], **busy}}
     steady |= {"core": {"events": 1_000, "rows": 4_096, "events_per_s": 400_000}}
     full = result(recovery=recovery, **steady, idiomatic_faust_events_per_s=1_000, times_idiomatic_faust=70.0)
     first = replaced("", full, "first", "credence bench --recovery 1000000")
@@ -52,7 +52,7 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
         "worker 12 %, child 1 % with nothing to do; worker 12 %, child 1 % at 1,000 events/s"
     )
     assert rows["latency and CPU at half of the maximum rate"].figure == (
-        "p50 378 ms, p99 614 ms at 35,000 events/s for 5 minutes; worker 12 %, child 1 %"
+        "p50 378 ms, p99 614 ms at 35,000 events/s for 5 minutes; worker 12 %, child 1 %, communities ended by itself"
     )
     assert rows["ratio of the two"].run == "second"
 
