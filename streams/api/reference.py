@@ -1,4 +1,4 @@
-"""docs/reference.md: settings, topics, requests, metrics and signals as tables, from where each is declared once.
+"""docs/reference.md: settings, topics, requests, metrics, signals and state, from where each is declared once.
 
 ``python -m streams.api.reference`` writes it; a test fails when it is not as the declarations are.
 """
@@ -11,8 +11,12 @@ from pathlib import Path
 from streams.api.routes import ROUTES
 from streams.contract import metrics, settings, topics
 from streams.contract.settings import Settings
+from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.communities.communities_state import GroupsState
+from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.signals.registry import REGISTRY
 from streams.scoring.signals.signal import Signal
+from streams.scoring.sources.sources_state import SourcesState
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "reference.md"
 
@@ -22,6 +26,10 @@ SIGNALS_TOLD = (
     "computed and shown, and moves nothing. Untaught is the weight where verdicts cannot be predicted from earlier "
     "ones. Signals with one reason are told to people together. In formulas, h is a participant's history, d = .1 the "
     "design effect; of n participants k are known; S, D and Q are supports, denials and questions in words.\n"
+)
+STATE_TOLD = (
+    "## What is remembered\n\nThe fields of each stage's tables, which its changelog holds. Names and texts come on "
+    "top. A changelog whose fields are not these is refused: they go into a hash beside the state's version.\n"
 )
 
 
@@ -67,6 +75,8 @@ def markdown() -> str:
         ),
         SIGNALS_TOLD,
         _table(("signal", "hears", "formula", "weight", "untaught", "reason"), map(_signal, REGISTRY)),
+        STATE_TOLD,
+        _table(("stage", "table", "field", "type", "unit", "meaning"), _fields()),
     )
     return "\n".join(sections)
 
@@ -93,6 +103,14 @@ def _requests() -> Iterable[str]:
             ("parameter", "meaning"), sorted({(f"`{each.name}`", each.doc) for r in ROUTES for each in r.parameters})
         ),
     )
+
+
+def _fields() -> Iterable[Sequence[str]]:
+    cores = {"sources": SourcesState(), "claims": ClaimsState(), "parameters": Learner(), "communities": GroupsState()}
+    for stage, core in cores.items():
+        for table in core.tables:
+            for name, field in table.declared.items():
+                yield stage, table.name, f"`{name}`", field.dtype, field.unit, field.meaning
 
 
 def _signal(signal: Signal) -> Sequence[str]:

@@ -32,7 +32,6 @@ KERNELS = 9  # the window's is the last
 WINDOW = 8
 HOURLY = 2  # the kernel whose memory is about an hour
 START_TAUS_MS = (600_000.0, 3 * 3_600_000.0)
-NEVER = np.iinfo(np.int64).max
 _TAUS_MS = 1000.0 * np.append(TAU_K_S, TAU_WINDOW_S)
 _EXPOSURE = A_K / (1.0 / TAU_WINDOW_S - 1.0 / TAU_K_S)
 _REACH = A_K * TAU_K_S

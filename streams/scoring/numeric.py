@@ -67,17 +67,6 @@ def trigamma(x: Floats) -> Floats:
     return result
 
 
-def first_seen(rows: Ints, made: Ints) -> Ints:
-    """[created] index at which each row that `Table.ensure` has just created first appears among the rows it returned.
-
-    New rows are numbered upwards in order of appearance, so each is a new maximum where it first appears.
-    """
-    rank = np.searchsorted(made, rows)
-    rank[made[np.minimum(rank, len(made) - 1)] != rows] = -1
-    highest = np.maximum.accumulate(rank)
-    return np.flatnonzero(highest > np.append(-1, highest[:-1]))
-
-
 def add_at(column: npt.NDArray[Any], rows: Ints, amount: Any) -> None:
     """Add to rows of a column, once for each time that a row is named.
 

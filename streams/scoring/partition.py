@@ -10,16 +10,17 @@ from streams.scoring.dispatch import BlockCore
 from streams.scoring.effects import Effects
 from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
 from streams.tables.blocks import Block
+from streams.tables.field import Field
 from streams.tables.table import Table
 
 CLOCK_FIELDS = {
-    "seq": "i8",  # events applied one by one, and any other record as one
-    "now_ms": "i8",  # latest append time
-    "swept_ms": "i8",  # append time at which all that had expired was gone
-    "sweeping_ms": "i8",  # append time of the latest step towards that
-    "latest_ms": "i8",  # latest event time
-    "flag_day": "i8",  # day of the stream whose flags are counted, and their number
-    "flags_today": "i8",
+    "seq": Field("i8", "rows applied, or records where rows do not count one by one"),
+    "now_ms": Field("i8", "latest append time", "ms"),
+    "swept_ms": Field("i8", "append time at which all that had expired was gone", "ms"),
+    "sweeping_ms": Field("i8", "append time of the latest step towards that", "ms"),
+    "latest_ms": Field("i8", "latest event time", "ms"),
+    "flag_day": Field("i8", "day of the stream whose flags are counted", "days"),
+    "flags_today": Field("i8", "and their number"),
 }
 
 

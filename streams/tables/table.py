@@ -22,6 +22,7 @@ import orjson
 
 from streams.tables.categorical import Categorical
 from streams.tables.compiled import INTERPRETED, compiled
+from streams.tables.field import Field
 from streams.tables.index import (
     CHANGED,
     COUNT,
@@ -99,7 +100,7 @@ class Table:
 
     Args:
         name: name of the table, unique within a partition's state.
-        fields: field name → numpy dtype. A new row is zero in every field.
+        fields: the numbers of a row by name, as declared; or by numpy's type alone.
         text: names of columns that hold Python strings (empty by default).
         integers: whether keys are 64-bit integers, given and returned as arrays, instead of texts.
 
@@ -108,9 +109,12 @@ class Table:
     `touch` on it.
     """
 
-    def __init__(self, name: str, fields: Mapping[str, str], text: Sequence[str] = (), integers: bool = False) -> None:
+    def __init__(
+        self, name: str, fields: Mapping[str, Field | str], text: Sequence[str] = (), integers: bool = False
+    ) -> None:
         self.name = name
-        self.fields = dict(fields)
+        self.declared = {field: Field(told, "") if isinstance(told, str) else told for field, told in fields.items()}
+        self.fields = {field: told.dtype for field, told in self.declared.items()}
         self.text = tuple(text)
         self.integers = integers
         self.layout = layout_of(self.fields)

@@ -282,6 +282,12 @@ def test_a_block_of_another_stage_is_refused_and_leaves_no_trace(name: str, kind
     assert same(core, MAKE[name](STEADY))
 
 
+@each_core
+def test_every_number_that_is_remembered_says_what_it_means(name: str) -> None:
+    unsaid = [(t.name, f) for t in MAKE[name](STEADY).tables for f, told in t.declared.items() if not told.meaning]
+    assert not unsaid
+
+
 # --- cuts of rows into blocks ----------------------------------------------------------------------------------------
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, STANCE_CODES, SUPPORT
 from streams.contract.words import Stance
 from streams.scoring.numeric import Int, Ints, distinct
-from streams.scoring.signals.registry import SIGNALS
+from streams.scoring.signals.registry import REGISTRY, SIGNALS
 from streams.tables.compiled import compiled, inlined
+from streams.tables.field import FIXED, HASH, LINK, Field
 from streams.tables.table import Table, View
 
 COMMENT = STANCE_CODES[Stance.COMMENT]
@@ -19,140 +20,146 @@ ROOT_POST = -1  # the kind of a post at the root, in state
 VETERAN = 2
 
 CLAIM_FIELDS = {
-    "seen": "u4",  # append time of the latest row, s
-    "events": "i8",
-    "first_ms": "i8",
-    "last_ms": "i8",
-    "participants": "i4",
-    "members": "i4",  # the latest to join: row + 1, where the chain of participants begins
-    "supports": "i4",  # active stances
-    "denials": "i4",
-    "queries": "i4",
-    "comments": "i4",
-    "reshares": "i4",  # the supports among them that are reshares
-    "corroboration": "i8",  # L = Σ B·tanh(E/B) over communities, fixed point
-    "weight": "i8",  # independent weight behind it, both signs, fixed point
-    "history": "i8",  # histories of known participants, fixed point: undecayed,
-    "history_30": "i8",  # with a half-life of 30 days,
-    "history_60": "i8",  # and of 60 days
-    "history_veterans": "i8",  # undecayed, of those in eight settled claims or more,
-    "history_writers": "i8",  # and of those who wrote
-    "known": "i4",  # how many of each kind
-    "veterans": "i4",
-    "writers": "i4",
-    "netted": "i4",  # participants in copy-clusters
-    "signed": "i8",  # Σ ± signed weight over known participants' stances, fixed point
-    # Written supports and denials of those of whom no claim is settled; of copy-clusters; and of these within `rush_ms`
-    # of the claim's first event.
-    "new_supports": "i4",
-    "new_denials": "i4",
-    "net_supports": "i4",
-    "net_denials": "i4",
-    "rush_supports": "i4",
-    "rush_denials": "i4",
-    "root": "i4",  # participant who posted the root, the earliest that stands: row + 1,
-    "root_ms": "i8",  # and its time and event
-    "root_event": "u8",
-    "bare": "i1",  # 1 while posts were taken back and none stands
-    "kernels": "9f8",
-    "start": "f8",
-    "early": "f8",
-    "verdict": "i1",  # 0 none in force, 1 true, 2 false, 3 settled without credit
-    "ruled_ms": "i8",  # time of the first ruling in force
-    "rulings": "i4",  # ratings in force for true minus for false
-    "ruled": "i4",  # the latest rater to rule: row + 1, where the chain of ratings begins
-    "heard": "i4",  # and the latest of what else was heard: row + 1
-    "settlement": "i8",  # its version: sequence of the log record that made it
-    "owed": "i1",  # 1 while credits of that version are still being sent
-    "aged": "i1",  # snapshots taken: bit 0 at one hour, 1 at six, 2 at a day
-    "told": "i8",  # events, score and risk (log-odds) at the last published record
-    "told_score": "f4",
-    "told_risk": "f4",
-    "alarm": "f4",  # the highest before a verdict, 0 at least, nats
-    "flag": "i1",  # 1 while a flag is raised, −1 if one was when the claim was settled
-    "flag_revision": "i4",  # of the latest flag
-    "flag_at_ms": "i8",  # the log's clock at the latest revision
-    "flag_priority": "i2",
-    "flag_number": "i8",  # the claim's version of its latest flag: it rises though a claim be forgotten
+    "seen": Field("u4", "append time of the latest row", "s"),
+    "events": Field("i8", "events that stand"),
+    "first_ms": Field("i8", "time of the first of them", "ms"),
+    "last_ms": Field("i8", "time of the latest", "ms"),
+    "participants": Field("i4", "sources of whom something stands"),
+    "members": Field("i4", "the latest to join, where the chain of participants begins", LINK),
+    "supports": Field("i4", "participants who support it"),
+    "denials": Field("i4", "who deny it"),
+    "queries": Field("i4", "who ask"),
+    "comments": Field("i4", "who comment"),
+    "reshares": Field("i4", "supports that are reshares"),
+    "corroboration": Field("i8", "L = Σ B·tanh(E/B) over communities", FIXED),
+    "weight": Field("i8", "independent weight behind it, of both signs", FIXED),
+    "history": Field("i8", "histories of known participants, undecayed", FIXED),
+    "history_30": Field("i8", "the same with a half-life of 30 days", FIXED),
+    "history_60": Field("i8", "and of 60 days", FIXED),
+    "history_veterans": Field("i8", "undecayed, of those in eight settled claims or more", FIXED),
+    "history_writers": Field("i8", "undecayed, of those who wrote", FIXED),
+    "known": Field("i4", "participants with a history"),
+    "veterans": Field("i4", "veterans among them"),
+    "writers": Field("i4", "those among them who wrote"),
+    "netted": Field("i4", "participants in copy-clusters"),
+    "signed": Field("i8", "signed weights of known participants' stances", FIXED),
+    "new_supports": Field("i4", "written supports by those of whom no claim is settled"),
+    "new_denials": Field("i4", "and denials"),
+    "net_supports": Field("i4", "written supports by copy-clusters"),
+    "net_denials": Field("i4", "and denials"),
+    "rush_supports": Field("i4", "those of copy-clusters within `rush_ms` of the first event"),
+    "rush_denials": Field("i4", "and denials"),
+    "root": Field("i4", "participant who posted the root, the earliest that stands", LINK),
+    "root_ms": Field("i8", "its time", "ms"),
+    "root_event": Field("u8", "its event", HASH),
+    "bare": Field("i1", "1 while posts were taken back and none stands"),
+    "kernels": Field("9f8", "x_k of the cascade, the window's last"),
+    "start": Field("f8", "soft count of events in the first 10 minutes"),
+    "early": Field("f8", "and in the first 3 hours"),
+    "verdict": Field("i1", "0 none in force, 1 true, 2 false, 3 settled without credit"),
+    "ruled_ms": Field("i8", "time of the first ruling in force", "ms"),
+    "rulings": Field("i4", "raters in force for true minus those for false"),
+    "ruled": Field("i4", "the latest rater to rule, where the chain of ratings begins", LINK),
+    "heard": Field("i4", "the latest of what else was heard", LINK),
+    "settlement": Field("i8", "sequence of the ruling that made the verdict"),
+    "owed": Field("i1", "1 while credits of that version are still being sent"),
+    "aged": Field("i1", "snapshots taken: bit 0 at one hour, 1 at six, 2 at a day"),
+    "told": Field("i8", "events when it last moved materially"),
+    "told_score": Field("f4", "score at that moment, log-odds", "nats"),
+    "told_risk": Field("f4", "and risk", "nats"),
+    "alarm": Field("f4", "the highest before a verdict, 0 at least", "nats"),
+    "flag": Field("i1", "1 while a flag is raised, −1 if one was when the claim was settled"),
+    "flag_revision": Field("i4", "of the latest flag"),
+    "flag_at_ms": Field("i8", "the log's clock at the latest revision", "ms"),
+    "flag_priority": Field("i2", "of the latest flag, 0 to 100"),
+    "flag_number": Field("i8", "the claim's version when it was raised: it rises though a claim be forgotten"),
 }
 SAID_FIELDS = {  # what an event says
-    "stance": "i1",
-    "kind": "i1",  # −1 for a post at the root
-    "time_ms": "i8",
-    "event": "u8",  # 64-bit hash of its id
-    "text": "u8",  # and of its normalised text, 0 = none
-    "named": "i4",  # community that it names: row
-    "chance": "f4",  # q: P(its stance is right) just before it was said
+    "stance": Field("i1", "what it says of the claim, a code"),
+    "kind": Field("i1", "what it is, a code; −1 for a post at the root"),
+    "time_ms": Field("i8", "when it was said", "ms"),
+    "event": Field("u8", "its id; 0: nothing that the participant said stands", HASH),
+    "text": Field("u8", "its normalised text, 0 none", HASH),
+    "named": Field("i4", "community that it names", "row"),
+    "chance": Field("f4", "q: P(its stance is right) just before it was said"),
 }
-SAID = tuple(SAID_FIELDS)
 STAMP_FIELDS = {  # what the sources stage says of who said it
-    "stamp": "i8",  # sequence: the highest wins
-    "support": "f4",  # signed weight of a support, nats
-    "denial": "f4",
-    "cluster": "u8",  # copy-cluster, 0 = none
-    "record": "i1",  # 0 none, 1 some, 2 veteran
-    "band": "i1",
-    "history": "f4",  # log-odds of taking part in falsehoods
-    "history_30": "f4",
-    "history_60": "f4",
+    "stamp": Field("i8", "sequence: the highest wins"),
+    "support": Field("f4", "signed weight of a support", "nats"),
+    "denial": Field("f4", "and of a denial", "nats"),
+    "cluster": Field("u8", "copy-cluster, 0 none"),
+    "record": Field("i1", "0 none, 1 some, 2 veteran"),
+    "band": Field("i1", "band of the source"),
+    "history": Field("f4", "log-odds of taking part in falsehoods, undecayed", "nats"),
+    "history_30": Field("f4", "the same with a half-life of 30 days", "nats"),
+    "history_60": Field("f4", "and of 60 days", "nats"),
 }
 EVENT = np.dtype(
     [("claim", "i8"), ("source", "i8"), ("root", "i1")]
-    + [(name, "f8" if kind == "f4" else kind) for name, kind in (SAID_FIELDS | STAMP_FIELDS).items()]
+    + [(name, "f8" if f.dtype == "f4" else f.dtype) for name, f in (SAID_FIELDS | STAMP_FIELDS).items()]
 )
 """A stamped event, as the loops take it: with rows for names."""
 PART_FIELDS = {
-    "claim": "i4",
-    "source": "i4",
-    "peer": "i4",  # who joined the claim just before: row + 1
-    **SAID_FIELDS,  # of the event in force; no event: nothing that the participant said stands
+    "claim": Field("i4", "in which it takes part", "row"),
+    "source": Field("i4", "who it is", "row"),
+    "peer": Field("i4", "who joined the claim just before", LINK),
+    **SAID_FIELDS,
     **STAMP_FIELDS,
-    "further": "i4",  # further events that stand: row + 1
-    "past": "i4",  # edits and deletes, and what they were made to: row + 1
-    "credited": "i1",  # credit sent last: right, wrong or none,
-    "finding": "i1",
-    "credited_stance": "i1",
+    "further": Field("i4", "further events that stand", LINK),
+    "past": Field("i4", "edits and deletes, and what they were made to", LINK),
+    "credited": Field("i1", "credit sent last: +1 right, −1 wrong, 0 none"),
+    "finding": Field("i1", "and its finding: +1 on the side of falsehood, −1 on the other"),
+    "credited_stance": Field("i1", "and its stance"),
 }
-MORE_FIELDS = {"participant": "i4", "next": "i4", **SAID_FIELDS}
-# Of each event that was corrected what it said at first, and each correction.
-EDIT_FIELDS = {
-    "participant": "i4",
-    "next": "i4",
-    "event": "u8",
-    "kind": "i1",
-    "stance": "i1",
-    "time_ms": "i8",
-    "text": "u8",
-    "brings_text": "i1",
-    "chance": "f4",
+_CHAINED = {"participant": Field("i4", "whose it is", "row"), "next": Field("i4", "of the same participant", LINK)}
+MORE_FIELDS = {**_CHAINED, **SAID_FIELDS}
+EDIT_FIELDS = {  # of each event that was corrected what it said at first, and each correction
+    **_CHAINED,
+    **{name: SAID_FIELDS[name] for name in ("event", "kind", "stance", "time_ms", "text")},
+    "brings_text": Field("i1", "1 if an update brings a text"),
+    "chance": SAID_FIELDS["chance"],
 }
 CAMP_FIELDS = {
-    "claim": "i4",
-    "community": "i4",
-    "supports": "i8",  # Σ E and Σ E² of clusters, fixed point
-    "supports_squared": "i8",
-    "denials": "i8",
-    "denials_squared": "i8",
-    "moved": "i8",  # B·tanh((W⁺ − W⁻)/(D·B))
-    "weight": "i8",  # (W⁺ + W⁻)/D
+    "claim": Field("i4", "within which it is", "row"),
+    "community": Field("i4", "whose it is", "row"),
+    "supports": Field("i8", "Σ E of clusters that support", FIXED),
+    "supports_squared": Field("i8", "and Σ E²", "2⁻³⁰ nats²"),
+    "denials": Field("i8", "Σ E of clusters that deny", FIXED),
+    "denials_squared": Field("i8", "and Σ E²", "2⁻³⁰ nats²"),
+    "moved": Field("i8", "B·tanh((W⁺ − W⁻)/(D·B))", FIXED),
+    "weight": Field("i8", "(W⁺ + W⁻)/D", FIXED),
 }
-CELL_FIELDS = {"camp": "i4", "denies": "i1", "reshares": "i1", "weight": "i8", "squared": "i8"}
+CELL_FIELDS = {
+    "camp": Field("i4", "within which it is", "row"),
+    "denies": Field("i1", "which side: 1 denies"),
+    "reshares": Field("i1", "1 for the cluster of a claim's reshares"),
+    "weight": Field("i8", "Σ w of its voices", FIXED),
+    "squared": Field("i8", "and Σ w²", "2⁻³⁰ nats²"),
+}
 # By the signal's name: a release with other signals has other columns, and says so instead of mixing them up.
 SNAPSHOT_SIGNALS = tuple(f"signal_{name}" for name in SIGNALS)
 SNAPSHOT_FIELDS = {
-    "claim": "i4",
-    "participants": "i4",
-    "corroboration": "f4",
-    "weight": "f4",
-    **dict.fromkeys(SNAPSHOT_SIGNALS, "f4"),
+    "claim": Field("i4", "of which it is taken", "row"),
+    "participants": Field("i4", "of the claim then"),
+    "corroboration": Field("f4", "L then", "nats"),
+    "weight": Field("f4", "independent weight then", "nats"),
+    **{f"signal_{signal.name}": Field("f4", f"then: {signal.meaning}") for signal in REGISTRY},
 }
-RULED_FIELDS = {"claim": "i4", "next": "i4", "version": "i8", "verdict": "i1", "time_ms": "i8", "content": "u8"}
+RULED_FIELDS = {
+    "claim": Field("i4", "on which it is", "row"),
+    "next": Field("i4", "what came on the claim just before", LINK),
+    "version": Field("i8", "of the rater's word: the highest counts"),
+    "verdict": Field("i1", "0 withdrawn, 1 true, 2 false, 3 mixed"),
+    "time_ms": Field("i8", "when it was ruled", "ms"),
+    "content": Field("u8", "of all that the ruling says", HASH),
+}
 RULING_FIELDS = {
     **RULED_FIELDS,
-    "first_ms": "i8",
-    "origin": "i8",  # in `up`
-    "number": "i8",  # rises with every version of every rater that comes to count
+    "first_ms": Field("i8", "the rater's earliest ruling on the claim", "ms"),
+    "origin": Field("i8", "its place in the upstream `up`"),
+    "number": Field("i8", "rises with every version of every rater that comes to count"),
 }
+HEARD_FIELDS = {**RULED_FIELDS, "fate": Field("i1", "what became of it, a code")}
 RULED_TEXTS = ("id", "kind", "url", "note")
 
 
@@ -175,14 +182,14 @@ class ClaimTables:
 
     def __init__(self) -> None:
         self.claims = Table("claims", CLAIM_FIELDS)
-        self.names = Table("source_names", {"parts": "i4"})
+        self.names = Table("source_names", {"parts": Field("i4", "participants that it is")})
         self.parts = Table("participants", PART_FIELDS, text=("id",), integers=True)
         self.more = Table("assertions", MORE_FIELDS, text=("id",), integers=True)
         self.edits = Table("edits", EDIT_FIELDS, integers=True)
         self.camps = Table("camps", CAMP_FIELDS, integers=True)
         self.cells = Table("cells", CELL_FIELDS, integers=True)
         self.rulings = Table("rulings", RULING_FIELDS, text=(*RULED_TEXTS, "up"))
-        self.heard = Table("heard", {**RULED_FIELDS, "fate": "i1"}, text=(*RULED_TEXTS, "rater"), integers=True)
+        self.heard = Table("heard", HEARD_FIELDS, text=(*RULED_TEXTS, "rater"), integers=True)
         self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
 
     def all(self) -> tuple[Table, ...]:

@@ -28,6 +28,7 @@ from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, distinct
 from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
+from streams.tables.field import Field
 from streams.tables.table import Table
 
 _FIRST = np.zeros(1, np.int64)
@@ -52,6 +53,30 @@ class GroupsConfig:
     coordination: CoordinationConfig = field(default_factory=CoordinationConfig)
 
 
+LOOK_FIELDS = {
+    "taken": Field("i8", "participations that came"),
+    "looked": Field("i8", "those that the last look had seen"),
+    "looks": Field("i8", "looks so far"),
+}
+MEMBER_FIELDS = {
+    "n": Field("i4", "participations in the window"),
+    "cl": Field("u8", "copy-cluster that was assigned, 0 none"),
+    "found": Field("i1", "community that the last look found, by its number, 0 none"),
+    "named": Field("i4", "community that it named last", "row"),
+}
+CLAIM_FIELDS = {
+    "n": Field("i4", "participations in the window"),
+    "f": Field("i1", "finding: +1 false, −1 true, 0 none"),
+    "t": Field("i8", "time of the first ruling", "ms"),
+}
+WINDOW_FIELDS = {
+    "s": Field("i4", "who took part", "row"),
+    "c": Field("i4", "in which claim", "row"),
+    "t": Field("i8", "when", "ms"),
+    "x": Field("i1", "with which stance, a code"),
+}
+
+
 class GroupsState(PartitionState):
     """Folds "joined" and "settled" blocks; answers with "assign" blocks and health records by community."""
 
@@ -61,10 +86,10 @@ class GroupsState(PartitionState):
         super().__init__(config, partition)
         self.groups = groups or GroupsConfig()
         self.communities = communities_table()
-        self.looks = Table("looks", {"taken": "i8", "looked": "i8", "looks": "i8"}, integers=True)
-        self.members = Table("members", {"n": "i4", "cl": "u8", "found": "i1", "named": "i4"})
-        self.claims = Table("joined_claims", {"n": "i4", "f": "i1", "t": "i8"})
-        self.window = Table("window", {"s": "i4", "c": "i4", "t": "i8", "x": "i1"}, integers=True)
+        self.looks = Table("looks", LOOK_FIELDS, integers=True)
+        self.members = Table("members", MEMBER_FIELDS)
+        self.claims = Table("joined_claims", CLAIM_FIELDS)
+        self.window = Table("window", WINDOW_FIELDS, integers=True)
         self.looks.ensure([0])
         self.tables = (self.clock, self.communities, self.looks, self.members, self.claims, self.window)
 

@@ -46,6 +46,7 @@ from streams.scoring.signals.registry import (
     UNTAUGHT_WEIGHTS,
 )
 from streams.tables.blocks import Block
+from streams.tables.field import Field
 from streams.tables.table import Table
 
 SHARE = {1: 0.4, 6: 0.2, 24: 0.4}  # of a claim's weight, by age of the lesson in hours
@@ -93,7 +94,7 @@ class Learner(BlockCore):
 
     def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
-        self.state = Table("learner", {"v": "f8"})
+        self.state = Table("learner", {"v": Field("f8", "value of what was learned under the name")})
         self.tables = (self.state,)
         self._defaults = Params()
         # Rows of a value, or of a vector by its first element. None is ever freed, so that they hold for good.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 from streams.scoring.signals.registry import PARAMETERS, PRIOR_WEIGHTS
 from streams.tables.blocks import Block
+from streams.tables.field import Field
 from streams.tables.table import Table
 
 
@@ -61,7 +62,7 @@ NAMES = FIELDS + PARAMETERS
 
 def params_table() -> Table:
     """An empty table of published parameters: name → value."""
-    return Table("params", {"v": "f8"})
+    return Table("params", {"v": Field("f8", "value of the parameter in force")})
 
 
 def read_params(table: Table) -> Params:

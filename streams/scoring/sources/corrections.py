@@ -24,20 +24,21 @@ from streams.scoring.chains import along
 from streams.scoring.numeric import Ints, mix_keys
 from streams.scoring.sources.source_tables import SourceTables
 from streams.tables.blocks import Block, make
+from streams.tables.field import HASH, LINK, Field
 from streams.tables.table import Table
 
 CORRECTED_FIELDS = {
-    "gone_ms": "i8",  # time of the earliest delete; 0: none
-    "newest": "i4",  # update: row + 1
-    "met": "i1",  # 1 once an event of that id was seen
-    "seen_s": "u4",  # append time of what came last
+    "gone_ms": Field("i8", "time of the earliest delete, 0 none", "ms"),
+    "newest": Field("i4", "the latest update to come", LINK),
+    "met": Field("i1", "1 once an event of that id was seen"),
+    "seen_s": Field("u4", "append time of what came last", "s"),
 }
 UPDATE_FIELDS = {
-    "older": "i4",  # row + 1
-    "stance": "i1",  # that it brings, 0: none
-    "said_ms": "i8",
-    "text": "u8",  # hash
-    "new_text": "i1",  # 1 if it brings one
+    "older": Field("i4", "the update that came before", LINK),
+    "stance": Field("i1", "that it brings, 0 none"),
+    "said_ms": Field("i8", "its time", "ms"),
+    "text": Field("u8", "the text that it brings", HASH),
+    "new_text": Field("i1", "1 if it brings one"),
 }
 BROUGHT = {"x": "stance", "t": "said_ms", "g": "text", "r": "new_text"}  # what makes an update the same one
 

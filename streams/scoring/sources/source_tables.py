@@ -9,53 +9,56 @@ from typing import NamedTuple
 
 from streams.scoring.numeric import Int
 from streams.tables.compiled import inlined
+from streams.tables.field import FIXED, HASH, LINK, Field
 from streams.tables.table import Table, View
 
-SOURCE_FIELDS = {
-    # What every event reads or moves.
-    "ruled_ms": "i8",  # time of the latest verdict in force, to which sums are decayed; 0: none
-    "cluster": "u8",  # copy-cluster, 0: none
-    "events": "i4",  # that stand
-    "claims": "i4",  # in which something of it stands
-    "seen_s": "u4",  # append time of the latest event
-    "newest": "i4",  # the pair that it joined last: row + 1
-    "told_events": "i4",  # those at the last published record
-    "right": "i4",  # settled claims, undecayed
-    "wrong": "i4",
-    "joined_false": "i4",  # false and true claims joined, undecayed,
-    "joined_true": "i4",
-    "joined_false_30": "f8",  # and by half-life in days
-    "joined_true_30": "f8",
-    "joined_false_60": "f8",
-    "joined_true_60": "f8",
-    "right_supports": "f8",  # right and wrong by stance, decayed: what it wrote,
-    "wrong_supports": "f8",
-    "right_denials": "f8",
-    "wrong_denials": "f8",
-    "right_reshares": "f8",  # and what it passed on
-    "wrong_reshares": "f8",
-    "gain": "i8",  # insight, fixed point
-    "loss": "i8",
+SOURCE_FIELDS = {  # what every event reads or moves first
+    "ruled_ms": Field("i8", "time of the latest verdict in force, to which sums are decayed; 0 none", "ms"),
+    "cluster": Field("u8", "copy-cluster, 0 none"),
+    "events": Field("i4", "events that stand"),
+    "claims": Field("i4", "claims in which something of it stands"),
+    "seen_s": Field("u4", "append time of the latest event", "s"),
+    "newest": Field("i4", "the pair that it joined last", LINK),
+    "told_events": Field("i4", "events at the last published record"),
+    "right": Field("i4", "settled claims in which it was right, undecayed"),
+    "wrong": Field("i4", "and wrong"),
+    "joined_false": Field("i4", "false claims joined, undecayed"),
+    "joined_true": Field("i4", "and true ones"),
+    "joined_false_30": Field("f8", "false claims joined, with a half-life of 30 days"),
+    "joined_true_30": Field("f8", "and true ones"),
+    "joined_false_60": Field("f8", "false claims joined, with a half-life of 60 days"),
+    "joined_true_60": Field("f8", "and true ones"),
+    "right_supports": Field("f8", "supports written that were right, decayed"),
+    "wrong_supports": Field("f8", "and wrong"),
+    "right_denials": Field("f8", "denials written that were right, decayed"),
+    "wrong_denials": Field("f8", "and wrong"),
+    "right_reshares": Field("f8", "supports passed on that were right, decayed"),
+    "wrong_reshares": Field("f8", "and wrong"),
+    "gain": Field("i8", "insight for being right", FIXED),
+    "loss": Field("i8", "and for being wrong", FIXED),
 }
 PAIR_FIELDS = {
-    "event": "u8",  # first event: hash of its id and of its content
-    "content": "u8",
-    "events": "i4",  # ever, and those of them that the source took back
-    "gone": "i4",
-    "seen_s": "u4",  # append time of the latest event or credit
-    "spoke_s": "u4",  # moment of the stamp: time of the stream, 0 where it was forgotten,
-    "generation": "i4",  # and generation of the coins
-    "older": "i4",  # neighbours in the source's list of open claims, rows + 1
-    "newer": "i4",
-    "expected": "f4",  # of the credit applied: P(own stance is right) just before it was taken,
-    "settlement": "i8",  # version, 0: none was applied,
-    "ruled_ms": "i8",  # time of the first ruling,
-    "outcome": "i1",  # +1 right, −1 wrong, 0 none,
-    "finding": "i1",  # +1 the claim was false, −1 true, 0 none,
-    "stance": "i1",  # and the stance credited
+    "event": Field("u8", "id of the first event", HASH),
+    "content": Field("u8", "and its content", HASH),
+    "events": Field("i4", "events ever"),
+    "gone": Field("i4", "those that the source took back"),
+    "seen_s": Field("u4", "append time of the latest event or credit", "s"),
+    "spoke_s": Field("u4", "moment of the stamp: time of the stream, 0 where it was forgotten", "s"),
+    "generation": Field("i4", "and generation of the coins"),
+    "older": Field("i4", "neighbour in the source's list of open claims", LINK),
+    "newer": Field("i4", "and the other one", LINK),
+    "expected": Field("f4", "of the credit applied: P(own stance is right) just before it was taken"),
+    "settlement": Field("i8", "version of the credit applied, 0 none"),
+    "ruled_ms": Field("i8", "time of its first ruling", "ms"),
+    "outcome": Field("i1", "+1 right, −1 wrong, 0 none"),
+    "finding": Field("i1", "+1 the claim was false, −1 true, 0 none"),
+    "stance": Field("i1", "the stance credited"),
 }
-CLAIM_FIELDS = {"pairs": "i4"}  # that hang on the name
-EXTRA_FIELDS = {"content": "u8", "seen_s": "u4"}  # of a pair's event that is not its first
+CLAIM_FIELDS = {"pairs": Field("i4", "pairs that hang on the name")}
+EXTRA_FIELDS = {  # of a pair's event that is not its first
+    "content": Field("u8", "its content", HASH),
+    "seen_s": Field("u4", "append time", "s"),
+}
 
 
 class SourceViews(NamedTuple):

@@ -30,6 +30,7 @@ from streams.scoring.sources.history import log_odds_of_false
 from streams.scoring.sources.source_tables import SourceViews, source_of
 from streams.tables.blocks import Column
 from streams.tables.compiled import compiled, inlined
+from streams.tables.field import Field
 from streams.tables.index import touch
 from streams.tables.table import Table
 
@@ -182,7 +183,9 @@ class Stamps:
 
     def __init__(self, sources: Table, config: ScoringConfig) -> None:
         self.config = config
-        self.generations = Table("generations", dict.fromkeys(COINS, "f8"), integers=True)
+        self.generations = Table(
+            "generations", {name: Field("f8", "learned coin: P(support)") for name in COINS}, integers=True
+        )
         self._scratch = np.zeros_like(sources.records[:1])
         self._terms: Terms | None = None
 
