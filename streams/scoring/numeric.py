@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 from streams.tables.compiled import inlined
 from streams.tables.index import Int as Int
-from streams.tables.ordering import begins_of as begins_of
 from streams.tables.ordering import distinct as distinct
 from streams.tables.ordering import grouped as grouped
-from streams.tables.ordering import order_of as order_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -22,18 +20,8 @@ Float = float | np.float64  # a number in a compiled loop
 UNIT = float(1 << 30)  # fixed point: integers in units of 2^-30, so that sums are associative and exactly reversible
 
 
-def to_fixed(x: Floats) -> Ints:
-    """Nearest multiple of 2^-30, as int64. Sums of these do not depend on order, and subtraction undoes addition.
-
-    >>> int(to_fixed(np.array([1.5]))[0]) == 3 << 29
-    True
-    """
-    scaled: Floats = np.rint(x * UNIT)
-    return scaled.astype(np.int64)
-
-
 def from_fixed(k: Ints) -> Floats:
-    """Inverse of `to_fixed`."""
+    """Numbers from integers in units of 2^-30."""
     real: Floats = k / UNIT
     return real
 
@@ -67,25 +55,6 @@ def trigamma(x: Floats) -> Floats:
     return result
 
 
-def add_at(column: npt.NDArray[Any], rows: Ints, amount: Any) -> None:
-    """Add to rows of a column, once for each time that a row is named.
-
-    The amount is brought to the column's own type, for otherwise numpy takes 40 times as long.
-
-    >>> column = np.zeros(3, np.int32)
-    >>> add_at(column, np.array([0, 2, 2]), 1)
-    >>> column.tolist()
-    [1, 0, 2]
-    """
-    np.add.at(column, rows, np.asarray(amount, column.dtype))
-
-
-def milli(x: Floats) -> Floats:
-    """Rounded to thousandths."""
-    rounded: Floats = np.rint(x * 1000.0) / 1000.0
-    return rounded
-
-
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
@@ -116,7 +85,11 @@ def decay(age_ms: Any, half_life_ms: float) -> Any:
 
 @inlined
 def fixed(x: Float) -> Int:
-    """`to_fixed` of one number."""
+    """Nearest multiple of 2^-30. Sums of these do not depend on order, and subtraction undoes addition.
+
+    >>> int(fixed(1.5)) == 3 << 29
+    True
+    """
     return np.int64(np.rint(x * UNIT))
 
 
@@ -128,7 +101,7 @@ def real(k: Int) -> Float:
 
 @inlined
 def thousandth(x: Float) -> Float:
-    """`milli` of one number."""
+    """Rounded to thousandths."""
     return float(np.rint(x * 1000.0) / 1000.0)
 
 
