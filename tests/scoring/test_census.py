@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streams.agents.publish import monitor
+from streams.contract import metrics
 from streams.contract.codes import FALSE, TRUE
 from streams.scoring import cascade
 from streams.scoring.census import Census
@@ -113,3 +115,7 @@ def test_what_was_learned_is_told_once_anything_was() -> None:
     found = learner.census().learned
     assert found["flag_z"] == learner.values()["flag_z"]
     assert 0.0 < found["recent_false"] < 1.0
+    assert found.keys() >= {*metrics.LEARNED}
+    monitor.counted("parameters", 1, [learner.census()])
+    told = metrics.REGISTRY.get_sample_value("credence_learned_value", {"parameter": "flag_precision"})
+    assert told == found["flag_precision"]

@@ -193,7 +193,7 @@ def counted(stage: str, rows: int, found: Sequence[Census]) -> None:
     for each in found:
         for switch, value in each.switches.items():
             metrics.SWITCH.at(switch).set(value)
-        for parameter in metrics.LEARNED if each.learned else ():
+        for parameter in each.learned.keys() & metrics.LEARNED:
             metrics.LEARNED_VALUE.at(parameter).set(each.learned[parameter])
 
 

@@ -239,7 +239,9 @@ class Learner(BlockCore):
         """What was learned, if anything was."""
         if not self.state.size:
             return Census()
-        return Census(learned=self.values() | {"recent_false": self._get("recent", 0.5)})
+        wanted = self._get("given/flag_precision", self._defaults.flag_precision)
+        recent = self._get("recent", 0.5)
+        return Census(learned=self.values() | {"flag_precision": wanted, "recent_false": recent})
 
     def _precisions(self) -> dict[str, float]:
         tally = self._vector("tally", np.zeros(KINDS * BANDS * 2)).reshape(KINDS, BANDS, 2)
