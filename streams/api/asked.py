@@ -23,7 +23,7 @@ _ENCODINGS = ("gzip", "x-gzip")
 async def ids(request: web.Request) -> list[str]:
     """The ids of a batch. Raises Problem unless the body is {"ids": […]} with up to BATCH_MAX strings."""
     try:
-        found: Any = orjson.loads(_unpacked(await _body(request), request.headers.get("Content-Encoding", "")))["ids"]
+        found: Any = orjson.loads(await body(request))["ids"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         found = None
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
@@ -31,6 +31,11 @@ async def ids(request: web.Request) -> list[str]:
     if len(found) > BATCH_MAX:
         raise Problem(400, f"{BATCH_MAX:,} ids at most, and these are {len(found):,}")
     return found
+
+
+async def body(request: web.Request) -> bytes:
+    """The body, as it was before its Content-Encoding. Raises Problem on one that is too large, slow or damaged."""
+    return _unpacked(await _body(request), request.headers.get("Content-Encoding", ""))
 
 
 async def _body(request: web.Request) -> bytes:

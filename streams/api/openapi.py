@@ -23,7 +23,7 @@ _TEXT = {"type": "string"}
 _ALWAYS = (400, 405, 414, 417, 431, 500)
 _GUARDED = (401, 403, 429, 503)
 _BATCH = (408, 413, 415, 501)
-_NAMED = {"healthz": (503,), "readyz": (503,)}
+_NAMED = {"healthz": (503,), "readyz": (503,), "coop-callbacks": (401, 404, 503)}
 _HEADERS = {
     "401": "WWW-Authenticate",
     "405": "Allow",

@@ -139,6 +139,7 @@ def _answers() -> dict[str, tuple[dict[str, Any], Any]]:
         "sources-list": listed("sources", "Source", source),
         "communities-list": listed("communities", "Community", community),
         "flags": listed("flags", "Flag", flag),
+        "coop-callbacks": (_object({"became": _TEXT}), None),
         "healthz": (_object({"status": _TEXT}), {"status": "ok"}),
         "readyz": (_object(ready), {"status": "ready", "behind_s": 0.4, "lag_ms": 412}),
     }
@@ -146,6 +147,11 @@ def _answers() -> dict[str, tuple[dict[str, Any], Any]]:
 
 def bodies(name: str) -> dict[str, Any]:
     """The request body of a route of this name; empty for none."""
+    if name == "coop-callbacks":
+        item = _object({"id": _TEXT, "typeId": _TEXT})
+        said = {"type": "object", "required": ["item"], "properties": {"item": item, "action": _object({"id": _TEXT})}}
+        sentence = "As Coop sends it: a moderator's action on an item, or a decided appeal. The header signs its bytes."
+        return {"description": sentence, "required": True, "content": {_JSON: {"schema": said}}}
     if not name.endswith("-batch"):
         return {}
     wanted = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streams.api import asked, catalogue, changes, openapi, probes, reads
+from streams.api import asked, callbacks, catalogue, changes, openapi, probes, reads
 from streams.api.access import Access, Scope
 from streams.api.gate import cross_origin, guard, measured
 from streams.api.problems import Handler, json_answer, problems
@@ -52,6 +52,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/flags", "flags", catalogue.flags, Scope.READ, (FLAG_STATE, RULE, SINCE, MIN_PRIORITY, *_LISTED)),
     Route("GET", "/v1/flags/{id}", "flag", reads.flag, Scope.READ, _KNOWN),
     Route("GET", "/v1/changes", "changes", changes.changes, Scope.READ, (SUBJECTS, START, LAST_EVENT_ID)),
+    Route("POST", "/v1/callbacks/coop", "coop-callbacks", callbacks.coop),
     Route("GET", "/healthz", "healthz", probes.healthz),
     Route("GET", "/readyz", "readyz", probes.readyz),
     Route("GET", "/metrics", "metrics", probes.exposition),
@@ -62,13 +63,16 @@ ROUTES: tuple[Route, ...] = (
 def application(service: Service, settings: Settings) -> web.Application:
     """The aiohttp application that answers for a service; it does not start or stop the service.
 
-    Raises SettingsError when the file of tokens cannot be used.
+    Raises SettingsError when the file of tokens, or that about Coop, cannot be used.
     """
     names: dict[web.AbstractRoute, str] = {}
     scopes: dict[web.AbstractRoute, Scope] = {}
     guarding = guard(Access(settings.api_tokens_file), Rates(settings.api_rate_per_minute), scopes)
     crossing = [cross_origin(settings.api_cors_origins)] if settings.api_cors_origins else []
     app = web.Application(middlewares=[measured(names), *crossing, guarding, problems], client_max_size=asked.BODY_MAX)
+
+    calls = app[callbacks.CALLBACKS] = callbacks.Callbacks(service, settings)
+    app.cleanup_ctx.append(calls.opened)
 
     async def stopping(_: web.Application) -> None:
         service.stopping = True  # feeds end by themselves, and are not waited for in vain

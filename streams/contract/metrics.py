@@ -246,7 +246,8 @@ BUILD = define(
 )  # fmt: skip
 API_ROUTES = (
     "claims", "claims-list", "claims-batch", "explanations", "history", "sources", "sources-list", "sources-batch",
-    "communities", "communities-list", "flags", "flag", "changes", "healthz", "readyz", "metrics", "openapi", "other",
+    "communities", "communities-list", "flags", "flag", "changes", "coop-callbacks", "healthz", "readyz", "metrics",
+    "openapi", "other",
 )  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",

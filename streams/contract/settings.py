@@ -107,6 +107,10 @@ class Settings:
     api_tls_keyfile: str = setting("", "Key of that certificate, PEM; empty: it is in the same file.")
     metrics_host: str = setting("127.0.0.1", "Address that a worker serves its metrics on.")
     metrics_port: int = setting(9100, "Port that a worker serves its metrics on; 0: any that is free.", least=0)
+    coop_callbacks_file: str = setting(
+        "",
+        "File (TOML) with the key by which Coop signs its callbacks, and what its actions mean; empty: none is taken.",
+    )
     deliver_secret: str = setting(
         "", "Key, token or password for the target of `credence deliver`; of activitypub, the private key.", secret=True
     )

@@ -107,6 +107,8 @@ def test_every_operation_was_asked_many_times(report: dict[str, Any]) -> None:
 
 
 def test_what_is_asked_for_is_also_found(report: dict[str, Any]) -> None:
-    # Nobody explains here: that takes the stages' state, and tests/stories has it.
-    never_found = {each for each in report["warnings"]["missing_test_data"] if "explanation" not in each}
+    # Nobody explains here, which takes the stages' state, and nobody signs as Coop does: tests/stories has both.
+    elsewhere = ("explanation", "callbacks")
+    missing = report["warnings"]["missing_test_data"]
+    never_found = {each for each in missing if not any(word in each for word in elsewhere)}
     assert not never_found
