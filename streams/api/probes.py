@@ -27,7 +27,7 @@ async def readyz(service: Service, _: web.Request) -> web.Response:
         "behind_s": round(service.behind_s(), 3),
         "lag_ms": None if lag_s is None else round(lag_s * 1000),
     }
-    return json_answer({**status, **ages, **service.store.counts()})
+    return json_answer({**status, **ages, **await service.lists.counts()})
 
 
 async def exposition(_: Service, __: web.Request) -> web.Response:

@@ -126,7 +126,7 @@ class Service:
             told = self._tell(told)
             if time.monotonic() - counted > COUNT_EVERY_S:
                 counted = time.monotonic()
-                for kind, number in self.store.counts().items():
+                for kind, number in (await self.lists.counts()).items():
                     metrics.API_RECORDS.at(kind).set(number)
             # Requests are answered between batches, also during the first reading.
             await asyncio.sleep(0)

@@ -227,13 +227,6 @@ class Store:
     def _all(self, query: str, *values: Any) -> Iterator[dict[str, Any]]:
         return (orjson.loads(value) for (value,) in self._db.execute(query, values))
 
-    def counts(self) -> dict[str, int]:
-        """How many claims, sources, communities and flags there are."""
-        return {
-            each: self._rows(f"SELECT count(*) FROM {each}")[0][0]
-            for each in ("claims", "sources", "communities", "flags")
-        }
-
 
 def _score_row(entry: Entry) -> tuple[Any, ...] | None:
     """Columns of a score, and a claim's point of history."""
