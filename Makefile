@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean constraints
+.PHONY: help install demo watch test check bench clean constraints
 
 help:
 	@echo "make demo      see it work: a private Kafka, a worker, the query service and a replayed social world"
+	@echo "make watch     the same with a Prometheus beside it, if that is installed"
 	@echo "make test      lint, types and all tests, the ones on a real Kafka included"
 	@echo "make bench     throughput of the whole path beside the ceiling and textbook Faust"
 	@echo "make install   what they begin with: $(VENV) with the command credence in $(BIN)"
@@ -32,6 +33,9 @@ $(STAMP): pyproject.toml load_tests/pyproject.toml constraints.txt
 	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }
 	@$(BIN)/python -m streams.scoring.rehearsal
 	@touch $(STAMP)
+
+watch: install
+	@$(BIN)/credence demo --watch
 
 demo: install
 	@$(BIN)/credence demo

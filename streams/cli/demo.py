@@ -35,6 +35,15 @@ def demo(
     broker: Kafka = None,
     size: Annotated[str, typer.Option("--size", help="Size of the seeded world: tiny, small, demo or large.")] = "demo",
     check: Annotated[bool, typer.Option(help="Verify state and flags at the end.")] = True,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Start a Prometheus beside it, with our rules, and say what it shows.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", metavar="DIR", file_okay=False, exists=True, help="With --watch: draw each dashboard."
+        ),
+    ] = None,
 ) -> None:
     """See it work: a private Apache Kafka, a worker and the query service, and a social world that is replayed live.
 
@@ -48,6 +57,7 @@ def demo(
     from streams.demo.demonstration import Asked, DemoError, run
     from streams.ops.idle import StalledError
     from streams.ops.replay import PublishError
+    from streams.watching.prometheus import NoPrometheusError
 
     if labels and data is None:
         raise typer.BadParameter("says what the labels of a data set mean: give it with --data", param_hint="--labels")
@@ -58,12 +68,24 @@ def demo(
     console = Console(stderr=as_json)
     if not console.is_terminal:
         console = Console(stderr=as_json, width=PLAIN_WIDTH)
-    expected = (BrokerError, SettingsError, TopicsError, DatasetError, StalledError, PublishError, DemoError)
+    expected = (
+        BrokerError,
+        SettingsError,
+        TopicsError,
+        DatasetError,
+        StalledError,
+        PublishError,
+        DemoError,
+        NoPrometheusError,
+    )
     with foreseen(*expected):
         lag_ms = None if verdict_lag is None else parse_lag(verdict_lag)
         settings = Settings.from_env(broker=broker, verdict_lag_ms=lag_ms)
         result = run(
-            Asked(settings, data, size, parse_speed(speed), once or as_json, check, parse_meant(labels)), console
+            Asked(
+                settings, data, size, parse_speed(speed), once or as_json, check, parse_meant(labels), watch, pictures
+            ),
+            console,
         )
     if as_json:
         print_json(result)

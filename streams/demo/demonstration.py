@@ -30,6 +30,9 @@ from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 from streams.ops.idle import Standstill
 from streams.ops.replay import Replay, ReplayStatus
+from streams.watching.checks import check
+from streams.watching.panels import BOARDS
+from streams.watching.prometheus import beside
 
 API_PORT = 8080
 READY_S = 60.0
@@ -60,6 +63,8 @@ class Asked:
         speed: see Replay.
         once: end after the report even with a terminal.
         check: run `verify` and the comparison with event-time order.
+        watch: start a Prometheus beside it, and say at the end what the dashboards would show.
+        pictures: folder for a picture of each dashboard.
     """
 
     settings: Settings
@@ -69,6 +74,8 @@ class Asked:
     once: bool = False
     check: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    watch: bool = False
+    pictures: Path | None = None
 
 
 def run(asked: Asked, console: Console) -> dict[str, Any]:
@@ -150,6 +157,8 @@ class _Demo:
         self._api = f"http://{settings.api_host}:{settings.api_port}"
         self._processes = contextlib.ExitStack()
         self._started = 0
+        # The communities stage serves its metrics on a port of its own.
+        self._apart = settings.replace(metrics_port=free_port())
 
     async def run(self) -> dict[str, Any]:
         began = time.perf_counter()
@@ -160,20 +169,48 @@ class _Demo:
             await self._ready(worker, self._slow)
             seconds = time.perf_counter() - began
             self._say(f"A worker, the communities stage and the query service took {seconds:.1f} s to come up.")
+            prometheus, watched_since = self._prometheus(), time.time()
             async with self._watch:
                 status, worker = await self._replay(worker)
                 await self._watch.caught_up()
                 result = self._result(status)
+                if prometheus:
+                    result["watch"] = await asyncio.to_thread(self._watched, prometheus, watched_since)
                 await self._check(result, worker)
             await self._close(result, worker, api)
         return result
+
+    def _prometheus(self) -> str:
+        """Address of the Prometheus that watches, "" if none was asked for."""
+        if not self._asked.watch:
+            return ""
+        host, ports = self._settings.metrics_host, (self._settings.metrics_port, self._apart.metrics_port)
+        places = {"credence-worker": ports[0], "credence-communities": ports[1]}
+        targets = {job: f"{host}:{port}" for job, port in places.items()}
+        targets["credence-api"] = self._api.removeprefix("http://")
+        url = self._processes.enter_context(beside(self._folder / "prometheus", targets))
+        self._say(f"Prometheus watches: {url}/graph, {url}/alerts; credence top --prometheus {url}")
+        return url
+
+    def _watched(self, url: str, since_s: float) -> dict[str, object]:
+        """What the dashboards show of the run, and pictures of them if they are wanted."""
+        found = check(url, since_s)
+        for board in BOARDS if self._asked.pictures else ():
+            from streams.watching.preview import draw
+
+            draw(url, board, since_s, time.time(), Path(self._asked.pictures or ".") / f"{board.uid}.png")
+        self._say(
+            f"{found.panels} panels of the dashboards asked, {len(found.empty)} are empty; alerts: {found.alerts()}"
+        )
+        return found.as_dict()
 
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, highlight=False, markup=False)
 
     def _start(self, name: str, *arguments: str) -> Child:
         self._started += 1
-        child = Child(name, arguments, self._settings, self._folder / f"{name}-{self._started}.log")
+        settings = self._apart if name == "communities" else self._settings
+        child = Child(name, arguments, settings, self._folder / f"{name}-{self._started}.log")
         self._processes.callback(child.stop)
         # All are asked to end before the first is waited for.
         self._processes.callback(child.terminate)
