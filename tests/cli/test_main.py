@@ -46,7 +46,7 @@ def test_the_help_of_evaluate_names_every_attack() -> None:
 
 
 def test_the_load_tests_bring_their_commands_and_the_product_imports_none_of_them() -> None:
-    assert brought().keys() == {"bench", "chaos"}
+    assert brought().keys() == {"alarms", "bench", "chaos"}
 
 
 def test_an_unknown_command_is_refused() -> None:
