@@ -6,6 +6,7 @@ import asyncio
 import math
 import sqlite3
 import struct
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from typing import Any
 
 import orjson
 
+from streams.ops.flag_precision import JudgedFlag, told
+
 PAGE_MAX = 1_000
+PRECISION_S = 2.0
 _RANK = struct.Struct(">d")
 # A place in a list, after an entry: its rank and its id, in hexadecimal digits. Every text of this form is a place, so
 # that the OpenAPI document can say exactly what is taken; the empty one is the beginning.
@@ -55,6 +59,7 @@ class Lists:
         self._thread = ThreadPoolExecutor(1, "lists")
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA query_only = ON")
+        self._precision: tuple[float, dict[str, Any]] = (-math.inf, {})
 
     async def page(self, order: Order, filters: Sequence[tuple[str, Any]], cursor: str, limit: int) -> Page:
         """The records after a cursor ("" for the beginning) that pass all filters.
@@ -84,10 +89,33 @@ class Lists:
         tables = ("claims", "sources", "communities", "flags")
         return {table: self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
+    async def precision(self) -> dict[str, Any]:
+        """How often flags were right: see `flag_precision`. It reads every flag, so that it may be PRECISION_S old."""
+        if time.monotonic() - self._precision[0] > PRECISION_S:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._thread, lambda: told(judged_flags(self._db)))
+            self._precision = time.monotonic(), found
+        return self._precision[1]
+
     def close(self) -> None:
         """Give up the connection."""
         self._thread.shutdown()
         self._db.close()
+
+
+def judged_flags(db: sqlite3.Connection) -> list[JudgedFlag]:
+    """Every flag of a store's database, as it was raised, and how it was judged."""
+    rows = db.execute(
+        "SELECT CAST(r.value AS TEXT), CAST(c.value AS TEXT), d.decision FROM flags f "
+        "JOIN revisions r ON r.flag = f.id AND r.revision = 1 LEFT JOIN claims c ON c.id = f.subject "
+        "LEFT JOIN decisions d ON d.flag = f.id"
+    )
+    found = []
+    for raised, claim, decision in rows:
+        flag, verdict = orjson.loads(raised), orjson.loads(claim).get("verdict") if claim else None
+        at_ms = flag.get("event_time_ms") or 0
+        found.append(JudgedFlag(str(flag.get("rule_id")), flag.get("community"), at_ms, verdict, decision))
+    return found
 
 
 def _cursor(rank: float, id_: str) -> str:

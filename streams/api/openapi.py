@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from streams.api.forms import KEY_HEADER, KEY_PATTERN
 from streams.api.openapi_schemas import EXAMPLES, answers, bodies, components, ref
 from streams.api.problems import MEANINGS
 from streams.api.route import Route
@@ -37,6 +38,19 @@ _SENT = {
     "Credence-Lag-Ms": "How old the answer is: for how long input or scores may have waited, ms.",
     "RateLimit": "What is left to this caller, and when all is there again (draft-ietf-httpapi-ratelimit-headers-10).",
     "RateLimit-Policy": "How many requests in how many seconds.",
+}
+_ALSO = {"rulings": ("201", "202"), "decisions": ("201",)}
+_DONE = {
+    "201": "It is written, and counts.",
+    "202": "It is written, and no worker has taken it in yet: it counts once one has.",
+}
+_IDEMPOTENCY = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Tells a repetition of this request from another one: the same key does nothing twice.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "example": "3f0e5c1a",
 }
 _NOT_MODIFIED = {"description": "What `If-None-Match` names is still the answer."}
 
@@ -94,6 +108,15 @@ def _operation(route: Route, ids: list[dict[str, Any]]) -> dict[str, Any]:
         found["responses"]["200"]["headers"] = {name: ref(name, "headers") for name in _SENT if name not in left_out}
         if route.method == "GET":
             found["responses"]["304"] = _NOT_MODIFIED
+    for status in _ALSO.get(route.name, ()):
+        found["responses"][status] = found["responses"]["200"] | {"description": _DONE[status]}
+    if route.scope == "rule":
+        for status in {"200", "201", "202"} & found["responses"].keys():
+            limits = {name: ref(name, "headers") for name in ("RateLimit", "RateLimit-Policy")}
+            found["responses"][status] = found["responses"][status] | {"headers": limits}
+        found["parameters"].append(_IDEMPOTENCY)
+    if route.name == "decisions":
+        del found["responses"]["200"]
     if body := bodies(route.name):
         found["requestBody"] = body
     return found
@@ -140,6 +163,8 @@ def _refusals(route: Route) -> dict[str, Any]:
         statuses |= {*_BATCH}
     if route.name == "changes":
         statuses.add(410)
+    if route.scope == "rule":
+        statuses |= {404, 409, 422}
     return _refused(statuses)
 
 

@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 
 from streams.api.asked import BATCH_MAX
+from streams.api.forms import DecisionAsked, RulingAsked
 from streams.contract import schemas
 from streams.contract.record_fields import Record
-from streams.contract.records import ClaimScore, Community, Flag, SourceScore
+from streams.contract.records import ClaimScore, Community, Decision, Flag, SourceScore
 from streams.contract.wording import headline
 from streams.contract.words import FlagAction, Verdict
+from streams.ops.saying import Became
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
@@ -32,6 +34,18 @@ _RECORDS: dict[str, tuple[str, type[Record]]] = {
 _WORDS = {
     "enough_evidence": {"type": "boolean", "description": "Whether people should be shown the figure at all."},
     "assessment": {"type": "string", "description": "The record in a few words; never a figure on little evidence."},
+}
+
+
+_FORMS: dict[str, tuple[type[Record], dict[str, Any]]] = {
+    "rulings": (
+        RulingAsked,
+        {"claim_id": EXAMPLES["claims"], "verdict": "false", "rater_id": "fact-desk", "note": "The bridge is open."},
+    ),
+    "decisions": (
+        DecisionAsked,
+        {"flag_id": EXAMPLES["flags"], "decision": "confirmed", "decided_by": "ana", "via": "queue"},
+    ),
 }
 
 
@@ -57,8 +71,48 @@ def components() -> dict[str, Any]:
             }
         ),
         "History": _history(),
+        "Ruled": _ruled(),
+        "Precision": _precision(),
         "Problem": _object(problem) | {"properties": problem | path},
     }
+
+
+def _ruled() -> dict[str, Any]:
+    figures = {
+        "version": _WHOLE,
+        "score": _or_null(_SHARE) | {"description": "Null where there is not enough evidence."},
+        "low": _SHARE,
+        "high": _SHARE,
+        "enough_evidence": {"type": "boolean"},
+        "risk": _SHARE,
+        "verdict": {"type": ["string", "null"]},
+        "flagged": {"type": "boolean"},
+    }
+    flag = {"type": ["string", "null"], "description": "What became of the flag: none, stands, raised or taken back."}
+    return _object(
+        {
+            "claim_id": _TEXT,
+            "rater_id": _TEXT,
+            "verdict": _TEXT,
+            "kind": _TEXT,
+            "ruling_id": _TEXT,
+            "version": _WHOLE,
+            "became": _TEXT | {"enum": list(map(str, Became)), "description": "What became of the ruling."},
+            "before": _object(figures),
+            "after": _or_null(_object(figures)) | {"description": "Null while it is pending."},
+            "flag": flag,
+            "rulings": _list({"type": "object"}) | {"description": "As in the claim's record."},
+            "raters_disagree": {"type": "boolean"},
+        }
+    )
+
+
+def _precision() -> dict[str, Any]:
+    share = _or_null(_SHARE)
+    judged = _object({"right": _WHOLE, "wrong": _WHOLE, "precision": share, "low": share, "high": share})
+    counts = {"flags": _WHOLE, "by_verdicts": judged, "by_decisions": judged}
+    groups = {f"by_{name}": _list(_object({name: _TEXT, **counts})) for name in ("rule", "community", "week")}
+    return _object({**counts, **groups})
 
 
 def _history() -> dict[str, Any]:
@@ -133,6 +187,9 @@ def _answers() -> dict[str, tuple[dict[str, Any], Any]]:
         "flag": ({"allOf": [ref("Flag"), _object(revisions)]}, flag | {"revisions": [flag]}),
         "explanations": (ref("Explanation"), None),
         "history": (ref("History"), None),
+        "rulings": (ref("Ruled"), None),
+        "decisions": (_plain(Decision), _example(Decision)),
+        "precision": (ref("Precision"), None),
         "claims-batch": batch("claims", "Claim", claim),
         "sources-batch": batch("sources", "Source", source),
         "claims-list": listed("claims", "Claim", claim),
@@ -152,6 +209,10 @@ def bodies(name: str) -> dict[str, Any]:
         said = {"type": "object", "required": ["item"], "properties": {"item": item, "action": _object({"id": _TEXT})}}
         sentence = "As Coop sends it: a moderator's action on an item, or a decided appeal. The header signs its bytes."
         return {"description": sentence, "required": True, "content": {_JSON: {"schema": said}}}
+    if (form := _FORMS.get(name)) is not None:
+        asked, example = form
+        schema = _plain(asked) | {"additionalProperties": False}
+        return {"required": True, "content": {_JSON: {"schema": schema, "example": example}}}
     if not name.endswith("-batch"):
         return {}
     wanted = _list(_TEXT) | {"maxItems": BATCH_MAX, "description": "What is asked for; each is answered once."}

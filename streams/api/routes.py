@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streams.api import asked, callbacks, catalogue, changes, openapi, probes, reads
+from streams.api import asked, callbacks, catalogue, changes, openapi, probes, reads, writes
 from streams.api.access import Access, Scope
 from streams.api.gate import cross_origin, guard, measured
 from streams.api.problems import Handler, json_answer, problems
@@ -50,8 +50,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/communities", "communities-list", catalogue.communities, Scope.READ, _LISTED),
     Route("GET", "/v1/communities/{id}", "communities", reads.community, Scope.READ, _KNOWN),
     Route("GET", "/v1/flags", "flags", catalogue.flags, Scope.READ, (FLAG_STATE, RULE, SINCE, MIN_PRIORITY, *_LISTED)),
+    Route("GET", "/v1/flags/precision", "precision", writes.precision, Scope.READ, _KNOWN),
     Route("GET", "/v1/flags/{id}", "flag", reads.flag, Scope.READ, _KNOWN),
     Route("GET", "/v1/changes", "changes", changes.changes, Scope.READ, (SUBJECTS, START, LAST_EVENT_ID)),
+    Route("POST", "/v1/rulings", "rulings", writes.rulings, Scope.RULE, (writes.WAIT,)),
+    Route("POST", "/v1/decisions", "decisions", writes.decisions, Scope.RULE),
     Route("POST", "/v1/callbacks/coop", "coop-callbacks", callbacks.coop),
     Route("GET", "/healthz", "healthz", probes.healthz),
     Route("GET", "/readyz", "readyz", probes.readyz),

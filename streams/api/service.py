@@ -6,6 +6,8 @@ import asyncio
 import logging
 import sqlite3
 import time
+from contextlib import suppress
+from typing import Any
 
 from streams.api.freshness import Freshness
 from streams.api.kept_copy import KeptCopy
@@ -15,10 +17,12 @@ from streams.api.published import Reader
 from streams.api.store import Store
 from streams.contract import metrics
 from streams.contract.settings import Settings
-from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
+from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, DECISIONS, FLAGS, SOURCE_SCORES, Topic
 from streams.kafka.admin import TopicsError
 from streams.kafka.topic_ids import TopicIds
+from streams.ops.decision_writer import DecisionWriter
 from streams.ops.explanation import Explainer
+from streams.ops.ruling_writer import RulingWriter
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +30,8 @@ COUNT_EVERY_S = 5.0
 SAVE_EVERY_S = 60.0
 """Seconds after which a kept copy notes that it is up to date, also when nothing came."""
 IDS_EVERY_S = 5.0
-FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, COMMUNITIES, FLAGS)
+JUDGED_EVERY_S = 15.0
+FOLLOWED = (CLAIM_SCORES, SOURCE_SCORES, COMMUNITIES, FLAGS, DECISIONS)
 
 
 class Service:
@@ -51,6 +56,8 @@ class Service:
         self.feeds: set[object] = set()
         self.explainer = Explainer(settings)
         self.freshness = Freshness(settings)
+        self.rulings, self.decisions = RulingWriter(settings, self), DecisionWriter(settings)
+        self._heard = asyncio.Event()
 
     @property
     def store(self) -> Store:
@@ -80,6 +87,7 @@ class Service:
             asyncio.create_task(self._follow(), name="follow the scores"),
             asyncio.create_task(self._same_topics(), name="see whether the topics are the same"),
             asyncio.create_task(self.freshness.watch(), name="see how far the stages are"),
+            asyncio.create_task(self._judged(), name="count how often flags were right"),
         ]
 
     def topic_id(self, topic: Topic) -> str:
@@ -94,6 +102,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.rulings.__aexit__()
+        await self.decisions.__aexit__()
         await self._reader.__aexit__()
         if self._lists is not None:
             self._lists.close()
@@ -103,6 +113,17 @@ class Service:
                 self._kept.remove()
         if self._kept is not None:
             self._kept.close()
+
+    def claim(self, id_: str, /) -> dict[str, Any] | None:
+        """The newest score record of a claim; None if there is none."""
+        return self.store.claim(id_)
+
+    async def news(self, timeout_s: float) -> None:
+        """Wait until something new has been read, at most so long."""
+        heard = self._heard
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await heard.wait()
 
     async def failed(self) -> BaseException:
         """Wait until following ends, which it must not do by itself; returns why."""
@@ -119,6 +140,8 @@ class Service:
             if entries or time.monotonic() - saved > SAVE_EVERY_S:
                 self.store.apply(entries, self._reader.places)
                 saved = time.monotonic()
+                self._heard.set()
+                self._heard = asyncio.Event()
             if self.store.damaged:
                 raise sqlite3.DatabaseError("the copy of the scores is damaged; the next start makes it anew")
             if self._reader.fresh_at is not None:
@@ -139,6 +162,16 @@ class Service:
                 for name, topic_id in (await ids.of(self._names())).items():
                     if topic_id != self._topic_ids.get(name, topic_id):
                         raise TopicsError(f"{name} was made anew: start this service again, and it reads the new one")
+
+    async def _judged(self) -> None:
+        """Let the metrics say how many flags were right, by rule."""
+        while True:
+            await asyncio.sleep(JUDGED_EVERY_S)
+            for row in (await self.lists.precision())["by_rule"]:
+                for by in ("verdicts", "decisions"):
+                    for judged in ("right", "wrong"):
+                        rule = row["rule"].partition("/")[0]
+                        metrics.FLAGS_JUDGED.at(rule, by, judged).set(row[f"by_{by}"][judged])
 
     def _tell(self, told: str) -> str:
         """Log when readiness comes or goes; returns what was said last."""

@@ -19,10 +19,10 @@ import orjson
 
 from streams.api import history_points
 from streams.api.published import Entry
-from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
-from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction
+from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, DECISIONS, FLAGS, SOURCE_SCORES, Topic
+from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction, FlagDecision
 
-FORM = 1
+FORM = 2
 """Version of the tables; a copy of another is made anew."""
 Places = Mapping[tuple[str, int], int]
 """(Topic without namespace, partition) → the next offset to read."""
@@ -47,6 +47,7 @@ CREATE INDEX IF NOT EXISTS flags_by_time ON flags (moved_ms, id);
 CREATE INDEX IF NOT EXISTS flags_by_subject ON flags (subject);
 CREATE TABLE IF NOT EXISTS revisions (flag TEXT, revision INTEGER, value BLOB, PRIMARY KEY (flag, revision))
 WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decisions (flag TEXT PRIMARY KEY, decision TEXT, decided_ms INTEGER) WITHOUT ROWID;
 """
 # What comes first in a list: the riskiest claim, the busiest source, the largest community.
 _RANKS = {
@@ -65,6 +66,10 @@ _FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT 
 revision = excluded.revision, subject = excluded.subject, standing = excluded.standing, priority = excluded.priority,
 moved_ms = excluded.moved_ms, rule = excluded.rule, lang = coalesce(excluded.lang, flags.lang), value = excluded.value
 WHERE excluded.revision >= flags.revision"""
+
+
+_DECISION_SQL = """INSERT INTO decisions VALUES (?, ?, ?) ON CONFLICT (flag) DO UPDATE SET
+decision = excluded.decision, decided_ms = excluded.decided_ms WHERE excluded.decided_ms >= decisions.decided_ms"""
 
 
 class Store:
@@ -126,9 +131,12 @@ class Store:
         # Of several records of a key within the batch only the last is written.
         scores: dict[Topic, dict[str, tuple[Any, ...] | None]] = {topic: {} for topic in _RANKS}
         points: dict[str, bytes] = {}
-        flags = []
+        flags: list[tuple[Any, ...]] = []
+        decisions: list[tuple[Any, ...]] = []
         for entry in entries:
-            if entry.topic is FLAGS:
+            if entry.topic is DECISIONS:
+                decisions += _decision_rows(entry)
+            elif entry.topic is FLAGS:
                 if (flag := _flag_row(entry)) is not None:
                     flags.append(flag)
                     taken += 1
@@ -145,6 +153,7 @@ class Store:
         self._db.execute("BEGIN")
         try:
             self._write(scores, flags, points)
+            self._db.executemany(_DECISION_SQL, decisions)
             if places is not None:
                 self._db.executemany(
                     "INSERT OR REPLACE INTO places VALUES (?, ?, ?)", ((*tp, at) for tp, at in places.items())
@@ -271,6 +280,13 @@ def _flag_row(entry: Entry) -> tuple[Any, ...] | None:
     lang = claim.get("lang") if isinstance(claim, dict) else None
     told = (moved if _is_number(moved) else 0, str(rule or ""), lang if isinstance(lang, str) else None)
     return names[0], numbers[0], names[1], standing, numbers[1], *told, entry.value
+
+
+def _decision_rows(entry: Entry) -> list[tuple[Any, ...]]:
+    found = entry.record() or {}
+    row = found.get("flag_id"), found.get("decision"), found.get("decided_at_ms")
+    good = isinstance(row[0], str) and row[1] in tuple(FlagDecision) and _is_number(row[2])
+    return [row] if good else []
 
 
 def _is_number(value: Any) -> bool:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from streams.api.published import Entry, Reader
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, say
+from streams.cli.precision import show_precision
 from streams.contract import topics
 from streams.contract.settings import Settings, SettingsError, client_kwargs
 from streams.contract.topics import FLAGS
@@ -83,15 +84,21 @@ def resume(broker: Kafka = None) -> None:
 
 
 @app.command(
-    help="Raise flags at the risk from which this share of them proves right, by the verdicts so far; "
-    f"{Params().flag_precision:g} unless said.",
-    epilog="Example: credence flags precision 0.9",
+    help="How often flags were right, by verdicts and by people's decisions: in all, by rule, community and week. With "
+    f"a share: raise flags at the risk from which so many of them prove right; {Params().flag_precision:g} unless set.",
+    epilog="Example: credence flags precision; credence flags precision 0.9",
 )
 def precision(
-    share: Annotated[float, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right.")],
+    share: Annotated[
+        float | None, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right, to set it.")
+    ] = None,
     broker: Kafka = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; without a share.")] = False,
 ) -> None:
-    """Set the share of flags that should be right."""
+    """Tell the share of flags that were right, or set the share that should be."""
+    if share is None:
+        with foreseen(*FORESEEN):
+            return show_precision(resolve(Settings.from_env(broker=broker)), as_json)
     meaning = f"flags are raised where {share:.0%} of them should be right; more verdicts make it more exact"
     _send_switch("precision", {"flag_precision": share}, meaning, broker)
 

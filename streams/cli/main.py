@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("read", "Why a claim or source has its score."),
     "rule": ("rule", "Rule on a claim, and wait until it counts: true, false, mixed, or withdrawn."),
     "appeal": ("rule", "Decide on an appeal: a ruling that replaces the former one of the same rater."),
+    "decide": ("decide", "Decide on a flag: confirmed, dismissed, or a duplicate."),
     "rulings": ("rulings", "Who ruled what on a claim, what of it counts, and why the rest does not."),
     "flags": ("flags", "Flags as they are raised, updated and retracted; pause, kill and resume them."),
     "decisions": ("decisions", "What people decided on flags; statements of reasons for a regulator."),

@@ -246,8 +246,8 @@ BUILD = define(
 )  # fmt: skip
 API_ROUTES = (
     "claims", "claims-list", "claims-batch", "explanations", "history", "sources", "sources-list", "sources-batch",
-    "communities", "communities-list", "flags", "flag", "changes", "coop-callbacks", "healthz", "readyz", "metrics",
-    "openapi", "other",
+    "communities", "communities-list", "flags", "flag", "changes", "coop-callbacks", "rulings", "decisions",
+    "precision", "healthz", "readyz", "metrics", "openapi", "other",
 )  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",
@@ -270,6 +270,10 @@ API_BEHIND = define(
     "Time since the query service last held all that Kafka held.",
     by=(Role.API,),
 )
+FLAGS_JUDGED = define(
+    "gauge", "credence_judged_flags", "Flags that verdicts, or people's decisions, found right or wrong.",
+    by=(Role.API,), rule=RULES, judge=("verdicts", "decisions"), found=("right", "wrong"),
+)  # fmt: skip
 
 TARGETS = ("osprey", "coop", "ozone", "mastodon", "activitypub", "webhook")
 DELIVERIES = define(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from streams.contract.wording import enough_evidence
 from streams.contract.words import ID_CHARS_MAX, NOTE_CHARS_MAX, URL_CHARS_MAX, RulingKind, Verdict
 
 Ruling = Mapping[str, Any]
@@ -143,10 +144,17 @@ def flag_moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     return {(False, False): "none", (True, True): "stands", (False, True): "raised", (True, False): "taken back"}[moved]
 
 
+def _figures(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Score, risk and verdict of a record; on little evidence the score is None, and never one half."""
+    enough = enough_evidence("claim", record)
+    score = record["score"] if enough else None
+    return {name: record.get(name) for name in _SHOWN} | {"enough_evidence": enough, "score": score}
+
+
 def told(said: Said, outcome: Outcome) -> dict[str, Any]:
     """A ruling and what came of it, as the API and `--json` tell it; `after` is null while it is pending."""
     pending = outcome.became is Became.PENDING
-    before, after = ({name: record.get(name) for name in _SHOWN} for record in (outcome.before, outcome.after))
+    before, after = map(_figures, (outcome.before, outcome.after))
     return {
         "claim_id": said.claim_id,
         "rater_id": said.rater_id,

@@ -6,13 +6,15 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from typer.testing import CliRunner
 
 from load_tests.bench.children import running
+from streams.api.access import Scope, made
 from streams.api.followed import Followed
 from streams.cli.main import app
 from streams.contract.settings import Settings
@@ -23,6 +25,7 @@ from streams.ops import dead_letters
 from streams.ops.ruling_writer import RulingWriter
 from streams.ops.saying import Became, Outcome, RulingError, Said
 from streams.ops.verify import verify
+from tests.api.serving import Api
 from tests.stories.test_flag_story import LIES, Platform
 
 FIGURES = ("score", "low", "high", "risk")
@@ -57,6 +60,33 @@ def flagged(platform: Platform, claim: str) -> dict[str, Any]:
     record = known(platform, claim)
     assert record["flagged"], record
     return record
+
+
+def decided(flag: str, decision: str, *more: str, status: int = 0) -> Any:
+    """What `credence decide` says."""
+    result = CliRunner().invoke(app, ["decide", flag, decision, "--by", "ana", "--json", *more])
+    assert result.exit_code == status, result.output
+    return json.loads(result.stdout) if status == 0 else " ".join(result.stderr.split())
+
+
+def platform_precision() -> Any:
+    result = CliRunner().invoke(app, ["flags", "precision", "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def within(ask: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 60.0) -> Any:
+    """Ask until the answer is as wanted."""
+    end = time.monotonic() + seconds
+    while not wanted(answer := ask()):
+        assert time.monotonic() < end, answer
+        time.sleep(0.2)
+    return answer
+
+
+def dereferenced(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A schema of the document, with what it refers to."""
+    return {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
 
 
 def known(platform: Platform, claim: str) -> dict[str, Any]:
@@ -97,7 +127,7 @@ def test_a_ruling_takes_the_flag_back_an_appeal_turns_it_around_and_a_withdrawal
     original = flagged(platform, "told")
     ruled = said("rule", "told", "false", "--note", "The bridge is open.", "--url", "https://example.org/1")
     assert (ruled["became"], ruled["version"], ruled["flag"]) == ("counts", 1, "taken back")
-    assert ruled["after"]["score"] < original["score"] == ruled["before"]["score"]
+    assert ruled["after"]["risk"] > original["risk"] == ruled["before"]["risk"]
     (rating,) = ruled["rulings"]
     assert (rating["rater_id"], rating["note"], rating["url"], rating["kind"]) == (
         "desk", "The bridge is open.", "https://example.org/1", "moderation",
@@ -171,6 +201,82 @@ def test_a_key_makes_a_repetition_harmless_and_another_request_under_it_is_an_er
     assert (first.ruling_id, first.version) == (repeated.ruling_id, repeated.version)
     with pytest.raises(RulingError, match="other content"):
         write(platform, Said(claim_id="keyed", verdict=Verdict.TRUE, rater_id="desk", key="k1"))
+
+
+@pytest.fixture(scope="module")
+def api(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dict[str, str]]]:
+    """A query service, and headers with a token that may rule."""
+    secret, line = made("queue-team", [Scope.READ, Scope.RULE])
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+    tokens.write_text(line + "\n")
+    serving = Api(platform.settings, CREDENCE_API_TOKENS_FILE=str(tokens))
+    serving.becomes("/readyz", lambda status, _: status == 200)
+    yield serving, {"Authorization": f"Bearer {secret}", "Content_Type": "application/json"}
+    assert serving.end() == 0
+
+
+def posted(api: tuple[Api, dict[str, str]], path: str, body: Any, **headers: str) -> tuple[int, Any]:
+    status, answer, _ = api[0].ask(path, "POST", json.dumps(body).encode(), **api[1], **headers)
+    return status, json.loads(answer)
+
+
+def asked(api: tuple[Api, dict[str, str]], path: str) -> Any:
+    status, answer, _ = api[0].ask(path, **api[1])
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+def test_a_service_rules_over_http_and_a_repetition_does_nothing_twice(
+    platform: Platform, api: tuple[Api, dict[str, str]]
+) -> None:
+    original = flagged(platform, "asked over http")
+    ruling = {"claim_id": "asked over http", "verdict": "false", "rater_id": "desk", "note": "It is open."}
+    within(lambda: api[0].ask("/v1/claims/asked%20over%20http", **api[1])[0], lambda status: status == 200)
+    status, ruled = posted(api, "/v1/rulings?wait_ms=30000", ruling, Idempotency_Key="one")
+    assert (status, ruled["became"], ruled["version"], ruled["flag"]) == (201, "counts", 1, "taken back")
+    assert ruled["after"]["risk"] > original["risk"]
+    jsonschema_rs.validate(dereferenced(asked(api, "/openapi.json"), "Ruled"), ruled)
+    status, again = posted(api, "/v1/rulings", ruling, Idempotency_Key="one")
+    assert (status, again["became"], again["ruling_id"]) == (200, "unchanged", ruled["ruling_id"])
+    status, problem = posted(api, "/v1/rulings", ruling | {"verdict": "true"}, Idempotency_Key="one")
+    assert (status, problem["title"]) == (422, "Unprocessable Entity")
+    assert asked(api, "/v1/claims/asked%20over%20http")["rulings"][0]["note"] == "It is open."
+
+    unknown = ruling | {"claim_id": "unheard-of"}
+    assert posted(api, "/v1/rulings", unknown)[0] == 404
+    assert posted(api, "/v1/rulings", ruling | {"rater_id": "board", "verdict": "withdrawn"})[0] == 409
+    assert posted(api, "/v1/rulings", ruling | {"verdict": "perhaps"})[0] == 400
+    assert posted(api, "/v1/rulings", ruling | {"more": 1})[0] == 400
+    assert api[0].ask("/v1/rulings", "POST", json.dumps(ruling).encode())[0] == 401
+    _, withdrawn = posted(api, "/v1/rulings?wait_ms=30000", {"claim_id": "asked over http", "verdict": "withdrawn",
+                                                            "rater_id": "desk"})  # fmt: skip
+    assert (withdrawn["version"], withdrawn["flag"]) == (2, "raised")
+
+
+def test_decisions_on_flags_are_kept_and_precision_follows_from_them_and_from_verdicts(
+    platform: Platform, api: tuple[Api, dict[str, str]]
+) -> None:
+    for claim in ("decided one", "decided two"):
+        flagged(platform, claim)
+    first, second = (platform.flags(claim)[-1]["flag_id"] for claim in ("decided one", "decided two"))
+    before = platform_precision()
+    assert "no flag 'nothing/here/1' is known" in decided("nothing/here/1", "confirmed", status=1)
+    record = decided(first, "confirmed", "--note", "The bridge is open.")
+    assert (record["flag_id"], record["claim_id"], record["via"]) == (first, "decided one", "credence decide")
+    body = {"flag_id": second, "decision": "confirmed", "decided_by": "ben"}
+    status, told = within(lambda: posted(api, "/v1/decisions", body), lambda answer: answer[0] == 201)
+    assert (status, told["via"], told["decided_by"]) == (201, "queue-team", "ben")
+    posted(api, "/v1/decisions", body | {"decision": "dismissed"})
+    after = platform_precision()
+    gained = {each: after["by_decisions"][each] - before["by_decisions"][each] for each in ("right", "wrong")}
+    assert gained == {"right": 1, "wrong": 1}, "the newest decision of a flag counts"
+    assert after["by_verdicts"] == before["by_verdicts"]
+    (rule,) = after["by_rule"]
+    assert (rule["rule"], rule["flags"]) == ("risk-cascade/1", after["flags"])
+    served = within(lambda: asked(api, "/v1/flags/precision"), lambda answer: answer == after)
+    jsonschema_rs.validate(dereferenced(asked(api, "/openapi.json"), "Precision"), served)
+    shown = CliRunner().invoke(app, ["flags", "precision"], env={"COLUMNS": "200"})
+    assert "rule risk-cascade/1" in shown.stdout
 
 
 def test_zz_the_state_is_what_a_replay_makes_of_the_logs(platform: Platform) -> None:
