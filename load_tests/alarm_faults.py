@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,12 @@ from streams.kafka.log_reader import LogReader
 from streams.ops.replay import Publisher, Replay
 from streams.watching.checks import Checked, check
 from streams.watching.prometheus import beside
-from streams.watching.samples import query
+from streams.watching.samples import NotThereError, ask, query
 
 JUNK = 400
-CLONES = 40
+CLONES = 15
 BURST = 4_000
-CALM_S = 100.0
+CALM_S = 75.0
 """Before the first fault: the rate of flags needs a past to be compared with."""
 PATIENCE_S = 180.0
 Say = Callable[[str], None]
@@ -132,6 +132,7 @@ async def run(folder: Path, size: str, speed: float, by: float, say: Say) -> Ala
             for child in children.values():
                 processes.callback(child.stop)
             targets = {f"credence-{name}": f"{HOST}:{port}" for name, port in ports.items()}
+            await _all_answer(targets.values())
             url = processes.enter_context(beside(folder / "prometheus", targets, by=by))
             say(f"Prometheus watches: {url}")
             since_s = time.time()
@@ -144,6 +145,19 @@ async def run(folder: Path, size: str, speed: float, by: float, say: Say) -> Ala
                     await asyncio.gather(replay, return_exceptions=True)
             checked = await asyncio.to_thread(check, url, since_s)
             return Alarmed(checked.panels, checked.empty, checked.fired, found)
+
+
+async def _all_answer(targets: Iterable[str]) -> None:
+    """Wait until every process serves its metrics: one that starts is no one that is down."""
+    end = time.monotonic() + PATIENCE_S
+    for target in targets:
+        while True:
+            with contextlib.suppress(NotThereError):
+                await asyncio.to_thread(ask, f"http://{target}/metrics")
+                break
+            if time.monotonic() > end:
+                raise AlarmError(f"{target} did not come up in {PATIENCE_S:.0f} s")
+            await asyncio.sleep(0.2)
 
 
 def _settings_of(name: str, settings: Settings, ports: dict[str, int], advertised: int) -> Settings:

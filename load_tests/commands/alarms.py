@@ -16,13 +16,13 @@ from streams.cli.console import foreseen, out, print_json, say
 def alarms(
     size: Annotated[str, typer.Option("--size", help="Size of the seeded world that is replayed.")] = "demo",
     speed: Annotated[float, typer.Option("--speed", min=1, help="Event time by wall time.")] = 4320.0,
-    by: Annotated[float, typer.Option("--by", min=1, help="Divides the windows of the rules.")] = 20.0,
+    by: Annotated[float, typer.Option("--by", min=1, help="Divides the windows of the rules.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Replay a world beside a real Prometheus, do harm, and say which alerts fired.
 
     A burst of dead letters, an api that is cut from Kafka, a flood of flags, and a worker that stands still (the child
-    that decodes is stopped), one after the other, each until its alert fires. Windows are divided by 20, so that
+    that decodes is stopped), one after the other, each until its alert fires. Windows are divided by 30, so that
     seconds stand for minutes. Ends with status 1 unless each of the four alerts fired once. A healthy run is
     `credence demo --watch --speed 4320 --once --no-check`: ten minutes.
 

@@ -57,7 +57,7 @@ RECORDINGS = (
     Recording(
         "credence:flags_per_event:ratio_rate10m",
         'sum(rate(credence_flags_total{action="raise"}[{10m}]))'
-        ' / sum(rate(credence_rows_total{stage="intake"}[{10m}]))',
+        ' / (sum(rate(credence_rows_total{stage="intake"}[{10m}])) > 0)',  # no number would spoil every average
     ),
     Recording(
         "credence:flag_precision:ratio_increase1d",
