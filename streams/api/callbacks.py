@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +15,13 @@ from streams.contract.settings import Settings
 from streams.contract.words import Verdict
 from streams.deliver.coop_callback import Answered, CallbackError, CoopCallbacks
 from streams.kafka.admin import TopicsError
-from streams.ops.ruling_writer import RulingWriter
+from streams.ops.decision_writer import Decided
 from streams.ops.saying import Refused, RulingError, Said, TooMuchError, told
 
 PATIENCE_S = 10.0
 """Seconds until a ruling counts; after them the tool is told that it is pending, since it would try again."""
-LOOK_S = 0.05
 SIGNATURE = "Coop-Signature"
 _IGNORED = {Refused.NOTHING_TO_WITHDRAW: "there is no ruling that it could take back"}
-
-
-class _Known:
-    """The service's records, for who waits for a ruling to count."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def claim(self, id_: str, /) -> dict[str, Any] | None:
-        return self._service.store.claim(id_)
-
-    async def news(self, timeout_s: float) -> None:
-        await asyncio.sleep(min(timeout_s, LOOK_S))
 
 
 class Callbacks:
@@ -53,12 +37,7 @@ class Callbacks:
     def __init__(self, service: Service, settings: Settings) -> None:
         named = settings.coop_callbacks_file
         self._coop = CoopCallbacks.read(Path(named)) if named else None
-        self._writer = RulingWriter(settings, _Known(service))
-
-    async def opened(self, _: web.Application) -> AsyncIterator[None]:
-        """Closes the writer with the application."""
-        async with self._writer:
-            yield
+        self._service = service
 
     async def coop(self, request: web.Request) -> web.Response:
         """Answer a call of Coop's: 200 with what came of it, so that it is not made again."""
@@ -73,25 +52,48 @@ class Callbacks:
             raise Problem(400, str(error)) from None
         if answered is None:
             return json_answer({"became": "ignored", "detail": "the operator's file gives this no meaning"})
-        return json_answer(await self._ruled(answered, self._coop.rater))
+        try:
+            # First what was decided on the flag: the ruling takes the flag back.
+            decided = await self._decided(answered)
+            return json_answer(await self._ruled(answered, self._coop.rater) | {"decision": decided})
+        except TooMuchError as error:
+            raise Problem(400, str(error)) from None
+        except (KafkaError, TopicsError) as error:
+            raise Problem(503, f"Kafka did not take it: {error}", {"Retry-After": "5"}) from None
+
+    async def _decided(self, answered: Answered) -> str | None:
+        """Write what was decided on the claim's newest flag; returns the decision's id, None without one."""
+        flags = self._service.store.flags_about(answered.claim_id)
+        if answered.decision is None or not flags:
+            return None
+        newest = max(flags, key=lambda flag: int(flag["detected_at_ms"]))
+        record = await self._service.decisions.write(
+            Decided(
+                flag_id=newest["flag_id"],
+                revision=newest["revision"],
+                claim_id=answered.claim_id,
+                decision=answered.decision,
+                decided_by=answered.by,
+                note=answered.note,
+                via="coop",
+                key=answered.key,
+            )
+        )
+        return str(record["id"])
 
     async def _ruled(self, answered: Answered, rater: str) -> dict[str, Any]:
         if answered.verdict is None:
-            return {"became": "ignored", "detail": "no verdict follows from this"}
+            return {"became": "decided", "detail": "no verdict follows from this"}
         said = Said(
             claim_id=answered.claim_id, verdict=Verdict(answered.verdict), rater_id=rater, kind=answered.kind,
             note=answered.note, key=answered.key,
         )  # fmt: skip
         try:
-            return told(said, await self._writer.write(said, PATIENCE_S))
+            return told(said, await self._service.rulings.write(said, PATIENCE_S))
         except RulingError as error:
             if error.why in _IGNORED:
                 return {"became": "ignored", "detail": _IGNORED[error.why]}
             raise Problem(404 if error.why is Refused.UNKNOWN_CLAIM else 400, str(error)) from None
-        except TooMuchError as error:
-            raise Problem(400, str(error)) from None
-        except (KafkaError, TopicsError) as error:
-            raise Problem(503, f"the ruling could not be written: {error}", {"Retry-After": "5"}) from None
 
 
 CALLBACKS = web.AppKey("callbacks", Callbacks)

@@ -74,8 +74,7 @@ def application(service: Service, settings: Settings) -> web.Application:
     crossing = [cross_origin(settings.api_cors_origins)] if settings.api_cors_origins else []
     app = web.Application(middlewares=[measured(names), *crossing, guarding, problems], client_max_size=asked.BODY_MAX)
 
-    calls = app[callbacks.CALLBACKS] = callbacks.Callbacks(service, settings)
-    app.cleanup_ctx.append(calls.opened)
+    app[callbacks.CALLBACKS] = callbacks.Callbacks(service, settings)
 
     async def stopping(_: web.Application) -> None:
         service.stopping = True  # feeds end by themselves, and are not waited for in vain
