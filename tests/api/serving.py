@@ -28,11 +28,12 @@ class Api:
             [sys.executable, "-c", code, "--port", port], env=environ, stderr=subprocess.PIPE, text=True
         )
         assert self.process.stderr is not None
-        said = self.process.stderr.readline()
-        assert "answering on " in said, said + self.process.stderr.read()
-        self.url = said.split()[2]
-        # Read on, or the service stops when the pipe is full.
         self.said = ""
+        while "answering on " not in (line := self.process.stderr.readline()):
+            assert line, self.said  # it has ended
+            self.said += line
+        self.url = line.split()[2]
+        # Read on, or the service stops when the pipe is full.
         self._listening = threading.Thread(target=self._listen)
         self._listening.start()
 

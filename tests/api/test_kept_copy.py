@@ -13,6 +13,7 @@ import pytest
 from streams.api import history_points
 from streams.api.kept_copy import OLD_S, KeptCopy
 from streams.api.published import Entry
+from streams.api.service import FOLLOWED
 from streams.api.store import Store
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.topics import CLAIM_SCORES, SOURCE_SCORES
@@ -148,6 +149,30 @@ def test_a_service_that_was_killed_goes_on_from_its_copy_and_keeps_histories(bro
         assert "made anew" not in api.said
         publish(installation, [(CLAIM_SCORES, "a", None), (SOURCE_SCORES, "nobody", None)])
         api.becomes("/v1/claims/a/history", lambda status, _: status == 404)
+    finally:
+        assert api.end() == 0
+
+
+def test_a_service_whose_topics_are_made_anew_ends_and_the_next_start_reads_the_new_ones(
+    broker: str, tmp_path: Path
+) -> None:
+    installation = Settings(broker=broker, namespace=f"anew{uuid.uuid4().hex[:8]}.", partitions=1)
+    environ = {"CREDENCE_DATA_DIR": str(tmp_path), "CREDENCE_PARTITIONS": "1"}
+    provision.create(broker, installation, FOLLOWED)
+    publish(installation, [claim("before")])
+    api = Api(installation, **environ)
+    api.becomes("/v1/claims/before", lambda status, _: status == 200)
+    provision.delete(broker, installation)
+    provision.create(broker, installation, FOLLOWED)
+    publish(installation, [claim("after")])
+    assert api.process.wait(120) == 1
+    api.end()
+    assert "was made anew" in api.said
+    api = Api(installation, **environ)
+    try:
+        api.becomes("/v1/claims/after", lambda status, _: status == 200)
+        api.becomes("/v1/claims/before", lambda status, _: status == 404)
+        assert "the topics were made anew" in api.said
     finally:
         assert api.end() == 0
 
