@@ -73,6 +73,8 @@ class Cut:
         finally:
             server.close()
             self.sever()
+            while self._open:  # what was passed on ends with its connection
+                await asyncio.sleep(0.01)
 
     def sever(self) -> None:
         """End what is open."""
@@ -85,8 +87,10 @@ class Cut:
             return
         upstream_reader, upstream = await asyncio.open_connection(HOST, self._to_port)
         self._open |= {writer, upstream}
-        await asyncio.gather(_copy(reader, upstream), _copy(upstream_reader, writer))
-        self._open -= {writer, upstream}
+        try:
+            await asyncio.gather(_copy(reader, upstream), _copy(upstream_reader, writer))
+        finally:
+            self._open -= {writer, upstream}
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
