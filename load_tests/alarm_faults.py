@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -114,7 +115,7 @@ def _kafka(folder: Path, say: Say) -> Iterator[tuple[str, int, int]]:
     }
     node = Broker(folder)
     try:
-        node.start(port=port, extra=extra, say=say)
+        node.start(port=port, owner_pid=os.getpid(), extra=extra, say=say)
         yield node.bootstrap, way_in, advertised
     finally:
         node.stop(patience_s=5.0)
