@@ -5,15 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
 from streams.client import calls
-from streams.client.calls import Call, Listing
+from streams.client.calls import Call, DecisionWords, Listing, RulingWords
 from streams.client.feed import FeedState
 from streams.client.patience import Patience
-from streams.client.typed_answers import Change, Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
+from streams.client.typed_answers import (
+    Change,
+    Claim,
+    Community,
+    Explanation,
+    FlagHistory,
+    FlagRecord,
+    History,
+    Ruled,
+    Source,
+)
+from streams.contract.input_records import Decision
+from streams.contract.words import FlagDecision, Verdict
 
 FEED_READ_S = 45.0
 """Seconds without a heartbeat after which a feed is connected anew."""
@@ -40,7 +52,7 @@ class AsyncClient:
     ) -> None:  # fmt: skip
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s)
-        self._patience_s = patience_s
+        self._timeout_s, self._patience_s = timeout_s, patience_s
         self._always: dict[str, str | int] = {} if max_lag_ms is None else {"max_lag_ms": max_lag_ms}
 
     async def __aenter__(self) -> Self:
@@ -103,6 +115,22 @@ class AsyncClient:
         """Flags by `state`, `rule`, `since`, `min_priority`, all of them, `limit` at a time."""
         return self._pages(calls.list_flags(filters))
 
+    async def rule(self, claim_id: str, verdict: Verdict, **words: Unpack[RulingWords]) -> Ruled:
+        """Rule on a claim (scope `rule`) and wait until it counts; `words` as in `calls.RulingWords`.
+
+        A further try carries the same key, so it is ruled once. Raises ServiceError: 404 for a claim that is unknown,
+        403 for a token or rater that may not rule, 409 where there is nothing to withdraw, 422 for a key that another
+        request had.
+        """
+        return await self._ask(calls.rule(claim_id, verdict, words))
+
+    async def decide(self, flag_id: str, decision: FlagDecision, **words: Unpack[DecisionWords]) -> Decision:
+        """Write what a person decided on a flag (scope `rule`); `words` as in `calls.DecisionWords`.
+
+        It moves no score; `rule` does. Raises ServiceError, 404 for a flag that is unknown.
+        """
+        return await self._ask(calls.decide(flag_id, decision, words))
+
     async def changes(
         self, subjects: Sequence[str] = ("claims", "flags"), last_event_id: str = "", start: str = "now"
     ) -> AsyncIterator[tuple[Change, str]]:
@@ -151,9 +179,14 @@ class AsyncClient:
             failed: httpx.Response | httpx.TransportError
             try:
                 failed = await self._http.request(
-                    call.method, call.path, params=call.params | self._always, json=call.body
+                    call.method,
+                    call.path,
+                    params=call.params if call.key else call.params | self._always,
+                    json=call.body,
+                    headers=call.headers,
+                    timeout=self._timeout_s + call.wait_s,
                 )
-                if failed.status_code == httpx.codes.OK:
+                if failed.is_success:
                     return call.read(failed.content)
                 if failed.status_code == httpx.codes.NOT_FOUND and call.missing:
                     return None  # type: ignore[return-value]

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from streams.client.typed_answers import Claim, Community, Explanation, FlagHistory, FlagRecord, History, Source
+from streams.client.typed_answers import (
+    Claim,
+    Community,
+    Explanation,
+    FlagHistory,
+    FlagRecord,
+    History,
+    Ruled,
+    Source,
+)
+from streams.contract.input_records import Decision
+from streams.contract.words import FlagDecision, RulingKind, Verdict
 
 BATCH_MAX = 1_000
 """Ids that the service takes at once."""
@@ -25,6 +37,8 @@ class Call(Generic[T]):
     Attributes:
         kind: type of the answer, for msgspec.
         missing: 404 is an answer, which is None.
+        key: of a call that writes, so that a further try does nothing twice; "" for one that only asks.
+        wait_s: seconds that the service may take beside its usual ones.
     """
 
     method: str
@@ -33,11 +47,56 @@ class Call(Generic[T]):
     params: dict[str, str | int] = field(default_factory=dict)
     body: Any = None
     missing: bool = False
+    key: str = ""
+    wait_s: float = 0.0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of its own."""
+        return {"Idempotency-Key": self.key} if self.key else {}
 
     def read(self, body: bytes) -> T:
         """The answer. Raises msgspec.ValidationError on what is none."""
         found: T = msgspec.json.decode(body, type=self.kind)
         return found
+
+
+class RulingWords(TypedDict, total=False):
+    """What may be said with a ruling.
+
+    Attributes:
+        rater_id: who found it; the token's name unless said.
+        kind: by what kind of process; moderation unless said.
+        url, note: where and why; what the rater said before stays unless said anew.
+        key: of the request, if the caller keeps one over its own restarts; one is made unless said.
+        wait_ms: how long to wait until it counts, 0 to 30,000; 10,000 unless said.
+    """
+
+    rater_id: str
+    kind: RulingKind
+    url: str
+    note: str
+    key: str
+    wait_ms: int
+
+
+class DecisionWords(TypedDict, total=False):
+    """What may be said with a decision.
+
+    Attributes:
+        decided_by: who decided; the token's name unless said.
+        revision: of the flag as it was looked at; the newest unless said.
+        url, note: where and why.
+        via: the queue or tool in which it was made; the token's name unless said.
+        key: of the request, if the caller keeps one over its own restarts; one is made unless said.
+    """
+
+    decided_by: str
+    revision: int
+    url: str
+    note: str
+    via: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -134,3 +193,18 @@ def list_communities() -> Listing[Community]:
 def list_flags(filters: Filters) -> Listing[FlagRecord]:
     """Flags; filters as in the OpenAPI document."""
     return Listing("/v1/flags", "flags", FlagRecord, filters)
+
+
+def rule(claim_id: str, verdict: Verdict, words: RulingWords) -> Call[Ruled]:
+    """A rater's word on a claim."""
+    body: dict[str, Any] = {**words, "claim_id": claim_id, "verdict": verdict}
+    key, wait_ms = body.pop("key", "") or str(uuid.uuid4()), body.pop("wait_ms", 10_000)
+    params = {"wait_ms": wait_ms}
+    return Call("POST", "/v1/rulings", Ruled, params, body, key=key, wait_s=wait_ms / 1000)
+
+
+def decide(flag_id: str, decision: FlagDecision, words: DecisionWords) -> Call[Decision]:
+    """A person's decision on a flag."""
+    body: dict[str, Any] = {**words, "flag_id": flag_id, "decision": decision}
+    key = body.pop("key", "") or str(uuid.uuid4())
+    return Call("POST", "/v1/decisions", Decision, body=body, key=key)

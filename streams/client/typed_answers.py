@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from streams.contract.flag_record import Rating
 from streams.contract.records import ClaimScore, Flag, SourceScore
 from streams.contract.records import Community as CommunityRecord
 
@@ -101,6 +102,44 @@ class History(Struct, frozen=True, kw_only=True):
     claim_id: str
     points: list[Point]
     flags: list[FlagMove]
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """A claim's figures beside a ruling. `score` is None where there is not enough evidence."""
+
+    version: int
+    score: float | None
+    low: float
+    high: float
+    enough_evidence: bool
+    risk: float
+    verdict: str | None
+    flagged: bool
+
+
+class Ruled(Struct, frozen=True, kw_only=True):
+    """A ruling, and what came of it.
+
+    Attributes:
+        became: counts, unchanged (the rater's word was this already), superseded, or pending: written, and no worker
+            has taken it in yet.
+        before, after: the claim's figures without and with it; `after` is None while it is pending.
+        flag: none, stands, raised or taken back; None while it is pending.
+        rulings: all raters' words, as in the claim's record.
+    """
+
+    claim_id: str
+    rater_id: str
+    verdict: str
+    kind: str
+    ruling_id: str
+    version: int
+    became: str
+    before: Figures
+    after: Figures | None
+    flag: str | None
+    rulings: list[Rating]
+    raters_disagree: bool
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -17,11 +17,15 @@ from typing import Any, ClassVar
 
 import pytest
 
+from streams.api.access import Scope, made
 from streams.client.asynchronous import AsyncClient
 from streams.client.patience import ServiceError
 from streams.client.sync import Client
 from streams.contract.settings import Settings
+from streams.contract.topics import DECISIONS, RULINGS, Topic
+from streams.contract.words import FlagDecision, RulingKind, Verdict
 from streams.kafka import provision
+from streams.kafka.follower import tail
 from tests.api.serving import Api
 from tests.scores import claim, community, flag, publish, source
 
@@ -142,11 +146,75 @@ def test_the_example_reads_and_follows(api: Api) -> None:
     assert sorted(line.split(":")[0] for line in lines[6:9]) == ["flag raise", "flag raise", "flag retract"]
 
 
+@pytest.fixture(scope="module")
+def answering(installation: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+    """Address of a service that takes answers, a token that may rule, and one that may only read."""
+    (ruler, first), (reader, second) = made("queue-team", [Scope.READ, Scope.RULE]), made("reader", [Scope.READ])
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+    tokens.write_text(f"{first}\n{second}\n")
+    running = Api(installation, CREDENCE_PARTITIONS="2", CREDENCE_API_TOKENS_FILE=str(tokens))
+    running.becomes("/readyz", lambda status, _: status == 200)
+    yield running.url, ruler, reader
+    assert running.end() == 0
+
+
+def written(settings: Settings, topic: Topic) -> list[dict[str, Any]]:
+    """The records of a topic."""
+    return [json.loads(record.value or b"") for record in tail(settings, topic.name(settings))]
+
+
+def test_answers_are_written_once_for_each_key(installation: Settings, answering: tuple[str, str, str]) -> None:
+    url, ruler, reader = answering
+    with Client(url, ruler, max_lag_ms=80_000_000) as client:
+        said = [
+            client.rule("c7", Verdict.FALSE, rater_id="ana", note="It is open.", key="one", wait_ms=0) for _ in range(2)
+        ]
+        assert [(r.claim_id, r.rater_id, r.became, r.after, r.flag) for r in said] == [
+            ("c7", "ana", "pending", None, None)
+        ] * 2
+        assert said[0].ruling_id == said[1].ruling_id
+        assert (said[0].before.score, said[0].before.flagged) == (0.2, False)
+        with pytest.raises(ServiceError) as refused:
+            client.rule("c7", Verdict.TRUE, rater_id="ana", key="one", wait_ms=0)
+        assert refused.value.status == 422
+        for status, claim_id, verdict in ((404, "nobody", Verdict.TRUE), (409, "c8", Verdict.WITHDRAWN)):
+            with pytest.raises(ServiceError) as refused:
+                client.rule(claim_id, verdict, wait_ms=0)
+            assert refused.value.status == status
+        decided = client.decide("rule/2", FlagDecision.DISMISSED, decided_by="ana", note="It is open.", key="two")
+        again = client.decide("rule/2", FlagDecision.DISMISSED, decided_by="ana", note="It is open.", key="two")
+        assert (decided.claim_id, decided.revision, decided.via, again.id) == ("c8", 1, "queue-team", decided.id)
+        with pytest.raises(ServiceError, match="no flag 'none' is known"):
+            client.decide("none", FlagDecision.CONFIRMED)
+    with Client(url, reader) as client, pytest.raises(ServiceError) as refused:
+        client.rule("c7", Verdict.FALSE)
+    assert refused.value.status == 403
+    (ruling,) = written(installation, RULINGS)
+    assert (ruling["verdict"], ruling["note"], ruling["kind"]) == ("false", "It is open.", "moderation")
+    assert {record["id"] for record in written(installation, DECISIONS)} == {decided.id}
+
+
+async def test_the_asynchronous_client_answers_too(installation: Settings, answering: tuple[str, str, str]) -> None:
+    url, ruler, _ = answering
+    async with AsyncClient(url, ruler) as client:
+        ruled = await client.rule("c9", Verdict.TRUE, kind=RulingKind.APPEAL, url="https://example.org/9", wait_ms=0)
+        assert (ruled.rater_id, ruled.kind, ruled.version) == ("queue-team", "appeal", 1)
+        decided = await client.decide("rule/1", FlagDecision.CONFIRMED, revision=1, via="desk")
+        assert (decided.claim_id, decided.decided_by, decided.revision) == ("c7", "queue-team", 1)
+    assert decided.id in {record["id"] for record in await asyncio.to_thread(written, installation, DECISIONS)}
+
+
 class Moody(BaseHTTPRequestHandler):
     """Answers what the script says, one thing after the other, and then a claim."""
 
     script: ClassVar[list[tuple[int, dict[str, str]]]] = []
     asked: ClassVar[list[float]] = []
+    keys: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        Moody.keys.append(self.headers["Idempotency-Key"])
+        self.do_GET()
 
     def do_GET(self) -> None:
         Moody.asked.append(time.monotonic())
@@ -171,7 +239,7 @@ class Moody(BaseHTTPRequestHandler):
 @pytest.fixture
 def moody() -> Iterator[str]:
     """Address of a server that follows its script."""
-    Moody.script, Moody.asked = [], []
+    Moody.script, Moody.asked, Moody.keys = [], [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Moody) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -185,6 +253,15 @@ def test_what_may_succeed_later_is_tried_again_when_the_service_says(moody: str)
     assert found is not None
     assert len(Moody.asked) == 5
     assert Moody.asked[1] - Moody.asked[0] >= 1.0
+
+
+def test_a_further_try_has_the_key_of_the_first_and_the_next_answer_another(moody: str) -> None:
+    Moody.script = [(0, {}), (503, {}), (400, {}), (400, {})]
+    with Client(moody) as client:
+        for _ in range(2):
+            with pytest.raises(ServiceError, match="400: later"):
+                client.rule("a", Verdict.TRUE)
+    assert Moody.keys[0] == Moody.keys[1] == Moody.keys[2] != Moody.keys[3]
 
 
 @pytest.mark.parametrize(
