@@ -14,16 +14,21 @@ import pytest
 from streams.contract.settings import Settings, SettingsError, folder_of
 from streams.kafka import provision
 
+pytestmark = pytest.mark.timeout(600)
+
 
 def started(command: str, settings: Settings, tmp_path: Path, wanted: str, **environ: str) -> str:
-    """Start a process with nothing but this environment, until it says what is wanted; returns what it said."""
+    """Start a process with nothing but this environment, until it says what is wanted; returns what it said.
+
+    Where nothing can be kept, it compiles the scoring core first.
+    """
     given = {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace, **environ}
     given |= {"CREDENCE_PARTITIONS": "1", "CREDENCE_METRICS_PORT": "0", "CREDENCE_API_PORT": "0"}
     log = tmp_path / f"{command}.log"
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "streams.cli", command], env=given, stdout=out, stderr=out)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 400
         while wanted not in log.read_text() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
         return log.read_text()

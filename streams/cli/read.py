@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
+import click
 import typer
 from rich.table import Table
 
@@ -155,10 +156,11 @@ def _settings(broker: str | None) -> Settings:
 
 
 def _read(broker: str | None, followed: Sequence[Topic], key: str | None = None) -> Store:
-    """All that the topics hold now. With a key, only its partitions are read."""
+    """All that the topics hold now. With a key, only its partitions are read. It goes when the command ends."""
+    store = Store()
+    click.get_current_context().call_on_close(store.close)
 
     async def read() -> Store:
-        store = Store()
         async with Reader(_settings(broker), followed, key=key) as reader:
             with err.status("reading"):
                 async for entries in reader.to_end():

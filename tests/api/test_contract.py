@@ -21,6 +21,8 @@ from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import publish
 
+pytestmark = pytest.mark.timeout(600)
+
 EXAMPLES_EACH = 10
 FLAGS = 150  # more than a page
 
@@ -68,6 +70,7 @@ def report(broker: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
             '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 503]\n'
         )
         options = ("--checks", "all", "--seed", "12", "--max-examples", str(EXAMPLES_EACH), "--no-color")
+        patient = ("--request-timeout", "120")  # a first explanation reads the scoring core's machine code
         written = ("--report", "json", "--report-json-path", "report.json")
         command = [
             sys.executable,
@@ -78,9 +81,10 @@ def report(broker: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
             "--url",
             api.url,
             *options,
+            *patient,
             *written,
         ]
-        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
     finally:
         api.end()
     assert (folder / "report.json").exists(), ran.stdout + ran.stderr

@@ -25,7 +25,7 @@ from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import claim, community, flag, publish, source
 
-OUTPUTS = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.COMMUNITIES, topics.FLAGS)
+OUTPUTS = (topics.CLAIM_SCORES, topics.SOURCE_SCORES, topics.COMMUNITIES, topics.FLAGS, topics.DECISIONS)
 ODD = "a/b c?%ż#"
 
 
