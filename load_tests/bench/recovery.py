@@ -45,6 +45,7 @@ def events(first: int, count: int, claim: int, sources: int) -> Block:
         "s": [f"source-{n:09d}" for n in numbers], "c": [f"claim-{claim}-{n // 100}" for n in numbers], "i": ids,
         "e": np.arange(1, count + 1), "h": np.arange(count), "kind": zeros, "x": zeros + 1,
         "t": zeros + NOW_MS + claim * 60_000, "m": [f"community-{n % 12}" for n in numbers], "g": zeros, "r": zeros,
+        "said": [""] * count,
     }  # fmt: skip
     return make("events", "e/0", 0, columns)
 

@@ -1,41 +1,23 @@
-"""`credence flags`: follow flags, and the operator's switches over them."""
+"""`credence flags`: follow flags and read one, and the operator's controls over the rules that raise them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaProducer
 
 from streams.api.published import Entry, Reader
 from streams.broker.embedded import BrokerError, resolve
+from streams.cli import flag_controls
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, say
-from streams.cli.precision import show_precision
-from streams.contract import topics
-from streams.contract.settings import Settings, SettingsError, client_kwargs
-from streams.contract.topics import FLAGS
-from streams.contract.wording import why_flagged, why_retracted
-from streams.contract.words import FlagAction
-from streams.engine.progress import ProgressBoard
-from streams.kafka import provision
+from streams.contract.flag_wording import lines, named, title
+from streams.contract.settings import Settings, SettingsError
+from streams.contract.topics import FLAGS, SHADOW_FLAGS, Topic
 from streams.kafka.admin import TopicsError
-from streams.kafka.clients import started
-from streams.scoring.parameters.params import Params
-from streams.tables.block_wire import encode
-from streams.tables.blocks import Block
 
 FORESEEN = (BrokerError, SettingsError, TopicsError)
-PARAMETERS_PARTITION = 0
-SWITCH_WAIT_S = 10.0
-EVIDENCE_SHOWN = 5
-# Switch → (values of the parameters, what it means).
-SWITCHES = {
-    "pause": ({"flags_paused": 1.0}, "no new flag is raised; those that stand are updated and retracted as before"),
-    "kill": ({"flags_killed": 1.0}, "every flag is retracted, and none is raised"),
-    "resume": ({"flags_paused": 0.0, "flags_killed": 0.0}, "flags are raised again, a claim's at its next event"),
-}
+STYLES = {"raise": "bold red", "hold": "magenta", "update": "yellow", "retract": "green"}
 
 app = typer.Typer(help="Flags: requests that a person look at a claim.", no_args_is_help=True, add_completion=False)
 
@@ -51,122 +33,106 @@ def tail(
     last: Annotated[int, typer.Option(min=0, help="Begin with this many past records of each partition.")] = 10,
     everything: Annotated[bool, typer.Option("--all", help="Begin with the first record that is kept.")] = False,
     follow: Annotated[bool, typer.Option(help="Go on with what comes, until Ctrl-C.")] = True,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Those that reach no queue: of rules in shadow, or held back.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show flags as they are raised, updated and retracted; a record that was written twice is shown once.
 
-    A flag asks a person to look at a claim. `credence explain CLAIM` has all reasons; a ruling on the claim, sent to
-    trust.rulings.v1, retracts the flag.
+    A flag asks a person to look at a claim. `credence explain CLAIM` has all reasons; a ruling on the claim retracts
+    the flag.
     """
     with foreseen(*FORESEEN):
         settings = resolve(Settings.from_env(broker=broker))
-        asyncio.run(_tail(settings, None if everything else last, follow, as_json))
+        topic = SHADOW_FLAGS if shadow else FLAGS
+        asyncio.run(_tail(settings, topic, None if everything else last, follow, as_json))
 
 
-@app.command(epilog="Example: credence flags pause")
-def pause(broker: Kafka = None) -> None:
-    """Raise no new flag until `resume`; what was raised is still updated and retracted."""
-    _switch("pause", broker)
-
-
-@app.command(epilog="Example: credence flags kill --yes")
-def kill(broker: Kafka = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Retract every flag now, and raise none until `resume`."""
-    if not yes:
-        typer.confirm("Retract every flag that stands, and raise no more?", abort=True)
-    _switch("kill", broker)
-
-
-@app.command(epilog="Example: credence flags resume")
-def resume(broker: Kafka = None) -> None:
-    """Take back `pause` and `kill`."""
-    _switch("resume", broker)
-
-
-@app.command(
-    help="How often flags were right, by verdicts and by people's decisions: in all, by rule, community and week. With "
-    f"a share: raise flags at the risk from which so many of them prove right; {Params().flag_precision:g} unless set.",
-    epilog="Example: credence flags precision; credence flags precision 0.9",
-)
-def precision(
-    share: Annotated[
-        float | None, typer.Argument(min=0.5, max=0.99, help="Share of the flags that should be right, to set it.")
-    ] = None,
+@app.command(epilog="Example: credence flags show risk-cascade/tax-tern-island/4711")
+def show(
+    flag: Annotated[str, typer.Argument(metavar="FLAG", help="A flag's id, or a claim's for its newest flag.")],
     broker: Kafka = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; without a share.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Its newest record as one JSON object.")] = False,
 ) -> None:
-    """Tell the share of flags that were right, or set the share that should be."""
-    if share is None:
-        with foreseen(*FORESEEN):
-            return show_precision(resolve(Settings.from_env(broker=broker)), as_json)
-    meaning = f"flags are raised where {share:.0%} of them should be right; more verdicts make it more exact"
-    _send_switch("precision", {"flag_precision": share}, meaning, broker)
-
-
-def _switch(word: str, broker: str | None) -> None:
-    values, meaning = SWITCHES[word]
-    _send_switch(word, values, meaning, broker)
-
-
-def _send_switch(word: str, values: dict[str, float], meaning: str, broker: str | None) -> None:
-    """Send the switch through the log, as everything is, so that a replay decides as the workers did."""
+    """One flag as it stands, with all that it says and what became of it."""
     with foreseen(*FORESEEN):
-        settings = resolve(Settings.from_env(broker=broker))
-        if not all(state.partitions for state in provision.states(settings.broker, settings, [topics.LESSONS])):
-            raise TopicsError(f"{topics.LESSONS.name(settings)} does not exist: run `credence topics create`")
-        taken = asyncio.run(_send(settings, values))
-    if not taken:
-        err.print(f"{word}: written, but no worker has taken it yet; it will be in force once one has", style="yellow")
-        return
-    say(f"{word}: {meaning}")
+        found = asyncio.run(_records_of(resolve(Settings.from_env(broker=broker)), flag))
+        if not found:
+            err.print(f"no flag {escape(repr(flag))} is known; `credence flags tail` shows them", highlight=False)
+            raise typer.Exit(1)
+        newest = found[-1]
+        if as_json:
+            return print_json(newest)
+        # A retraction asks nobody to read anything: what was asked is in the record before it.
+        _show_flag(next((each for each in reversed(found) if each["action"] != "retract"), newest))
+        out.print("  history", highlight=False)
+        for record in found:
+            line = f"    {moment(record['event_time_ms'])}  {title(record)}, {record['risk']:.0%} likely to be false"
+            out.print(escape(line), highlight=False, soft_wrap=True)
 
 
-async def _send(settings: Settings, values: dict[str, float]) -> bool:
-    """Send new values. Whether the parameters stage has published a version with them."""
-    client = client_kwargs(settings)
-    block = Block("params", "o/0", time.time_ns() // 1_000_000, {}, {"values": values})
-    async with started(AIOKafkaProducer, client, acks="all", enable_idempotence=True) as producer:
-        topic = topics.LESSONS.name(settings)
-        sent = await producer.send_and_wait(topic, encode(block), partition=PARAMETERS_PARTITION)
-    board = ProgressBoard(client, topics.PROGRESS.name(settings))
-    await board.start(publish=False)
-    try:
-        await board.wait_applied("parameters", {PARAMETERS_PARTITION: sent.offset}, SWITCH_WAIT_S)
-    except TimeoutError:
-        return False
-    finally:
-        await board.stop()
-    return True
+for _name, _command, _example in (
+    ("pause", flag_controls.pause, "credence flags pause --by mia --note 'a storm of reports'"),
+    ("stop", flag_controls.stop, "credence flags stop --by mia --note 'wrong verdicts came in' --yes"),
+    ("resume", flag_controls.resume, "credence flags resume --by mia --note 'the verdicts were withdrawn'"),
+    ("precision", flag_controls.precision, "credence flags precision 0.9 --by mia --note 'too many to look at'"),
+    ("budget", flag_controls.budget, "credence flags budget --an-hour 40 --by mia --note 'five of us this week'"),
+    ("status", flag_controls.status, "credence flags status --json"),
+    ("dry-run", flag_controls.dry_run, "credence flags dry-run --precision 0.9 --days 14"),
+):
+    app.command(_name, epilog=f"Example: {_example}")(_command)
 
 
-async def _tail(settings: Settings, newest: int | None, follow: bool, as_json: bool) -> None:
+async def _tail(settings: Settings, topic: Topic, newest: int | None, follow: bool, as_json: bool) -> None:
     shown: set[tuple[str, int]] = set()
     if follow and not as_json:
-        say("Flags as they come; `credence explain CLAIM` has all reasons. Ctrl-C ends.")
-    async with Reader(settings, [FLAGS], newest=newest) as reader:
+        say("Flags as they come; `credence flags show FLAG` has one with its history. Ctrl-C ends.")
+    async with Reader(settings, [topic], newest=newest) as reader:
         async for entries in reader.on() if follow else reader.to_end():
-            # Partitions are fetched one after the other; people want a batch in the order of time.
-            for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
-                _show_flag(entry, shown, as_json)
+            for record in _new(entries, shown):
+                if as_json:
+                    print_json(record)
+                else:
+                    _show_flag(record)
 
 
-def _show_flag(entry: Entry, shown: set[tuple[str, int]], as_json: bool) -> None:
-    flag = entry.record()
-    if flag is None or "flag_id" not in flag or (flag["flag_id"], flag["revision"]) in shown:
-        return
-    shown.add((flag["flag_id"], flag["revision"]))
-    if as_json:
-        return print_json(flag)
-    style = {"raise": "bold red", "update": "yellow", "retract": "green"}.get(flag["action"], "")
-    line = f"{moment(flag['event_time_ms'])}  [{style}]{flag['action']:<7}[/]  {escape(flag['subject']['id'])}"
-    if flag["action"] == FlagAction.RETRACT:
-        return out.print(f"{line}  {escape(why_retracted(flag))}", highlight=False, soft_wrap=True)
-    false, true, events = why_flagged(flag)
-    told = [
-        f"{line}  {flag['severity']} priority ({flag['priority']}), risk {flag['risk']:.2f}, "
-        f"flagged from {flag['threshold']:.2f}"
-    ]
-    told += [f"    {name} [dim]{escape(text)}[/]" for name, text in (
-        ("because", "; ".join(false)), ("although", "; ".join(true)), ("read   ", ", ".join(events[:EVIDENCE_SHOWN])),
-    ) if text]  # fmt: skip
-    out.print("\n".join(told), highlight=False, soft_wrap=True)
+async def _records_of(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """Records of a flag, or of the newest flag of a claim, in order."""
+    claim = "/".join(name.split("/")[1:-1]) if name.count("/") > 1 else name
+    by_flag: dict[str, list[dict[str, Any]]] = {}
+    for key in dict.fromkeys((claim, name)):
+        shown: set[tuple[str, int]] = set()
+        async with Reader(settings, [FLAGS, SHADOW_FLAGS], key=key) as reader:
+            async for entries in reader.to_end():
+                for record in _new(entries, shown):
+                    if name in (record["flag_id"], record["subject"]["id"]):
+                        by_flag.setdefault(record["flag_id"], []).append(record)
+    for records in by_flag.values():
+        records.sort(key=lambda record: record["revision"])
+    newest = sorted(by_flag.values(), key=lambda records: records[-1]["detected_at_ms"])
+    return by_flag.get(name) or (newest[-1] if newest else [])
+
+
+def _new(entries: list[Entry], shown: set[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Flag records that were not shown before, in the order of time: partitions are fetched one after the other."""
+    found = []
+    for entry in sorted(entries, key=lambda e: (e.append_ms, e.partition, e.offset)):
+        flag = entry.record()
+        if flag is None or "flag_id" not in flag or (flag["flag_id"], flag["revision"]) in shown:
+            continue
+        shown.add((flag["flag_id"], flag["revision"]))
+        found.append(flag)
+    return found
+
+
+def _show_flag(flag: dict[str, Any]) -> None:
+    style = STYLES.get(flag["action"], "")
+    out.print(
+        f"{moment(flag['event_time_ms'])}  [{style}]{escape(title(flag))}[/]  [dim]{escape(flag['flag_id'])}[/]",
+        highlight=False,
+        soft_wrap=True,
+    )
+    told = [("about", named(flag))] if flag["action"] == "retract" else lines(flag)
+    for label, text in told:
+        out.print(f"  [dim]{label:<8}[/]{escape(text)}", highlight=False, soft_wrap=True)

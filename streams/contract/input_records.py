@@ -56,7 +56,7 @@ class Event(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     ) = None
     url: Annotated[str, told(URL_CHARS_MAX, "Where a person can see the event or what it links to.")] | None = None
     text: (
-        Annotated[str, told(TEXT_CHARS_MAX, "What was said; used to recognise copied text, never stored in scores.")]
+        Annotated[str, told(TEXT_CHARS_MAX, "What was said, by which copies are known; of a root shown in flags.")]
         | None
     ) = None
     stance: Annotated[Stance, doc("What it says about the claim, where the sender knows it.")] | None = None

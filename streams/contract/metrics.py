@@ -24,13 +24,22 @@ from streams.contract.metric import Metric as Metric
 from streams.contract.metric import Role as Role
 from streams.contract.metric import table as table
 from streams.contract.topics import BETWEEN, INPUTS
-from streams.contract.words import DeadLetterCode, DeliveryState, Fate, FlagAction, Mend, Retraction, Severity, Verdict
+from streams.contract.words import (
+    FLAG_RULES,
+    DeadLetterCode,
+    DeliveryState,
+    Fate,
+    FlagAction,
+    Mend,
+    Retraction,
+    Severity,
+    Verdict,
+)
 
 STAGES = ("intake", *(topic.reader for topic in BETWEEN))
 READ = tuple(topic.base for topic in (*INPUTS, *BETWEEN))
 VITAL_SIGNS = ("echo_index", "accuracy", "insularity", "dissent", "hidden_dissent", "concentration", "bridging")
 STEPS = ("apply", "changelog", "outbox", "whole")
-RULES = ("risk-cascade",)
 GROWTHS = ("under 1", "1 to 10", "10 to 100", "over 100")
 """Bands of the events that a claim is expected to bring within a day."""
 GROWTH_BOUNDS = (1.0, 10.0, 100.0)
@@ -179,7 +188,11 @@ RISING_CLAIMS = define(
 FLAGS = define(
     "counter", "credence_flags_total", "Flag records published.", action=tuple(FlagAction), severity=tuple(Severity)
 )
-STANDING_FLAGS = define("gauge", "credence_standing_flags", "Flags that stand, by rule.", rule=RULES)
+SHADOW_FLAGS = define(
+    "counter", "credence_shadow_flags_total", "Flag records that reach no queue: of rules in shadow, or held back.",
+    rule=FLAG_RULES, action=tuple(FlagAction),
+)  # fmt: skip
+STANDING_FLAGS = define("gauge", "credence_standing_flags", "Flags that stand, by rule.", rule=FLAG_RULES)
 FLAG_DELAY = define(
     "histogram", "credence_flag_delay_seconds", "Event time from a claim's first post to its flag.", buckets=_DELAYS_S
 )
@@ -188,7 +201,7 @@ FLAGS_RETRACTED = define(
 )
 FLAGS_RULED = define(
     "counter", "credence_flags_ruled_total", "Flags that stood when a verdict came, by what it found: false is right.",
-    rule=RULES, verdict=tuple(Verdict),
+    rule=FLAG_RULES, verdict=tuple(Verdict),
 )  # fmt: skip
 SWITCH = define(
     "gauge", "credence_flags_switched_ratio", "Whether an operator has paused or killed all flags: 1 or 0.",
@@ -272,7 +285,7 @@ API_BEHIND = define(
 )
 FLAGS_JUDGED = define(
     "gauge", "credence_judged_flags", "Flags that verdicts, or people's decisions, found right or wrong.",
-    by=(Role.API,), rule=RULES, judge=("verdicts", "decisions"), found=("right", "wrong"),
+    by=(Role.API,), rule=FLAG_RULES, judge=("verdicts", "decisions"), found=("right", "wrong"),
 )  # fmt: skip
 
 TARGETS = ("osprey", "coop", "ozone", "mastodon", "activitypub", "webhook")

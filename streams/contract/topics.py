@@ -140,6 +140,11 @@ DECISIONS = Topic(
     "What people decided on flags: confirmed, dismissed, duplicate. It moves no score.",
     "log_retention_ms",
 )  # fmt: skip
+SHADOW_FLAGS = Topic(
+    "trust.shadow-flags.v1", "claim", DELETE, 16 * MIB, "claims", "flags",
+    "Flags that reach no queue: those of rules in shadow, and those that a budget holds back.",
+    "log_retention_ms",
+)  # fmt: skip
 DEAD_LETTERS = Topic(
     "trust.dead-letters.v1",
     "any",
@@ -206,6 +211,7 @@ ALL = (
     SOURCE_SCORES,
     COMMUNITIES,
     FLAGS,
+    SHADOW_FLAGS,
     DECISIONS,
     DEAD_LETTERS,
     DELIVERIES,

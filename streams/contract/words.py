@@ -38,6 +38,10 @@ CLOCK_AHEAD_MAX_MS = 24 * 3_600_000
 """How far a clock may run ahead of the broker's. Within this it is clamped; beyond it the record is refused."""
 
 
+FLAG_RULES = ("risk-cascade", "risk-trial")
+"""Names of the rules that raise flags; `streams.scoring.parameters.flag_rules` declares them."""
+
+
 class Documented(StrEnum):
     """A closed list of words, each with the sentence that says what it means."""
 
@@ -106,6 +110,7 @@ class FlagAction(Documented):
     """What a flag record does to the flag that bears its id."""
 
     RAISE = "raise", "Asks a person to look."
+    HOLD = "hold", "A budget is used up: it waits among those held back, the most pressing first, and is in no queue."
     UPDATE = "update", "The flag stands; its priority moved, or its claim was heard of again and it lapses later."
     RETRACT = "retract", "The ground for the flag is gone, or it expired: nobody needs to look."
 
@@ -117,7 +122,7 @@ class Retraction(Documented):
     RISK_FELL = "risk-fell", "The risk has fallen."
     POSTS_GONE = "posts-gone", "Its posts were taken back."
     EXPIRED = "expired", "Nothing new has come."
-    KILLED = "killed", "An operator stopped all flags."
+    KILLED = "killed", "An operator stopped the rule."
 
 
 class Severity(Documented):

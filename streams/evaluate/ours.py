@@ -15,7 +15,7 @@ from streams.evaluate.cascades import CascadeSet, Codes, Corrections, Small
 from streams.evaluate.forks import Shared
 from streams.evaluate.protocol import Batch, Flag
 from streams.scoring.claims.claims_state import ClaimsState
-from streams.scoring.claims.flags import FlagContext, Flags
+from streams.scoring.claims.flag_writing import FlagContext, Flags
 from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.communities.coordination import Participations
 from streams.scoring.config import ScoringConfig
@@ -163,6 +163,7 @@ def corrections_block(corrections: Corrections, lo: int, hi: int) -> Block:
         "m": Categorical.constant("", hi - lo),
         "g": np.fromiter(map(copy_hash, texts), np.uint64, hi - lo),
         "r": np.fromiter(map(bool, texts), np.int8, hi - lo),
+        "said": Categorical.constant("", hi - lo),
     }
     return Block("events", "e/0", np.arange(lo, hi), columns)
 
@@ -180,7 +181,7 @@ class _Claims(ClaimsState):
 
     def __init__(self, config: ScoringConfig, partition: int) -> None:
         super().__init__(config, partition)
-        self.flags = _Flags(self.data, self.communities)
+        self.flags = _Flags(self.data, self.communities, self.clock)
 
     def _publish(self, rows: Ints, effects: Effects) -> None:
         """Nobody."""
@@ -189,7 +190,7 @@ class _Claims(ClaimsState):
 class _Flags(Flags):
     """Flags without reasons."""
 
-    def _reasons(self, reading: Any, risk: float, action: str, context: FlagContext) -> list[ReasonDict]:
+    def _reasons(self, reading: Any, risk: float, action: int, context: FlagContext) -> list[ReasonDict]:
         """None."""
         return []
 
@@ -254,5 +255,6 @@ class _Names:
             "m": Categorical(self._communities, data.community[lo:hi]),
             "g": data.text_hash[lo:hi],
             "r": np.fromiter((not p for p in data.parent[lo:hi]), np.int8, hi - lo) * (data.kind[lo:hi] == 0),
+            "said": Categorical.constant("", hi - lo),
         }
         return Block("events", "e/0", np.arange(lo, hi), columns)

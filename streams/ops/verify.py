@@ -110,6 +110,9 @@ class Report:
         return fields
 
 
+FLAG_TOPICS = (topics.FLAGS, topics.SHADOW_FLAGS)
+
+
 class Emitted:
     """Hashes of what the replay of one partition emits, by key and version."""
 
@@ -124,8 +127,9 @@ class Emitted:
         for key, score in step.effects.scores.items():
             self.scores[key, score["version"]] = fingerprint(score)
             self.last[key] = score["version"]
-        for flag in flag_records(step, *self._log):
-            self.flags[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+        for shadow in (False, True):
+            for flag in flag_records(step, *self._log, shadow):
+                self.flags[flag["flag_id"], flag["revision"]] = fingerprint(flag)
 
 
 def fingerprint(record: Mapping[str, Any]) -> int:
@@ -211,7 +215,7 @@ async def _check_partition(
 
 async def _ends(logs: LogReader, settings: Settings, spec: CoreSpec, partition: int) -> list[int]:
     """Next offsets of the partition of the stage's changelog, and of the topics that it publishes to."""
-    names = [spec.changelog_topic, *spec.guarded_topics, topics.FLAGS.name(settings)]
+    names = [spec.changelog_topic, *spec.guarded_topics, *(t.name(settings) for t in FLAG_TOPICS)]
     return [(await logs.bounds(name, settings.partitions))[partition][1] for name in names]
 
 
@@ -254,9 +258,10 @@ async def _check_scores(
 
 async def _check_flags(logs: LogReader, settings: Settings, partition: int, emitted: Emitted, report: Report) -> None:
     published = {}
-    async for _, value in _published(logs, settings, topics.FLAGS.name(settings), partition):
-        flag = orjson.loads(value)
-        published[flag["flag_id"], flag["revision"]] = fingerprint(flag)
+    for topic in FLAG_TOPICS:
+        async for _, value in _published(logs, settings, topic.name(settings), partition):
+            flag = orjson.loads(value)
+            published[flag["flag_id"], flag["revision"]] = fingerprint(flag)
     report.flags_missing += len(emitted.flags.keys() - published.keys())
     report.flags_extra += len(published.keys() - emitted.flags.keys())
     report.records_differing += sum(published[k] != emitted.flags[k] for k in published.keys() & emitted.flags.keys())

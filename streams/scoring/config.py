@@ -65,7 +65,6 @@ class ScoringConfig:
     flag_ripe_ms: int = HOUR_MS // 2  # a younger claim is flagged only when it is as large as is usual at one hour
     flag_expiry_ms: int = 7 * DAY_MS  # after a flag's last record, on the log's clock
     flag_renewal_ms: int = DAY_MS  # a flag whose claim is heard of so long after its last record is renewed by another
-    flags_a_day: int = 200
 
     # Memory.
     lateness_ms: int = DAY_MS

@@ -21,6 +21,7 @@ class Effects:
             ("s" for credits).
         scores: key → score record; `version` rises with every record of a key.
         flags: flag records without their `trace_id`, deduplicated downstream by (flag_id, revision).
+        shadow: the same of rules in shadow, and of flags that a budget holds back: they reach no queue.
         dead: (row of the block, reason code, detail) for rows that were refused.
         outlived: (upstream, origin there, reason code, detail) for rows of earlier log records that are refused now.
         rulings: how often each fate was a ruling's.
@@ -35,6 +36,7 @@ class Effects:
     blocks: list[Block] = field(default_factory=list)
     scores: dict[str, ScoreDict] = field(default_factory=dict)
     flags: list[FlagDict] = field(default_factory=list)
+    shadow: list[FlagDict] = field(default_factory=list)
     dead: list[tuple[int, str, str]] = field(default_factory=list)
     outlived: list[tuple[str, int, str, str]] = field(default_factory=list)
     rulings: Counter[str] = field(default_factory=Counter)
@@ -44,3 +46,7 @@ class Effects:
     participation: list[Block] = field(default_factory=list)
     ruled_in: list[str] = field(default_factory=list)
     settled: list[tuple[float, bool]] = field(default_factory=list)
+
+    def tell_flag(self, record: FlagDict, quiet: bool) -> None:
+        """A flag record leaves; a quiet one for no queue."""
+        (self.shadow if quiet else self.flags).append(record)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from streams.scoring.config import CORE_VERSION, ScoringConfig
 from streams.scoring.dispatch import BlockCore
 from streams.scoring.effects import Effects
+from streams.scoring.parameters.flag_rules import RULE_COUNT
 from streams.scoring.parameters.params import Params, apply_params, params_table, read_params
 from streams.tables.blocks import Block
 from streams.tables.field import Field
@@ -19,8 +20,10 @@ CLOCK_FIELDS = {
     "swept_ms": Field("i8", "append time at which all that had expired was gone", "ms"),
     "sweeping_ms": Field("i8", "append time of the latest step towards that", "ms"),
     "latest_ms": Field("i8", "latest event time", "ms"),
-    "flag_day": Field("i8", "day of the stream whose flags are counted", "days"),
-    "flags_today": Field("i8", "and their number"),
+    "flag_hour": Field(f"{RULE_COUNT}i8", "of each rule: hour of the stream whose flags are counted", "hours"),
+    "raised": Field(f"{RULE_COUNT}i8", "flags that each rule raised in it"),
+    "standing": Field(f"{RULE_COUNT}i8", "flags of each rule that stand"),
+    "held": Field(f"{RULE_COUNT}i8", "flags of each rule that a budget holds back"),
 }
 
 

@@ -34,6 +34,7 @@ def _events(rows: Sequence[Said]) -> Block:
             "s": source, "c": claim, "i": event, "e": number, "h": number, "kind": kind, "x": stance,
             "t": [_T0_MS + hour * HOUR_MS for hour in hours], "m": ["left" if n % 2 else "" for n in number],
             "g": [n % 3 for n in number], "r": [int(k in (POST, UPDATE)) for k in kind],
+            "said": [f'["{name}", "", ""]' * int(k in (POST, UPDATE)) for name, k in zip(event, kind, strict=True)],
         },
     )  # fmt: skip
 
@@ -65,7 +66,9 @@ def script() -> list[Block]:
         _events(second),
         _ruling("c1", TRUE, 1, 40), _ruling("c2", FALSE, 1, 50),
         _events(third),
-        Block("params", "p/0", 0, {}, {"version": 1, "values": {**coins, "flag_z": -9.0}}),
+        Block("params", "p/0", 0, {}, {"version": 1, "values": {**coins, "flag_z": -9.0, "flags_an_hour": 0.0}}),
+        _events([("s1", "c2", "70", REPLY, DENY, 74)]),
+        Block("params", "p/0", 0, {}, {"version": 2, "values": {"flags_an_hour": 99.0}}),
         _events([("s0", "c4", "60", POST, SUPPORT, 75)]), _events([("s0", "", "60", DELETE, 0, 76)]),
         _ruling("c1", FALSE, 2, 70), _ruling("c2", NO_VERDICT, 2, 70), _ruling("c3", FALSE, 1, 80),
         Block("tick", "k/0", 0, {}, {"t": 0, "flush": True}),

@@ -166,6 +166,9 @@ def _check_column(name: str, dtype: str, column: Column) -> None:
             raise ValueError(f"{name} is outside {low} to {high}")
 
 
+SAID = ("rule", "control", "by", "note")  # what an operator says of a control
+
+
 def _is_numbers(row: object) -> bool:
     return isinstance(row, list) and not {*map(type, row)} - {int, float, type(None)}
 
@@ -176,4 +179,6 @@ def _is_meta(name: str, value: object) -> bool:
         return isinstance(value, dict) and _is_numbers([*value.values()])
     if name == "signals":
         return isinstance(value, list) and not {*map(type, value)} - {str}
+    if name in SAID:
+        return isinstance(value, str)
     return isinstance(value, int | float)

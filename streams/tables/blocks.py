@@ -50,6 +50,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "m": WORD,  # community named by the event, "" = none
         "g": "u8",  # 64-bit hash of the normalised text, 0 = none
         "r": "i1",  # 1 for the claim's root post, and for an update that brings a text
+        "said": WORD,  # what these say, for people: see `scoring.claims.root_words`; "" for all others
     },
     "credits": {
         "s": WORD,
@@ -72,6 +73,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "m": WORD,
         "g": "u8",
         "r": "i1",
+        "said": WORD,
         **_STAMP,
     },
     # Deletes and updates of events that were stamped before.
@@ -85,6 +87,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "t": "i8",
         "g": "u8",
         "r": "i1",  # 1 for an update that brings a text
+        "said": WORD,
     },
     "restamp": {"s": WORD, "c": WORD, **_STAMP},
     "rulings": {
@@ -128,7 +131,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 # The type of a column follows from its name, so that mypy knows it where a name is written out. A test compares these
 # with COLUMNS. One column stands apart: "kind" of rulings is a TEXT.
-WordName = Literal["s", "c", "m"]
+WordName = Literal["s", "c", "m", "said"]
 TextName = Literal["i", "id", "rater", "event", "url", "note"]
 ListName = Literal["sig", "rw"]
 NumberName = Literal[

@@ -1,4 +1,4 @@
-"""`credence flags`: tail over a real broker, and the operator's switches as the pure core obeys them."""
+"""`credence flags`: tail over a real broker, and what the operator's controls ask for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from streams.cli import flags as cli_flags
 from streams.contract import topics
 from streams.contract.settings import Settings
 from streams.kafka import provision
-from tests.scores import flag, publish
-from tests.scoring.builders import DAY_MS, Event, Pipeline, Ruling
+from tests.scores import T0_MS, flag, publish
 
+BY = ("--by", "mia", "--note", "a storm of reports")
 app = typer.Typer()
 app.add_typer(cli_flags.app, name="flags")
 
@@ -24,7 +24,7 @@ def installation(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatc
     """An installation named by the environment, with two revisions of a flag, the first of them written twice."""
     monkeypatch.setenv("CREDENCE_BROKER", broker)
     monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
-    provision.create(broker, settings, [topics.FLAGS])
+    provision.create(broker, settings, [topics.FLAGS, topics.SHADOW_FLAGS])
     again = flag("f1", "rumour")
     publish(settings, [again, again, flag("f1", "rumour", revision=2, action="update", priority=80)])
     return settings
@@ -43,72 +43,96 @@ def test_tail_shows_each_revision_once() -> None:
     assert "rumour" in run("tail", "--no-follow").stdout
 
 
-def test_a_flag_is_told_with_what_speaks_for_and_against_it_each_once_and_with_what_to_read(
-    installation: Settings,
-) -> None:
-    reasons = [
+RAISED = {
+    "risk": 0.93, "risk_low": 0.81, "risk_high": 0.97, "score": 0.5, "score_low": 0.1, "score_high": 0.9,
+    "enough_evidence": False, "supports": 31, "denials": 4, "queries": 2,
+    "claim": {
+        "event_id": "e0", "author_id": "ana", "posted_at_ms": T0_MS - 7_200_000, "text": "The [bridge] is shut",
+        "url": "https://a.example/1", "lang": "en",
+    },
+    "spread": {
+        "participants": 40, "events": 52, "first_event_ms": T0_MS - 7_200_000, "per_hour": 12.4,
+        "expected_per_hour": 9.0, "expected_24h": 80.2, "usual_participants": 20.0,
+    },
+    "would_fall": "It is taken back when its risk, now 0.93, falls below 0.63.",
+    "reasons": [
         {"code": "history", "text": "they spread lies", "weight": 2.0, "evidence_ids": ["e1", "e2"]},
         {"code": "start", "text": "where every claim starts", "weight": 1.0, "evidence_ids": []},
         {"code": "slow", "text": "many joined it early", "weight": -0.5, "evidence_ids": ["e9"]},
         {"code": "others", "text": "3 weaker reasons together", "weight": 0.1, "evidence_ids": []},
-    ]
-    raised = flag("f2", "tale", risk=0.93, reasons=reasons)
-    publish(installation, [raised, flag("f2", "tale", revision=2, action="retract", retracted_because="settled")])
+    ],
+}  # fmt: skip
+TOLD = [
+    "says    “The [bridge] is shut”",
+    "at      https://a.example/1",
+    "posted  by ana, on 2025-11-24 14:00 UTC, in en, post e0",
+    "spread  40 people in 52 posts and reactions over 2 hours (stories here usually have 20 people after an hour);"
+    " 12 an hour of late, about 80 more expected within a day",
+    "sides   31 say it is so, 4 say it is not, 2 ask for proof",
+    "risk    93% likely to be false (between 81% and 97%); flags are raised from 74%",
+    "score   not enough evidence yet from people with a record",
+    "because they spread lies",
+    "althoughmany joined it early",
+    "read    e1, e2",
+    "goes    It is taken back when its risk, now 0.93, falls below 0.63.",
+    "answer  credence rule tale true|false|mixed --by YOU --note WHY",
+]
+
+
+def test_a_flag_tells_all_that_a_moderator_needs_and_show_tells_what_became_of_it(installation: Settings) -> None:
+    raised = flag("r/tale/2", "tale", **RAISED)
+    gone = flag("r/tale/2", "tale", **RAISED | {"revision": 2, "action": "retract", "retracted_because": "settled"})
+    publish(installation, [raised, gone])
     lines = [line.strip() for line in run("tail", "--no-follow").stdout.splitlines()]
-    at = next(i for i, line in enumerate(lines) if "tale" in line)
-    assert lines[at].endswith("raise    tale  high priority (70), risk 0.93, flagged from 0.74")
-    told = ["because they spread lies", "although many joined it early", "read    e1, e2"]
-    assert lines[at + 1 : at + 4] == told
-    assert lines[at + 4].endswith("retract  tale  a verdict has come")
+    at = next(i for i, line in enumerate(lines) if "r/tale/2" in line)
+    assert lines[at].endswith("please look · priority 70 of 100 (high)  r/tale/2")
+    assert lines[at + 1 : at + 13] == TOLD
+    assert lines[at + 13].endswith("taken back: a verdict has come  r/tale/2")
+    assert lines[at + 14] == "about   The [bridge] is shut"
+    for name in ("r/tale/2", "tale"):
+        shown = [line.strip() for line in run("show", name).stdout.splitlines()]
+        assert shown[1:13] == TOLD
+        assert [line[21:] for line in shown[-2:]] == [
+            "please look · priority 70 of 100 (high), 93% likely to be false",
+            "taken back: a verdict has come, 93% likely to be false",
+        ]
+    assert json.loads(run("show", "tale", "--json").stdout)["revision"] == 2
+    assert run("show", "nothing").exit_code == 1
+
+
+def test_what_reaches_no_queue_is_shown_when_it_is_asked_for(installation: Settings) -> None:
+    held = flag("risk-cascade/tale/3", "tale", action="hold", rule_id="risk-cascade/1")
+    publish(installation, [(topics.SHADOW_FLAGS, "tale", json.dumps(held).encode())])
+    assert "held back by its budget" in run("tail", "--no-follow", "--shadow").stdout
+    assert "held back" not in run("tail", "--no-follow").stdout
 
 
 @pytest.mark.usefixtures("installation")
 def test_a_switch_without_topics_is_an_error_that_names_the_command() -> None:
-    refused = run("pause")
+    refused = run("pause", *BY)
     assert refused.exit_code == 1
     assert "credence topics create" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.usefixtures("installation")
-def test_kill_asks_before_it_retracts_everything() -> None:
-    refused = CliRunner().invoke(app, ["flags", "kill"], input="n\n")
+def test_stop_asks_before_it_retracts_everything() -> None:
+    refused = CliRunner().invoke(app, ["flags", "stop", *BY], input="n\n")
     assert refused.exit_code == 1
     assert "Retract every flag" in refused.output
 
 
-def liars(claims: int = 8) -> Pipeline:
-    """Twelve accounts who told that many claims, each ruled false a day later."""
-    pipeline = Pipeline()
-    for n in range(claims):
-        at = 1_600_000_000_000 + n * 2 * DAY_MS
-        pipeline.events([Event(f"liar-{i}", f"old-{n}", f"old-{n}-{i}", at + i * 60_000) for i in range(12)])
-        pipeline.rule(Ruling(f"old-{n}", 2, at + DAY_MS))
-    return pipeline
-
-
-def tell(pipeline: Pipeline, claim: str) -> list[str]:
-    """The liars tell a claim; what became of its flag."""
-    before = len(pipeline.flags)
-    at = 1_600_000_000_000 + 40 * DAY_MS
-    for i in range(12):
-        pipeline.events([Event(f"liar-{i}", claim, f"{claim}-{i}", at + i * 1000)])
-    return [f["action"] for f in pipeline.flags[before:] if f["subject"]["id"] == claim and f["action"] != "update"]
-
-
-def test_killing_retracts_at_once_and_nothing_is_raised_until_flags_resume() -> None:
-    pipeline = liars()
-    assert tell(pipeline, "new") == ["raise"]
-    pipeline.params(1, **cli_flags.SWITCHES["kill"][0])
-    assert (pipeline.flags[-1]["action"], pipeline.flags[-1]["retracted_because"]) == ("retract", "killed")
-    assert tell(pipeline, "newer") == []
-    pipeline.params(2, **cli_flags.SWITCHES["resume"][0])
-    assert tell(pipeline, "newest") == ["raise"]
-
-
-def test_a_pause_raises_nothing_and_lets_what_stands_be() -> None:
-    pipeline = liars()
-    assert tell(pipeline, "new") == ["raise"]
-    before = len(pipeline.flags)
-    pipeline.params(1, **cli_flags.SWITCHES["pause"][0])
-    assert tell(pipeline, "newer") == []
-    assert len(pipeline.flags) == before
+@pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        (("pause", "--rule", "mood", *BY), "there is no rule mood"),
+        (("budget", *BY), "say --an-hour, --standing, or both"),
+        (("budget", "--an-hour", "1", *BY), "less than one for each of the"),
+        (("pause", "--note", "x"), "--by"),
+        (("stop", "--yes", "--by", "mia"), "--note"),
+    ],
+)
+def test_a_control_that_makes_no_sense_is_refused_with_a_sentence(command: tuple[str, ...], refusal: str) -> None:
+    refused = run(*command)
+    assert refused.exit_code != 0
+    assert refusal in " ".join(refused.stderr.split())

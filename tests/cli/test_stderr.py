@@ -22,7 +22,7 @@ LETTER = {
     "v": 1, "code": "not_json", "detail": "d", "topic": "t", "partition": 0, "offset": 1, "append_ms": 1,
     "stage": "intake", "raw": None, "key_b64": None, "raw_length": None, "raw_sha256": None,
 }  # fmt: skip
-SWITCHED = r"(pause|kill|resume|precision): .*\n"
+SWITCHED = r"(pause|stop|resume|precision|budget): .*\n"
 # Command → what it may say on standard error.
 COMMANDS = {
     "topics list": "",
@@ -34,10 +34,13 @@ COMMANDS = {
     "dead-letters list": "",
     "dead-letters redrive --all --dry-run": "",
     "flags tail --all --no-follow": "",
-    "flags pause": SWITCHED,
-    "flags kill --yes": SWITCHED,
-    "flags resume": SWITCHED,
-    "flags precision 0.9": SWITCHED,
+    "flags pause --by me --note x": SWITCHED,
+    "flags stop --yes --by me --note x": SWITCHED,
+    "flags resume --by me --note x": SWITCHED,
+    "flags precision 0.9 --by me --note x": SWITCHED,
+    "flags budget --an-hour 9 --by me --note x": SWITCHED,
+    "flags status": "",
+    "flags dry-run --precision 0.9": "",
     "explain nobody": "no claim and no source .*\n",
     "show nothing": "error: there is no topic nothing: .*\n",
     "show trust.flags --partition 9": "error: .* has no partition 9, only 1\n",
@@ -80,7 +83,19 @@ def test_nothing_is_on_standard_error_but_what_the_command_says(installation: Se
 UNUSABLE = {"127.0.0.1:1": "cannot reach Kafka at 127.0.0.1:1", "not a host": "CREDENCE_BROKER, or --broker, names"}
 
 
-@pytest.mark.parametrize("command", ["claims", "flags pause", "show x", "dead-letters list", "worker", "api", "verify"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "claims",
+        "flags pause --by me --note x",
+        "flags status",
+        "show x",
+        "dead-letters list",
+        "worker",
+        "api",
+        "verify",
+    ],
+)
 @pytest.mark.parametrize("broker", UNUSABLE)
 def test_a_kafka_that_is_not_there_is_told_in_one_sentence(command: str, broker: str) -> None:
     # Without the search for what is left open: kafka-python leaves a socket to whom it cannot reach.

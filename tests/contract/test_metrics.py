@@ -18,11 +18,11 @@ from streams.contract.metric import STAGES_OF
 from streams.contract.metrics import STAGES, Band, Work
 from streams.contract.settings import Settings
 from streams.contract.topics import BETWEEN, BY_CLAIM
-from streams.contract.words import DeadLetterCode, Mend
+from streams.contract.words import FLAG_RULES, DeadLetterCode, Mend
 from streams.engine.stage import BatchReport
 from streams.scoring.census import Census
-from streams.scoring.claims.flags import RULE
 from streams.scoring.claims.rising import BOUNDS
+from streams.scoring.parameters.flag_rules import RULES
 from streams.worker.stages import intake_stage, stage_specs
 
 UNITS = (
@@ -68,7 +68,7 @@ def test_every_report_of_progress_is_a_lag_of_its_stage_on_the_topic_it_reads() 
 
 
 def test_the_rules_and_bands_are_those_of_the_scoring_core() -> None:
-    assert metrics.RULES == (RULE,)
+    assert tuple(rule.name for rule in RULES) == FLAG_RULES
     assert len(metrics.GROWTHS) == len(BOUNDS) + 1
 
 
@@ -149,8 +149,8 @@ def test_the_delay_of_a_flag_is_event_time_since_the_first_post() -> None:
 
 
 def test_a_flag_that_a_verdict_ends_counts_by_rule_and_verdict_and_every_end_by_its_reason() -> None:
-    flag = {"action": "retract", "severity": "low", "subject": {"id": "a"}, "rule_id": f"{RULE}/1"}
-    labels = [{"because": "settled"}, {"because": "risk-fell"}, {"rule": RULE, "verdict": "false"}]
+    flag = {"action": "retract", "severity": "low", "subject": {"id": "a"}, "rule_id": f"{FLAG_RULES[0]}/1"}
+    labels = [{"because": "settled"}, {"because": "risk-fell"}, {"rule": FLAG_RULES[0], "verdict": "false"}]
     names = ("credence_flags_retracted_total", "credence_flags_retracted_total", "credence_flags_ruled_total")
     before = [sample(name, **each) for name, each in zip(names, labels, strict=True)]
     monitor.flagged([flag | {"retracted_because": "settled"}], {"a": {"verdict": "false"}})
@@ -172,11 +172,11 @@ def test_what_the_risk_expected_stands_beside_what_verdicts_found() -> None:
 
 
 def test_the_partitions_of_a_process_are_counted_together_and_their_switches_told() -> None:
-    one = Census(5, (2, 2, 1, 0), Counter({RULE: 3}), {"paused": 1.0, "killed": 0.0})
+    one = Census(5, (2, 2, 1, 0), Counter({FLAG_RULES[0]: 3}), {"paused": 1.0, "killed": 0.0})
     monitor.counted("claims", 100, [one, one])
     assert sample("credence_open_claims") == 10
     assert [sample("credence_rising_claims", growth=growth) for growth in metrics.GROWTHS] == [4, 4, 2, 0]
-    assert sample("credence_standing_flags", rule=RULE) == 6
+    assert sample("credence_standing_flags", rule=FLAG_RULES[0]) == 6
     assert sample("credence_flags_switched_ratio", switch="paused") == 1
     assert sample("credence_state_rows", stage="claims") == 100
     monitor.counted("claims", 0, [])

@@ -55,6 +55,7 @@ def rows(up: str, origins: Iterable[int], **meta: int) -> Block:
         "i": [f"{up}-{o}" for o in numbers],
         "t": numbers,
         "m": [""] * n,
+        "said": [""] * n,
         **{name: [1] * n for name in ("e", "h", "kind", "x", "g", "r")},
     }
     return make("events", up, numbers, columns, **meta)

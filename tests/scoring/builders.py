@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import orjson
 import xxhash
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ class Event:
     community: str = ""
     text: int = 0
     root: int = 0  # of an update: 1 if it brings a text
+    said: str = ""  # words of a root, as the intake sends them
 
     def content(self) -> int:
         return xxhash.xxh3_64_intdigest(repr(self))
@@ -49,6 +51,7 @@ def events_block(events: Sequence[Event], origin: int = 1) -> Block:
         "m": [e.community for e in events],
         "g": [e.text for e in events],
         "r": [e.root for e in events],
+        "said": [e.said for e in events],
     }
     return make("events", "e/0", list(range(origin, origin + len(events))), columns)
 
@@ -219,6 +222,11 @@ def event_lists(draw: Any, max_size: int = 30) -> list[Event]:
     ]
 
 
+def said(text: str, url: str = "", lang: str = "") -> str:
+    """The words of a root as the intake sends them."""
+    return orjson.dumps([text, url, lang]).decode()
+
+
 def in_pieces(items: Sequence[Any], cuts: Iterable[int]) -> list[Sequence[Any]]:
     edges = [0, *sorted({c % (len(items) + 1) for c in cuts}), len(items)]
     return [items[a:b] for a, b in pairwise(edges) if b > a]
@@ -274,9 +282,12 @@ def control_blocks(draw: Any) -> list[Block]:
 @st.composite
 def histories(draw: Any) -> list[Any]:
     """Events in pieces, rulings and control blocks in any order, each to be given to `feed`."""
-    events = draw(event_lists())
+    events = [replace(e, root=int(e.kind == 0), said=said(e.id) if e.kind == 0 else "") for e in draw(event_lists())]
     taken_back = draw(st.lists(st.tuples(st.sampled_from(events), st.integers(0, 40), st.sampled_from([6, 7]))))
-    events += [Event(e.source, "", e.id, e.t + hours * 3_600_000, kind - 6, kind) for e, hours, kind in taken_back]
+    events += [
+        Event(e.source, "", e.id, e.t + hours * 3_600_000, kind - 6, kind, root=kind - 6, said=said("new") * (kind - 6))
+        for e, hours, kind in taken_back
+    ]
     draw(st.randoms(use_true_random=False)).shuffle(events)
     pieces = in_pieces(events, draw(st.lists(st.integers(0, 40), max_size=5)))
     items: list[Any] = [*pieces, *draw(ruling_lists()), *draw(control_blocks())]

@@ -8,10 +8,10 @@ import pytest
 from streams.agents.publish import monitor
 from streams.contract import metrics
 from streams.contract.codes import FALSE, TRUE
+from streams.contract.words import FLAG_RULES
 from streams.scoring import cascade
 from streams.scoring.census import Census
 from streams.scoring.claims.claims_state import ClaimsState
-from streams.scoring.claims.flags import RULE
 from streams.scoring.claims.rising import BOUNDS, HORIZON_S
 from streams.scoring.parameters.parameters_state import Learner
 from streams.tables.blocks import Block
@@ -70,10 +70,10 @@ def test_flags_and_switches_are_those_of_the_state() -> None:
     line.feed(Block("params", "p/0", 1, {}, {"version": 1, "values": {"flag_z": -9.0}}))
     line.feed(events_block(burst("a", 40)))
     found = line.claims.census()
-    assert (found.standing, found.switches) == ({RULE: 1}, {"paused": 0.0, "killed": 0.0})
+    assert (found.standing[FLAG_RULES[0]], found.switches) == (1, {"paused": 0.0, "killed": 0.0})
     line.feed(Block("params", "p/0", 2, {}, {"version": 2, "values": {"flags_killed": 1.0}}))
     found = line.claims.census()
-    assert (found.standing, found.switches) == ({RULE: 0}, {"paused": 0.0, "killed": 1.0})
+    assert (found.standing[FLAG_RULES[0]], found.switches) == (0, {"paused": 0.0, "killed": 1.0})
 
 
 def test_a_census_changes_nothing() -> None:

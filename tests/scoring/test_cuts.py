@@ -31,6 +31,7 @@ from tests.scoring.builders import (
     histories,
     in_pieces,
     rulings_block,
+    said,
 )
 
 Core = TypeVar("Core", bound=PartitionState)
@@ -74,7 +75,7 @@ def logs(draw: Any) -> list[Block]:
 
 def folded(state: Core, log: list[Block], cuts: list[int] | None = None) -> tuple[Core, list[Any]]:
     """The state after a log, one record half a day, and its flags; with cuts, the rows of a record lie in several."""
-    flags = []
+    flags, quiet = list[Any](), list[Any]()
     for number, block in enumerate(log):
         pieces = [block]
         if cuts is not None and len(block):
@@ -82,6 +83,8 @@ def folded(state: Core, log: list[Block], cuts: list[int] | None = None) -> tupl
         for piece in pieces:
             for effects in state.steps(piece, NOW_MS + number * DAY_MS // 2):
                 flags += effects.flags
+                quiet += effects.shadow
+    flags += quiet
     for flag in flags:  # each names all rulings of the record
         flag["rulings"] = flag["raters_disagree"] = None
         flag["reasons"] = [{**why, "evidence_ids": []} if why["code"] == "ruling" else why for why in flag["reasons"]]
@@ -134,6 +137,7 @@ def stamped(draw: Any, first: int) -> Block:
         "s": source, "c": claim, "i": [str(n) for n in number], "e": number, "kind": kind, "x": stance,
         "t": [T0 + h * HOUR_MS for h in hour], "m": community, "g": text,
         "r": [int(k == 0 and r) for k, r in zip(kind, root, strict=True)], **stamp_columns(stamp),
+        "said": [said(f"words of {n}") if k == 0 and r else "" for n, k, r in zip(number, kind, root, strict=True)],
     }  # fmt: skip
     return make("stamped", "s/0", 0, columns)
 
@@ -142,16 +146,16 @@ def stamped(draw: Any, first: int) -> Block:
 def of_claims(draw: Any) -> list[Block]:
     """What a partition of claims reads."""
     log: list[Block] = [draw(stamped(1))]
-    said = [*zip(log[0]["s"], log[0]["c"], log[0]["e"].tolist(), strict=True)]
+    told = [*zip(log[0]["s"], log[0]["c"], log[0]["e"].tolist(), strict=True)]
     kinds = st.sampled_from(
         ["stamped", "stamped", "corrections", "corrections", "restamp", "rulings", "params", "tick"]
     )
     for number, kind in enumerate(draw(st.lists(kinds, max_size=10))):
         if kind == "stamped":
-            log.append(draw(stamped(len(said) + 1)))
-            said += zip(log[-1]["s"], log[-1]["c"], log[-1]["e"].tolist(), strict=True)
+            log.append(draw(stamped(len(told) + 1)))
+            told += zip(log[-1]["s"], log[-1]["c"], log[-1]["e"].tolist(), strict=True)
         elif kind == "corrections":
-            about = draw(st.lists(st.sampled_from(said), min_size=1, max_size=8))
+            about = draw(st.lists(st.sampled_from(told), min_size=1, max_size=8))
             change = st.tuples(st.sampled_from([DELETE, UPDATE]), hours, stances, st.sampled_from([None, 0, 77]))
             changes = [draw(change) for _ in about]
             columns = {
@@ -159,10 +163,11 @@ def of_claims(draw: Any) -> list[Block]:
                 "i": [f"{number}-{n}" for n in range(len(about))], "kind": [k for k, _, _, _ in changes],
                 "t": [T0 + h * HOUR_MS for _, h, _, _ in changes], "x": [x for _, _, x, _ in changes],
                 "g": [g or 0 for _, _, _, g in changes], "r": [int(g is not None) for _, _, _, g in changes],
+                "said": ["" if g is None else said(f"edit {number}") for _, _, _, g in changes],
             }  # fmt: skip
             log.append(make("corrections", "s/0", 0, columns))
         elif kind == "restamp":
-            about = draw(st.lists(st.sampled_from(said), min_size=1, max_size=8))
+            about = draw(st.lists(st.sampled_from(told), min_size=1, max_size=8))
             drawn = [draw(stamps) for _ in about]
             named = {"s": [s for s, _, _ in about], "c": [c for _, c, _ in about]}
             log.append(make("restamp", "s/0", 0, {**named, **stamp_columns(drawn)}))
@@ -173,7 +178,11 @@ def of_claims(draw: Any) -> list[Block]:
             )  # fmt: skip
             log.append(rulings_block(draw(st.lists(ruling, min_size=1, max_size=6))))
         elif kind == "params":
-            switches = {"flag_z": st.sampled_from([-3.0, 0.0, 1.0]), "flags_killed": st.sampled_from([0.0, 0.0, 1.0])}
+            switches = {
+                "flag_z": st.sampled_from([-3.0, 0.0, 1.0]), "flags_killed": st.sampled_from([0.0, 0.0, 1.0]),
+                "trial_z": st.sampled_from([-3.0, 1.0]), "flags_an_hour": st.sampled_from([0.0, 1.0, 200.0]),
+                "flags_standing": st.sampled_from([1.0, 200.0]), "flags_paused": st.sampled_from([0.0, 0.0, 1.0]),
+            }  # fmt: skip
             values = draw(st.fixed_dictionaries(switches))
             log.append(Block("params", "p/0", 0, {}, {"version": number + 1, "values": values}))
         else:

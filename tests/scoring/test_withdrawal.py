@@ -33,7 +33,7 @@ SUMS = (
 )  # fmt: skip
 STAMP = ("support", "denial", "cluster", "record", "band", "history", "history_30", "history_60")
 # Without hysteresis a flag is a function of what is known now; with it, of what was known before, too.
-PLAIN = ScoringConfig(flag_ripe_ms=0, flag_min_participants=1, flag_hysteresis=0.0, flags_a_day=1 << 30)
+PLAIN = ScoringConfig(flag_ripe_ms=0, flag_min_participants=1, flag_hysteresis=0.0)
 
 
 def claims_view(line: Pipeline) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.api.test_service import Api
 
 DAY_MS = 86_400_000
 LIARS, LIES = 12, 8
+BY = ("--by", "ann", "--note", "trying it out")
 
 
 class Platform:
@@ -39,11 +40,11 @@ class Platform:
         self._producer = KafkaProducer(**client_kwargs(settings), acks="all")
         self.now_ms = time.time_ns() // 1_000_000 - 30 * DAY_MS
 
-    def tell(self, claim: str) -> None:
+    def tell(self, claim: str, again: str = "") -> None:
         """Twelve accounts post a claim within an hour."""
         for i in range(LIARS):
             self.now_ms += 300_000
-            event = {"v": 1, "id": f"{claim}-{i}", "kind": "post", "source_id": f"liar-{i}", "claim_id": claim}
+            event = {"v": 1, "id": f"{claim}-{i}{again}", "kind": "post", "source_id": f"liar-{i}", "claim_id": claim}
             self._send(topics.EVENTS, {**event, "occurred_at_ms": self.now_ms})
 
     def rule(self, claim: str, verdict: str, version: int = 1) -> None:
@@ -60,11 +61,11 @@ class Platform:
         self._producer.flush()
         asyncio.run(wait_idle(self.settings))
 
-    def flags(self, claim: str) -> list[dict[str, Any]]:
-        """What the flags topic says of a claim, in order, priorities apart."""
+    def flags(self, claim: str, topic: topics.Topic = topics.FLAGS) -> list[dict[str, Any]]:
+        """What a topic of flags says of a claim, in order, priorities apart."""
 
         async def read() -> list[dict[str, Any]]:
-            async with Reader(self.settings, [topics.FLAGS]) as reader:
+            async with Reader(self.settings, [topic]) as reader:
                 records = [e.record() async for entries in reader.to_end() for e in entries]
             return [r for r in records if r and r["subject"]["id"] == claim and r["action"] != "update"]
 
@@ -167,7 +168,7 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
 
     downstream(platform.settings, raised, why)
 
-    switch("kill", "--yes")
+    switch("stop", "--yes", *BY)
     platform.settle()
     retracted = platform.flags("fresh")[-1]
     assert (retracted["action"], retracted["flag_id"]) == ("retract", raised["flag_id"])
@@ -177,7 +178,7 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     platform.settle()
     assert platform.flags("quiet") == []
 
-    switch("resume")
+    switch("resume", *BY)
     platform.tell("heard")
     platform.settle()
     assert [flag["action"] for flag in platform.flags("heard")] == ["raise"]
@@ -186,5 +187,47 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     platform.settle()
     assert [flag["action"] for flag in platform.flags("heard")] == ["raise", "retract"]
 
+    controls(platform)
+
     report = asyncio.run(verify(platform.settings))
     assert report.passed, report
+
+
+def controls(platform: Platform) -> None:
+    """A pause, a budget and a rule in shadow, as an operator sees them; a dry run of what was."""
+    switch("pause", *BY)
+    platform.tell("unheard")
+    platform.settle()
+    assert platform.flags("unheard") == []
+    switch("resume", *BY)
+    switch("precision", "0.5", "--rule", "risk-trial", "--by", "mia", "--note", "would it see more?")
+    switch("budget", "--an-hour", "0", *BY)
+    platform.tell("late")
+    platform.settle()
+    assert platform.flags("late") == []
+    quiet = platform.flags("late", topics.SHADOW_FLAGS)
+    assert {(flag["rule_id"], flag["action"]) for flag in quiet} == {
+        ("risk-cascade/1", "hold"),
+        ("risk-trial/1", "raise"),
+    }
+
+    live, trial = (json.loads(line) for line in shown("flags", "status", "--json").splitlines())
+    assert (live["state"], live["held_back"], live["an_hour"]) == ("running", 1, 0)
+    assert {subject: done["by"] for subject, done in live["controls"].items()} == {"switch": "ann", "budget": "ann"}
+    assert trial["stands"] >= 1
+    assert trial["controls"]["precision"]["note"] == "would it see more?"
+    table = shown("flags", "status")
+    for words in ("held back: late", "would it see more?", "in shadow"):
+        assert words in table
+
+    switch("budget", "--an-hour", "4000", *BY)
+    platform.tell("late", again="x")
+    platform.settle()
+    (raised,) = platform.flags("late")
+    assert (raised["action"], raised["revision"]) == ("raise", 2)
+
+    dry = json.loads(shown("flags", "dry-run", "--precision", "0.5", "--days", "300", "--json"))
+    told = [*(f"lie-{n}" for n in range(LIES)), "fresh", "quiet", "heard", "unheard", "late"]
+    assert dry["now"]["flags"] == sum(bool(platform.flags(claim)) for claim in told)  # what was really raised
+    assert platform.flags("unheard") or "unheard" in dry["come"]  # the pause kept it away
+    assert (dry["go"], dry["then"]["settled"] >= 1) == ([], True)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import orjson
 from xxhash import xxh3_64_intdigest
 
 from streams.agents.intake.careful import Limits, Refusal, has_control, read
@@ -16,7 +17,7 @@ from streams.agents.intake.copied_text import copy_hash
 from streams.agents.publish.letters import Reject
 from streams.contract.codes import CORRECTS_FROM, KIND_CODES, NO_STANCE, POST, RESHARE, STANCE_CODES, SUPPORT
 from streams.contract.records import Event
-from streams.contract.words import DEPTH_MAX, DeadLetterCode, Mend
+from streams.contract.words import DEPTH_MAX, ROOT_TEXT_CHARS_MAX, DeadLetterCode, Kind, Mend
 from streams.engine.fetched import LogRecord
 from streams.tables.blocks import Block, Column
 from streams.tables.categorical import Categorical
@@ -149,8 +150,24 @@ def _block(rows: list[Event], kept: list[LogRecord], partition: int) -> Block:
         "m": Categorical.of([row.community_id or "" for row in rows]),
         "g": _copy_hashes([row.text or "" for row in rows]),
         "r": root,
+        "said": _said(rows, root),
     }
     return Block("events", f"e/{partition}", np.fromiter([record.offset for record in kept], np.int64, n), columns)
+
+
+def _said(rows: list[Event], root: npt.NDArray[np.int8]) -> Categorical:
+    """[rows] words and place of roots, and of updates that bring a text, as JSON; "" for all others."""
+    categories, codes = [""], np.zeros(len(rows), np.int64)
+    for i in np.flatnonzero(root).tolist():
+        row = rows[i]
+        if row.text or row.url or row.kind == Kind.UPDATE:
+            codes[i] = len(categories)
+            categories.append(orjson.dumps([_cut(row.text or ""), row.url or "", row.lang or ""]).decode())
+    return Categorical(categories, codes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= ROOT_TEXT_CHARS_MAX else text[: ROOT_TEXT_CHARS_MAX - 1] + "…"
 
 
 def _copy_hashes(texts: list[str]) -> npt.NDArray[np.uint64]:

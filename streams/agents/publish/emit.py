@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 ORIGIN_TOPICS = {"e": topics.EVENTS, "r": topics.RULINGS}
 
 
-def flag_records(step: Step, topic: str, partition: int) -> list[FlagDict]:
-    """Flag records of a step, complete with the log record that moved the flag."""
+def flag_records(step: Step, topic: str, partition: int, shadow: bool = False) -> list[FlagDict]:
+    """Flag records of a step, complete with the log record that moved the flag; with `shadow`, those for no queue."""
     trace_id = f"{topic}/{partition}/{step.offset}"
-    return [flag | {"trace_id": trace_id} for flag in step.effects.flags]
+    return [flag | {"trace_id": trace_id} for flag in (step.effects.shadow if shadow else step.effects.flags)]
 
 
 def _dated(step: Step) -> list[Block]:
@@ -74,6 +74,7 @@ class Emitter:
         self._up = up
         self._scores = scores
         self._flags = topics.FLAGS.name(settings)
+        self._shadow = topics.SHADOW_FLAGS.name(settings)
         self._lessons = [(topics.LESSONS.name(settings), 0)]
         self._participation = [(topics.PARTICIPATION.name(settings), 0)]
         self._letters = topics.DEAD_LETTERS.name(settings)
@@ -121,6 +122,9 @@ class Emitter:
         monitor.repeated(self._stage, effects.repeats)
         flags = flag_records(step, self._input, partition)
         outgoing = [as_json(self._flags, partition, flag["subject"]["id"], flag) for flag in flags]
+        quiet = flag_records(step, self._input, partition, shadow=True)
+        monitor.shadowed(quiet)
+        outgoing += [as_json(self._shadow, partition, flag["subject"]["id"], flag) for flag in quiet]
         monitor.ruled(effects.rulings, step.block["rater"] if effects.ruled_in else (), effects.ruled_in)
         monitor.settled(effects.settled)
         monitor.count_refused(self._stage, [code for _, _, code, _ in effects.outlived])

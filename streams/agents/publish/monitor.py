@@ -13,7 +13,7 @@ from streams.agents.publish.ruling_share import TopShare
 from streams.contract import metrics, topics
 from streams.contract.metrics import Work
 from streams.contract.wording import enough_evidence, headline
-from streams.contract.words import FlagAction, Retraction
+from streams.contract.words import FLAG_RULES, FlagAction, Retraction
 from streams.engine.stage import BatchReport
 from streams.scoring.census import Census
 from streams.tables.blocks import Block
@@ -80,6 +80,12 @@ def _taken_back(flag: Mapping[str, Any], verdict: str | None) -> None:
     # The verdict that settled a claim comes with its score record in the same step.
     if flag["retracted_because"] == Retraction.SETTLED and verdict is not None:
         metrics.FLAGS_RULED.at(flag["rule_id"].rpartition("/")[0], verdict).inc()
+
+
+def shadowed(flags: Iterable[Mapping[str, Any]]) -> None:
+    """A step publishes these flags, which reach no queue."""
+    for flag in flags:
+        metrics.SHADOW_FLAGS.at(flag["rule_id"].split("/")[0], flag["action"]).inc()
 
 
 def count_refused(stage: str, codes: Iterable[str]) -> None:
@@ -188,7 +194,7 @@ def counted(stage: str, rows: int, found: Sequence[Census]) -> None:
         metrics.OPEN_CLAIMS.at().set(sum(each.open_claims for each in found))
         for growth, claims in zip(metrics.GROWTHS, zip(*(each.rising for each in found), strict=True), strict=False):
             metrics.RISING_CLAIMS.at(growth).set(sum(claims))
-        for rule in metrics.RULES:
+        for rule in FLAG_RULES:
             metrics.STANDING_FLAGS.at(rule).set(sum(each.standing[rule] for each in found))
     for each in found:
         for switch, value in each.switches.items():

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, STANCE_CODES, SUPPORT
 from streams.contract.words import Stance
 from streams.scoring.numeric import Int, Ints, distinct
+from streams.scoring.parameters.flag_rules import RULE_COUNT
 from streams.scoring.signals.registry import REGISTRY, SIGNALS
 from streams.tables.compiled import compiled, inlined
 from streams.tables.field import FIXED, HASH, LINK, Field
@@ -68,11 +69,11 @@ CLAIM_FIELDS = {
     "told_score": Field("f4", "score at that moment, log-odds", "nats"),
     "told_risk": Field("f4", "and risk", "nats"),
     "alarm": Field("f4", "the highest before a verdict, 0 at least", "nats"),
-    "flag": Field("i1", "1 while a flag is raised, −1 if one was when the claim was settled"),
-    "flag_revision": Field("i4", "of the latest flag"),
-    "flag_at_ms": Field("i8", "the log's clock at the latest revision", "ms"),
-    "flag_priority": Field("i2", "of the latest flag, 0 to 100"),
-    "flag_number": Field("i8", "the claim's version when it was raised: it rises though a claim be forgotten"),
+    "flag": Field(f"{RULE_COUNT}i1", "of each rule: 1 raised, −1 if it was when the claim was settled, −2 held back"),
+    "flag_revision": Field(f"{RULE_COUNT}i4", "of the latest flag"),
+    "flag_at_ms": Field(f"{RULE_COUNT}i8", "the log's clock at the latest revision", "ms"),
+    "flag_priority": Field(f"{RULE_COUNT}i2", "of the latest flag, 0 to 100"),
+    "flag_number": Field(f"{RULE_COUNT}i8", "the claim's version when it was raised: it rises for good"),
 }
 SAID_FIELDS = {  # what an event says
     "stance": Field("i1", "what it says of the claim, a code"),
@@ -160,6 +161,7 @@ RULING_FIELDS = {
     "number": Field("i8", "rises with every version of every rater that comes to count"),
 }
 HEARD_FIELDS = {**RULED_FIELDS, "fate": Field("i1", "what became of it, a code")}
+WORDS_FIELDS = {"roots": Field("i1", "posts that may be the root, whose words are kept")}
 RULED_TEXTS = ("id", "kind", "url", "note")
 
 
@@ -191,12 +193,13 @@ class ClaimTables:
         self.rulings = Table("rulings", RULING_FIELDS, text=(*RULED_TEXTS, "up"))
         self.heard = Table("heard", HEARD_FIELDS, text=(*RULED_TEXTS, "rater"), integers=True)
         self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
+        self.words = Table("words", WORDS_FIELDS, text=("said",), integers=True)
 
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
         return (
             self.claims, self.names, self.parts, self.more, self.edits, self.camps, self.cells, self.rulings,
-            self.heard, self.snapshots,
+            self.heard, self.snapshots, self.words,
         )  # fmt: skip
 
     def books(self, events: int = 0, corrections: int = 0, rulings: int = 0) -> Books:
@@ -236,6 +239,8 @@ class ClaimTables:
         self.camps.free(camps)
         kept = self.snapshots.rows()
         self.snapshots.free(kept[marked[self.snapshots["claim"][kept]]])
+        told = self.words.find(claim_rows)
+        self.words.free(told[told >= 0])
         parts = np.concatenate([np.zeros(0, np.int64), *map(self.members, claim_rows.tolist())])
         for table, link in ((self.more, "further"), (self.edits, "past")):
             links = self.parts[link][parts]

@@ -16,7 +16,8 @@ from streams.scoring.claims import fold
 from streams.scoring.claims.claim_tables import EVENT, ClaimTables
 from streams.scoring.claims.crediting import Credits, credit_owed, room
 from streams.scoring.claims.explain import explain
-from streams.scoring.claims.flags import RULE, FlagContext, Flags
+from streams.scoring.claims.flag_writing import FlagContext, Flags
+from streams.scoring.claims.flags import RAISE, STAYS, has_room, priority
 from streams.scoring.claims.ledger import move_texts, room_for_texts
 from streams.scoring.claims.lessons import Lessons, finding_of
 from streams.scoring.claims.ratings import disagree, ratings
@@ -30,11 +31,13 @@ from streams.scoring.claims.reading import (
     settings_of,
 )
 from streams.scoring.claims.rising import rising
+from streams.scoring.claims.root_words import RootWords
 from streams.scoring.claims.settlement import Rulings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
 from streams.scoring.numeric import Ints, distinct, sigmoid
+from streams.scoring.parameters.flag_rules import RULE_COUNT, RULES
 from streams.scoring.parameters.params import Params
 from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
@@ -58,7 +61,8 @@ class ClaimsState(PartitionState):
         self.data = ClaimTables()
         self.rulings = Rulings(self.data)
         self.lessons = Lessons(self.data)
-        self.flags = Flags(self.data, self.communities)
+        self.words = RootWords(self.data)
+        self.flags = Flags(self.data, self.communities, self.clock)
         self.tables = (self.clock, self.params_values, self.communities, *self.data.all())
         self._settings: tuple[Params, npt.NDArray[Any]] | None = None
         self._untold: list[Ints] | None = None  # claims whose counts may have moved since they were told; None: any
@@ -88,10 +92,12 @@ class ClaimsState(PartitionState):
         events["named"], _ = self.communities.ensure(block["m"])
         _fill(events, block, SAID_COLUMNS | STAMP_COLUMNS)
         books, texts, credits = self.data.books(events=count), room_for_texts(count), room(count)
+        said = self.words.said_in(block)
 
         def loop(first: int, desk: fold.Desk) -> int:
             at = fold.fold_events(books, events, first, self.now_s, desk, texts, credits)
             move_texts(self.data, texts, block["i"])
+            self.words.take(block, said[(said >= first) & (said <= at)], events["claim"])
             return at
 
         self._run(loop, events["claim"], effects)
@@ -112,6 +118,7 @@ class ClaimsState(PartitionState):
         def loop(first: int, desk: fold.Desk) -> int:
             at = fold.fold_corrections(books, changes, first, desk, texts, credits)
             move_texts(self.data, texts, block["i"])
+            self.words.correct(block, range(first, min(at + 1, len(block))), changes["claim"])
             return at
 
         self._run(loop, changes["claim"], effects)
@@ -130,9 +137,8 @@ class ClaimsState(PartitionState):
         """A parameter version arrives; one that kills flags retracts all that stand, in steps."""
         if cursor == 0:
             self.take_params(block)
-        if self.params.flags_killed <= 0:
-            return
-        raised, books = self.flags.raised(), self.data.books()
+        killed = [k for k, rule in enumerate(RULES) if getattr(self.params, rule.parameter("killed")) > 0]
+        raised, books = distinct(np.concatenate([NO_ROWS, *map(self.flags.shown, killed)])), self.data.books()
         rows = raised[: self.config.publish_step]
         self._run(lambda first, desk: fold.decide_flags(books, rows, first, desk), rows, effects)
         if len(raised) > self.config.publish_step:
@@ -210,12 +216,30 @@ class ClaimsState(PartitionState):
         count = len(claim_rows)
         desk, first = fold.desk_for(self.settings, self.clock.view.records, count), 0
         while (first := loop(first, desk)) < count:
-            action, rank = desk.moved.tolist()
-            effects.flags.append(self.flags.moved(action, desk.reading[0], rank, self._context()))
+            for rule, (action, rank) in enumerate(desk.moved.tolist()):
+                if action != STAYS:
+                    effects.tell_flag(*self.flags.moved(rule, action, desk.reading[0], rank, self._context()))
+            self._hand_out(effects)
             first += 1
         if self._untold is not None:
             self._untold.append(distinct(claim_rows))
         self._publish(distinct(desk.told[: int(desk.told_count[0])]), effects)
+
+    def _hand_out(self, effects: Effects) -> None:
+        """Raise what budgets held back and now have room for, the most pressing first."""
+        clock, claims = self.clock.view.records[0], self.data.claims.records
+        for rule in range(RULE_COUNT):
+            if clock["held"][rule] == 0 or not has_room(clock, self.settings[0], rule):
+                continue
+            held = self.flags.held(rule)
+            readings = read(self.data, held, self.settings)
+            ranks = [int(priority(claims[row], reading)) for row, reading in zip(held.tolist(), readings, strict=True)]
+            raised = []
+            for i in sorted(range(len(ranks)), key=lambda i: (-ranks[i], i)):
+                if has_room(clock, self.settings[0], rule):
+                    effects.tell_flag(*self.flags.moved(rule, RAISE, readings[i], ranks[i], self._context()))
+                    raised.append(int(held[i]))
+            self._tell(np.array(raised, np.int64), effects)
 
     def records(self, readings: Readings) -> dict[str, ClaimScoreDict]:
         """Score records of read claims, by claim id; changes no state."""
@@ -228,9 +252,10 @@ class ClaimsState(PartitionState):
     def _pass_time(self, block: Block, cursor: int, effects: Effects) -> None:
         """Expired flags are retracted and counts that moved immaterially go out on a tick."""
         everything = bool(block.meta.get("flush"))
-        expired = self.flags.expired(self._context())
-        if expired.size:
-            effects.flags.extend(self.flags.expire(read(self.data, expired, self.settings), self._context()))
+        for rule in range(RULE_COUNT):
+            expired = self.flags.expired(rule, self._context())
+            for reading in read(self.data, expired, self.settings):
+                effects.tell_flag(*self.flags.expire(rule, reading, self._context()))
             self._tell(expired, effects)
         untold, claims = self._still_untold(), self.data.claims
         quiet = claims["seen"][untold].astype(np.int64) * 1000 <= self.now_ms - self.config.publish_idle_ms
@@ -264,7 +289,7 @@ class ClaimsState(PartitionState):
         return Census(
             open_claims=int(bands.sum()),
             rising=tuple(bands.tolist()),
-            standing=Counter({RULE: int(np.count_nonzero(claims["flag"][: claims.size] > 0))}),
+            standing=Counter({rule.name: int(self.clock["standing"][0, k]) for k, rule in enumerate(RULES)}),
             switches={"paused": float(params.flags_paused > 0), "killed": float(params.flags_killed > 0)},
         )
 
@@ -307,7 +332,7 @@ class ClaimsState(PartitionState):
             ("last_event_ms", "last_ms"), ("verdict", "verdict"),
         ):  # fmt: skip
             out[name] = claims[field][rows]
-        out["flagged"] = claims["flag"][rows] > 0
+        out["flagged"] = claims["flag"][rows, 0] > 0
         return out
 
     def explain(self, claim_id: str) -> dict[str, Any]:
@@ -342,6 +367,7 @@ class ClaimsState(PartitionState):
         self.swept(fits >= len(gone))
         for claim in gone[:fits].tolist():
             self.rulings.forget(claim, effects)
+        self.flags.forget(gone[:fits])
         data.forget(gone[:fits])
 
 

@@ -22,6 +22,7 @@ from streams.contract.record_dicts import FlagDict, ReasonDict, RootDict, Spread
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables, chain
 from streams.scoring.claims.reading import evidence_level, score_of
+from streams.scoring.claims.root_words import words_of
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import sigmoid
 from streams.scoring.parameters.params import Params
@@ -48,6 +49,13 @@ def root_of(tables: ClaimTables, row: int) -> RootDict:
     }
     if event_id := _event_id(tables, part, claims["root_event"][row]):
         root["event_id"] = event_id
+    text, url, lang = words_of(tables, row)
+    if text:
+        root["text"] = text
+    if url:
+        root["url"] = url
+    if lang:
+        root["lang"] = lang
     return root
 
 

@@ -16,7 +16,7 @@ from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ROOT_POST, Books
 from streams.scoring.claims.crediting import Credits, credit
 from streams.scoring.claims.edits import correct
-from streams.scoring.claims.flags import STAYS, decide
+from streams.scoring.claims.flags import STAYS, UPDATE, decide, hands_out, is_shown
 from streams.scoring.claims.ledger import (
     TextMoves,
     admit,
@@ -30,6 +30,7 @@ from streams.scoring.claims.ledger import (
 from streams.scoring.claims.lessons import note_ages, note_settled
 from streams.scoring.claims.reading import READING, chance_of, read_claim, root_of
 from streams.scoring.numeric import Int, Ints
+from streams.scoring.parameters.flag_rules import RULE_COUNT
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import find, touch
 from streams.tables.table import records_of
@@ -45,7 +46,7 @@ class Desk(NamedTuple):
         settings: [1] see `reading.settings_of`.
         clock: [1] the partition's clock.
         reading: [1] of the claim whose flag moved when the loop stopped.
-        moved: [2] how, and its priority.
+        moved: [rules, 2] how, and its priority.
         told: room for claims that are to be published; some may come more than once.
         told_count: [1] how many there are.
     """
@@ -61,7 +62,8 @@ class Desk(NamedTuple):
 def desk_for(settings: npt.NDArray[Any], clock: npt.NDArray[Any], rows: int) -> Desk:
     """A desk for so many rows."""
     counts = np.zeros(1, np.int64)
-    return Desk(settings, clock, records_of(1, READING), np.zeros(2, np.int64), np.empty(rows, np.int64), counts)
+    moved = np.zeros((RULE_COUNT, 2), np.int64)
+    return Desk(settings, clock, records_of(1, READING), moved, np.empty(rows, np.int64), counts)
 
 
 @compiled
@@ -90,16 +92,18 @@ def fold_events(
         touch(books.claims.rows, claim_row)
         count_event(books, event, settings)
         row = admit(books, claim_row, event.source)
+        begins = False
         if event.root > 0:
             event.kind = ROOT_POST
             take_root(claim, row, event.time_ms, event.event)
+            begins = claim.root_event == event.event
         take_out(books, row, settings)
         take_stamp(books.participants.records[row], event)
         assert_stance(books, row, event, i, texts)
         put_in(books, row, settings)
         if claim.verdict > 0:
             credit(books, row, False, credits)
-        if flag_moves(books, claim_row, desk, False):
+        if flag_moves(books, claim_row, desk, False, begins):
             return i
     return len(events)
 
@@ -136,7 +140,7 @@ def fold_stamps(books: Books, events: npt.NDArray[Any], first: Int, desk: Desk) 
         take_out(books, row, settings)
         take_stamp(books.participants.records[row], events[i])
         put_in(books, row, settings)
-        if flag_moves(books, events[i].claim, desk, False):
+        if flag_moves(books, events[i].claim, desk, False, False):
             return i
     return len(events)
 
@@ -149,11 +153,14 @@ def fold_corrections(
     for i in range(first, len(changes)):
         desk.clock[0].seq += 1
         row = participant_of(books, changes[i])
+        root = books.claims.records[max(changes[i].claim, 0)].root_event
         if row < 0 or not correct(books, row, changes[i], i, desk.settings[0], texts, credits.reads[0]):
             continue
-        if books.claims.records[changes[i].claim].verdict > 0:
+        claim = books.claims.records[changes[i].claim]
+        if claim.verdict > 0:
             credit(books, row, False, credits)
-        if flag_moves(books, changes[i].claim, desk, False):
+        rewords = claim.root_event != root or (changes[i].root > 0 and changes[i].event == root)
+        if flag_moves(books, changes[i].claim, desk, False, rewords):
             return i
     return len(changes)
 
@@ -172,7 +179,7 @@ def fold_rulings(books: Books, ruled: npt.NDArray[Any], first: Int, now_s: Int, 
         if ruling.changed > 0:
             claim.settlement, claim.owed = desk.clock[0].seq, 1
             note_settled(books, ruling.claim, desk.settings[0], desk.reading[0].signals)
-        if flag_moves(books, ruling.claim, desk, True):
+        if flag_moves(books, ruling.claim, desk, True, False):
             return i
     return len(ruled)
 
@@ -181,31 +188,40 @@ def fold_rulings(books: Books, ruled: npt.NDArray[Any], first: Int, now_s: Int, 
 def decide_flags(books: Books, rows: Ints, first: Int, desk: Desk) -> int:
     """Decide on the flags of claims, from the `first` of the rows on. See `fold_events`."""
     for i in range(first, len(rows)):
-        if flag_moves(books, rows[i], desk, False):
+        if flag_moves(books, rows[i], desk, False, False):
             return i
     return len(rows)
 
 
 @inlined
-def flag_moves(books: Books, claim_row: Int, desk: Desk, tell: bool) -> bool:
-    """Read a claim that changed: whether its flag has to move; whether it is to be told is on the desk, too.
+def flag_moves(books: Books, claim_row: Int, desk: Desk, tell: bool, renews: bool) -> bool:
+    """Read a claim that changed: whether a flag has to move, its own or one that was held back; how is on the desk.
+
+    Whether the claim is to be told is on the desk, too.
 
     Args:
         tell: whether to tell it, though it moved immaterially.
+        renews: whether its root changed, so that flags that stand say what it is now.
     """
     claim, reading, settings = books.claims.records[claim_row], desk.reading[0], desk.settings[0]
     touch(books.claims.rows, claim_row)
-    if claim.events == 0 and claim.told == 0 and claim.flag <= 0:
+    if claim.events == 0 and claim.told == 0 and not is_shown(claim):
         return False  # nobody heard of it
     reading.claim = claim_row
     read_claim(claim, root_of(books, claim), settings, True, reading)
-    action, desk.moved[1] = decide(claim, reading, desk.clock[0], settings)
-    desk.moved[0] = action
-    if tell or action != STAYS or moved(claim, reading, settings):
+    moves = False
+    for k in range(RULE_COUNT):
+        action, rank = decide(claim, reading, desk.clock[0], settings, k)
+        if renews and action == STAYS and claim.flag[k] > 0:
+            action = UPDATE
+        desk.moved[k, 0], desk.moved[k, 1] = action, rank
+        moves = moves or action != STAYS
+    if tell or moves or moved(claim, reading, settings):
         note_told(claim, reading)
         desk.told[desk.told_count[0]] = claim_row
         desk.told_count[0] += 1
-    return bool(action != STAYS)
+    hands = hands_out(desk.clock[0], claim.last_ms, settings)
+    return bool(moves or hands)
 
 
 @inlined

@@ -30,6 +30,7 @@ from streams.scoring.claims.ratings import add_ratings
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Float, Floats, Int, Ints, chance, real, sigmoid
 from streams.scoring.parameters.calibration import reliability
+from streams.scoring.parameters.flag_rules import RULES, SETTINGS
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import SIGNALS, hear
 from streams.tables.compiled import compiled, inlined
@@ -55,6 +56,8 @@ Readings = npt.NDArray[Any]
 def settings_of(config: ScoringConfig, params: Params) -> npt.NDArray[Any]:
     """Every setting and parameter as one record, by its name: what compiled loops know of them."""
     values = {f.name: getattr(part, f.name) for part in (config, params) for f in fields(part)}
+    for what in SETTINGS:  # rule by rule, so that a loop can go over them
+        values[f"rule_{what}"] = tuple(getattr(params, rule.parameter(what)) for rule in RULES)
     columns = {name: np.asarray(value) for name, value in values.items()}
     settings = records_of(1, np.dtype([(name, c.dtype, c.shape) for name, c in columns.items()]))
     for name, column in columns.items():
@@ -174,7 +177,7 @@ def records(
     numbers["enough_evidence"] = evidence_level(readings["weight"], claims["verdict"][rows], config)
     columns: list[Any] = [column.tolist() for column in numbers.values()]
     columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
-    columns.append((claims["flag"][rows] > 0).tolist())
+    columns.append((claims["flag"][rows, 0] > 0).tolist())
     ids = claims.keys_of(rows)
     names = ("claim_id", *numbers, "verdict", "flagged", *common)
     constant = [repeat(value, len(ids)) for value in common.values()]

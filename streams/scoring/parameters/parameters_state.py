@@ -34,6 +34,8 @@ from streams.scoring.effects import Effects
 from streams.scoring.numeric import Floats, Ints, logit, sigmoid
 from streams.scoring.parameters.alarm import Threshold
 from streams.scoring.parameters.calibration import SCORE_SD, Calibration, reliability
+from streams.scoring.parameters.controls import Controls
+from streams.scoring.parameters.flag_rules import RULES
 from streams.scoring.parameters.params import NAMES, Params
 from streams.scoring.parameters.skill import Skill
 from streams.scoring.signals.registry import (
@@ -95,7 +97,8 @@ class Learner(BlockCore):
     def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
         self.state = Table("learner", {"v": Field("f8", "value of what was learned under the name")})
-        self.tables = (self.state,)
+        self.controls = Controls()
+        self.tables = (self.state, self.controls.table)
         self._defaults = Params()
         # Rows of a value, or of a vector by its first element. None is ever freed, so that they hold for good.
         self._rows: dict[str, Ints] = {}
@@ -116,6 +119,7 @@ class Learner(BlockCore):
     def _take_switches(self, block: Block, cursor: int, effects: Effects) -> None:
         """An operator's switches, which are passed on under the next version."""
         given = dict(block.meta.get("values", {}))
+        self.controls.take(block)
         wrong = sorted(name for name, value in given.items() if not sane(value))
         if wrong:
             effects.dead.append((0, "out_of_range", f"parameters that are no number: {', '.join(wrong)}"))
@@ -222,7 +226,11 @@ class Learner(BlockCore):
         out["risk_bias"] = bias
         for which, cal in (("risk", self._calibration()), ("score", self._score_calibration())):
             out |= {f"{which}_cal_a": cal.a, f"{which}_cal_b": cal.b}
-        out["flag_z"] = self._threshold().at(self._get("given/flag_precision", self._defaults.flag_precision))
+        for rule in RULES:
+            wanted = rule.parameter("precision")
+            out[rule.parameter("z")] = self._threshold().at(
+                self._get("given/" + wanted, getattr(self._defaults, wanted))
+            )
         out["flag_crowd"] = self._get("crowd", self._defaults.flag_crowd)
         return out | self._precisions()
 

@@ -51,9 +51,17 @@ class Params:
     flag_precision: float = 0.805  # share of flags that are right; a little above the promise of four in five
     flag_z: float = math.log(74 / 26)  # alarm at which a flag is raised, nats: a risk of .74 before any verdict
     flag_crowd: float = math.log(20.0)  # usual log of a claim's participants at one hour
-    # The operator's switches.
+    trial_precision: float = 0.9  # the same for the rule in shadow
+    trial_z: float = math.log(83 / 17)
+    # The operator's switches and budgets, for each of `flag_rules.RULES`.
     flags_paused: float = 0.0  # raise nothing new; what was raised may still be retracted
     flags_killed: float = 0.0  # retract everything and raise nothing
+    flags_an_hour: float = 200.0  # most that a partition raises in an hour of the stream,
+    flags_standing: float = 10_000.0  # and most of them that stand at once
+    trials_paused: float = 0.0
+    trials_killed: float = 0.0
+    trials_an_hour: float = 200.0
+    trials_standing: float = 10_000.0
 
 
 FIELDS = tuple(f.name for f in fields(Params) if f.name != "risk_weights")

@@ -1,7 +1,8 @@
 """Deletes and updates: what sources did to their own events later, found by source and event id alone.
 
     a delete     takes the event back, wherever its source used the id; for good: the id is not counted again
-    an update    replaces the stance, the text, or both; what it does not bring stays as it was
+    an update    replaces the stance, the text, or both; what it does not bring stays as it was. Its words are kept only
+                 while it waits for its event
 
 Each may come before its event, twice, or after years. It is remembered under (source, event id): as long as the claim,
 if the event is known; else for the lateness bound, within which the event may still come. When the event comes, it is
@@ -49,7 +50,7 @@ class Corrections:
     def __init__(self, tables: SourceTables) -> None:
         self.sources, self.claims, self.pairs, self.extras = tables.all()
         self.corrected = Table("corrected", CORRECTED_FIELDS, integers=True)
-        self.updates = Table("updates", UPDATE_FIELDS, integers=True)
+        self.updates = Table("updates", UPDATE_FIELDS, text=("said",), integers=True)
 
     def fold(self, block: Block, now_s: int) -> tuple[list[Block], int]:
         """Take in deletes and updates.
@@ -67,11 +68,13 @@ class Corrections:
             if not (self._delete(row, block, i) if block["kind"][i] == DELETE else self._update(row, block, i, keys)):
                 continue
             news += 1
+            brought: dict[str, Any] = {name: block[name][i] for name in (*BROUGHT, "said")}
             for pair in self._pairs_with(source, block["e"][i]).tolist() if source >= 0 else ():
                 self.corrected["met"][row] = 1
                 if block["kind"][i] == DELETE and stood:
                     self._take_out(source, pair)
-                out.add(block, i, self._claim(pair), block["kind"][i], {name: block[name][i] for name in BROUGHT})
+                out.add(block, i, self._claim(pair), block["kind"][i], brought)
+            self._forget_words(row)
         self.corrected.touch(rows)
         return out.blocks(), len(block) - news
 
@@ -84,11 +87,14 @@ class Corrections:
         for i in np.flatnonzero(rows >= 0).tolist():
             row, pair, claim = int(rows[i]), int(pair_rows[i]), kept["c"][i]
             self.corrected["met"][row], self.corrected["seen_s"][row] = 1, now_s
-            for update in along(self.updates["older"], self.corrected["newest"][[row]], len(self.updates))[1].tolist():
-                out.add(kept, i, claim, UPDATE, {name: self.updates[field][update] for name, field in BROUGHT.items()})
+            for update in self._updates_of(row):
+                brought = {name: self.updates[field][update] for name, field in BROUGHT.items()}
+                out.add(kept, i, claim, UPDATE, brought | {"said": self.updates.texts("said")[update]})
             if self.corrected["gone_ms"][row]:
                 self._take_out(int(source_rows[i]), pair)
-                out.add(kept, i, claim, DELETE, {"x": 0, "t": self.corrected["gone_ms"][row], "g": 0, "r": 0})
+                gone = {"x": 0, "t": self.corrected["gone_ms"][row], "g": 0, "r": 0, "said": ""}
+                out.add(kept, i, claim, DELETE, gone)
+            self._forget_words(row)
         self.corrected.touch(rows[rows >= 0])
         return out.blocks()
 
@@ -102,6 +108,20 @@ class Corrections:
         """Forget what is known of these events."""
         self.updates.free(along(self.updates["older"], self.corrected["newest"][rows], len(self.updates))[1])
         self.corrected.free(rows)
+
+    def _updates_of(self, row: int) -> list[int]:
+        """Rows of the updates of a corrected event."""
+        found = along(self.updates["older"], self.corrected["newest"][[row]], len(self.updates))[1]
+        return [int(update) for update in found]
+
+    def _forget_words(self, row: int) -> None:
+        """Once an event came, or will not count, the words of its updates are not needed any more."""
+        if self.corrected["met"][row] or self.corrected["gone_ms"][row]:
+            said = self.updates.texts("said")
+            rows = [update for update in self._updates_of(row) if said[update]]
+            for update in rows:
+                said[update] = ""
+            self.updates.touch(np.array(rows, np.int64))
 
     def _delete(self, row: int, block: Block, i: int) -> bool:
         """Keep the earliest delete. Whether that is this one."""
@@ -118,6 +138,7 @@ class Corrections:
         if made.size:
             for field, value in zip(BROUGHT.values(), brought, strict=True):
                 self.updates[field][update] = value[0]
+            self.updates.texts("said")[int(update)] = block["said"][i]
             self.updates["older"][update] = self.corrected["newest"][row]
             self.corrected["newest"][row] = update + 1
         return bool(made.size)
@@ -148,7 +169,7 @@ class _Rows:
     """Rows of a "corrections" block in the making."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, Any] = {name: [] for name in ("s", "c", "i", "e", "kind", *BROUGHT)}
+        self.columns: dict[str, Any] = {name: [] for name in ("s", "c", "i", "e", "kind", *BROUGHT, "said")}
 
     def add(self, block: Block, i: int, claim: str, kind: int, brought: dict[str, Any]) -> None:
         """A correction of the event that row i of the block is, or is about."""

@@ -29,6 +29,7 @@ from streams.scoring.sources.stamps import Stamps, as_columns, empty_stamps, sta
 from streams.tables.blocks import Block, Column
 
 STANCES = ("supports", "denials", "reshares")
+SENT_ON = ("s", "c", "e", "kind", "x", "t", "m", "g", "r", "said")  # columns that go to the claim as they are
 
 
 class SourcesState(PartitionState):
@@ -90,7 +91,7 @@ class SourcesState(PartitionState):
             effects.participation.append(
                 Block("joined", "", 0, {name: block[name][joined] for name in ("s", "c", "t", "x", "m")})
             )
-        columns: dict[str, Column] = {name: block[name] for name in ("s", "c", "e", "kind", "x", "t", "m", "g", "r")}
+        columns: dict[str, Column] = {name: block[name] for name in SENT_ON}
         kinds = block["kind"].tolist()
         columns["i"] = ["" if kind == RESHARE else i for i, kind in zip(block["i"], kinds, strict=True)]  # never quoted
         effects.blocks.append(Block("stamped", "", 0, {**columns, **as_columns(stamps, count)}))

@@ -54,7 +54,7 @@ def restamp(claims: list[str], source: str = "s", weight: float = 0.5) -> Block:
 def corrections(claims: list[str]) -> Block:
     n = len(claims)
     numbers = {name: [1] * n for name in ("e", "kind", "x", "t", "g", "r")}
-    return make("corrections", "", 0, {"s": ["s"] * n, "c": claims, "i": [""] * n, **numbers})
+    return make("corrections", "", 0, {"s": ["s"] * n, "c": claims, "i": [""] * n, "said": [""] * n, **numbers})
 
 
 def credits(sources: list[str]) -> Block:
@@ -309,11 +309,21 @@ def test_blocks_that_stem_from_input_say_when_it_came_into_kafka() -> None:
     assert (dated.meta, undated.meta) == ({"arrived_ms": 1234}, {})
 
 
+def test_flags_for_no_queue_go_to_a_topic_of_their_own_and_are_counted_by_rule() -> None:
+    held = {"flag_id": "f", "subject": {"id": "c1"}, "rule_id": "risk-cascade/1", "action": "hold"}
+    before = counted("credence_shadow_flags_total", rule="risk-cascade", action="hold")
+    outgoing = emitted("claims", step(Effects(shadow=[held])))
+    assert on(topics.FLAGS, outgoing) == []
+    (record,) = on(topics.SHADOW_FLAGS, outgoing)
+    assert orjson.loads(record.value) == held | {"trace_id": "test.trust.by-claim.v1/2/7"}
+    assert counted("credence_shadow_flags_total", rule="risk-cascade", action="hold") == before + 1
+
+
 def test_every_effect_has_a_test_here() -> None:
     # An effect that is added to Effects is to be sent by the emitter, and tested above.
     assert {field.name for field in fields(Effects)} == {
         "blocks", "scores", "flags", "dead", "outlived", "rulings", "next_cursor", "repeats", "lessons",
-        "participation", "ruled_in", "settled",
+        "participation", "ruled_in", "settled", "shadow",
     }  # fmt: skip
 
 

@@ -1,0 +1,112 @@
+"""What a claim's root says, for people: words, place and language, kept apart from the records that loops work on.
+
+A block carries them as JSON, [text, url, lang], with the posts that may begin a claim and with updates that bring a
+text; the text is cut at 500 characters. Of each claim the ROOTS_KEPT earliest such posts are remembered: the earliest
+is the root, and if that is deleted the next one is. An update replaces the words, a delete takes them away, and they
+go when the claim is forgotten. A claim that was known before its root came has words from then on.
+
+Nothing here moves a score. Failure modes: where the three earliest posts of a claim were all deleted, the flag names
+its root without words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+
+from streams.contract.codes import DELETE
+from streams.scoring.claims.claim_tables import ClaimTables
+from streams.scoring.numeric import Ints
+from streams.tables.blocks import Block
+
+ROOTS_KEPT = 3
+NO_WORDS = ("", "", "")
+Kept = list[tuple[int, int, int, str]]
+"""Of each post that may be the root: its time, event, the time of the update that its words are of (0: none), words."""
+
+
+class RootWords:
+    """Words of the roots of a partition's claims."""
+
+    def __init__(self, tables: ClaimTables) -> None:
+        self._tables = tables
+
+    def said_in(self, block: Block) -> Ints:
+        """Rows of a block of events that bring words."""
+        said = block["said"]
+        if not any(said.categories):
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.array([bool(words) for words in said.categories])[said.codes])
+
+    def take(self, block: Block, rows: Ints, claims: Ints) -> None:
+        """Keep the words of these events, if they are among the first of their claims."""
+        for i in rows.tolist():
+            claim, post = int(claims[i]), (int(block["t"][i]), int(block["e"][i]))
+            kept = self._kept(claim)
+            if post not in {(t, e) for t, e, _, _ in kept}:
+                self._keep(claim, [*kept, (*post, 0, block["said"][i])])
+
+    def correct(self, block: Block, rows: range, claims: Ints) -> None:
+        """Take in these updates and deletes of events of claims, −1 for those that are not known."""
+        for i in rows:
+            if claims[i] >= 0:
+                self._correct(block, i, int(claims[i]))
+
+    def _correct(self, block: Block, i: int, claim: int) -> None:
+        kept, event, said, at_ms = self._kept(claim), int(block["e"][i]), block["said"][i], int(block["t"][i])
+        if block["kind"][i] == DELETE:
+            now = [post for post in kept if post[1] != event]
+        elif said:
+            now = [self._edited(post, at_ms, said) if post[1] == event else post for post in kept]
+            claims = self._tables.claims
+            is_root = claims["root"][claim] > 0 and claims["root_event"][claim] == event
+            if is_root and event not in {e for _, e, _, _ in kept}:  # it had no words before
+                now = [*kept, (int(claims["root_ms"][claim]), event, at_ms, said)]
+        else:
+            return
+        if now != kept:
+            self._keep(claim, now)
+
+    @staticmethod
+    def _edited(post: tuple[int, int, int, str], at_ms: int, said: str) -> tuple[int, int, int, str]:
+        """The post after an update, of several the latest; what that does not bring stays."""
+        t, event, edited_ms, words = post
+        if (at_ms, said) < (edited_ms, words):
+            return post
+        text, url, lang = _parts(said)
+        _, former_url, former_lang = _parts(words)
+        return t, event, at_ms, orjson.dumps([text, url or former_url, lang or former_lang]).decode()
+
+    def _kept(self, claim: int) -> Kept:
+        row = self._tables.words.find_one(claim)
+        return [] if row < 0 else [tuple(post) for post in orjson.loads(self._tables.words.texts("said")[row])]
+
+    def _keep(self, claim: int, posts: Kept) -> None:
+        table = self._tables.words
+        posts = sorted(posts)[:ROOTS_KEPT]
+        if not posts:
+            table.free(table.find([claim]))
+            return
+        rows, _ = table.ensure(np.array([claim]))
+        table["roots"][rows] = len(posts)
+        table.texts("said")[int(rows[0])] = orjson.dumps(posts).decode()
+        table.touch(rows)
+
+
+def words_of(tables: ClaimTables, claim: int) -> tuple[str, str, str]:
+    """Text, place and language of a claim's root; "" for what is not known."""
+    row = tables.words.find_one(claim)
+    root = int(tables.claims["root_event"][claim])
+    for _, event, _, said in orjson.loads(tables.words.texts("said")[row]) if row >= 0 else ():
+        if event == root:
+            return _parts(said)
+    return NO_WORDS
+
+
+def _parts(said: str) -> tuple[str, str, str]:
+    """Text, place and language; none of them if no stage of ours wrote the words."""
+    try:
+        text, url, lang = orjson.loads(said)
+    except (ValueError, TypeError):
+        return NO_WORDS
+    return (text, url, lang) if {type(text), type(url), type(lang)} == {str} else NO_WORDS
