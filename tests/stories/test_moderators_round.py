@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
@@ -28,7 +29,9 @@ from streams.client.asynchronous import AsyncClient
 from streams.contract import topics
 from streams.contract.settings import Settings
 from streams.contract.words import FlagDecision, RulingKind, Verdict
+from streams.deliver.activitypub import ActivityPub
 from streams.deliver.coop import Coop
+from streams.deliver.mastodon import Mastodon
 from streams.deliver.osprey import Osprey
 from streams.deliver.ozone import EVENTS, Ozone
 from streams.deliver.webhook import Webhook
@@ -40,7 +43,7 @@ from tests.api.serving import Api
 from tests.deliver.coop_calls import action, appeal, callbacks_file, signed
 from tests.deliver.flag_log import PROMPT, delivering
 from tests.deliver.flag_log import until as holds
-from tests.deliver.servers import CoopServer, Hook, OzoneServer
+from tests.deliver.servers import CoopServer, Hook, Inbox, MastodonServer, OzoneServer
 from tests.stories.test_answers_story import known
 from tests.stories.test_flag_story import LIARS, LIES, Platform
 
@@ -58,6 +61,8 @@ class Tools:
 
     coop: CoopServer
     ozone: OzoneServer
+    mastodon: MastodonServer
+    inbox: Inbox
     hook: Hook
     osprey: str
 
@@ -82,20 +87,31 @@ def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @asynccontextmanager
 async def tools(settings: Settings) -> AsyncIterator[Tools]:
     """Servers of every kind, each with a process that delivers to it."""
-    there = Tools(CoopServer(), OzoneServer(), Hook(), f"{settings.namespace}osprey.actions_input")
+    pem = KEY.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    there = Tools(
+        CoopServer(), OzoneServer(), MastodonServer(), Inbox(KEY.public_key()), Hook(),
+        f"{settings.namespace}osprey.actions_input",
+    )  # fmt: skip
     with Admin(settings.broker, settings) as admin:
         admin.create({there.osprey: {"num_partitions": 1, "replication_factor": 1, "configs": {}}})
     ours = settings.replace(metrics_port=0, **PROMPT)
     async with AsyncExitStack() as open_:
-        for server in (there.coop, there.ozone, there.hook):
+        for server in (there.coop, there.ozone, there.mastodon, there.inbox, there.hook):
             await open_.enter_async_context(server.open())
+        inbox = ActivityPub(f"{there.inbox.url}/inbox", "https://credence.example/actor")
         for target, url in (
+            (Mastodon(), there.mastodon.url),
+            (inbox, inbox.inbox),
             (Coop("claim", "user", "credence"), there.coop.url),
             (Ozone("did:plc:us", EVENTS, user="admin"), there.ozone.url),
             (Webhook(), there.hook.url),
             (Osprey(there.osprey), ""),
         ):
-            await open_.enter_async_context(delivering(ours, target, url))
+            await open_.enter_async_context(
+                delivering(ours.replace(deliver_secret=pem) if target is inbox else ours, target, url)
+            )
         yield there
 
 
@@ -105,7 +121,7 @@ async def until(what: str, wanted: Callable[[], Any]) -> None:
 
 
 async def tell(platform: Platform) -> None:
-    """The liars tell the story; its first post has an address, and is known before the others answer."""
+    """The liars tell the story; its first post has words and addresses, and is known before the others answer."""
     for i in range(LIARS):
         platform.now_ms += 300_000
         event = {"v": 1, "id": URI if i == 0 else f"{CLAIM}-{i}", "kind": "post", "source_id": f"liar-{i}"}
@@ -187,6 +203,11 @@ def reports(there: Tools) -> list[Any]:
     return [report for report in there.coop.reports if report["reportedItem"]["id"] == CLAIM]
 
 
+def mastodon_reports(there: Tools) -> list[Any]:
+    """The reports on the claim's first post."""
+    return [report for report in there.mastodon.reports.values() if report["status_ids"] == ["100"]]
+
+
 def told(there: Tools, action: str) -> list[Any]:
     """The flags that the webhook was told of with this action, each once."""
     flags = [body["flag"] for body in there.hook.taken.values()]
@@ -194,15 +215,18 @@ def told(there: Tools, action: str) -> list[Any]:
 
 
 async def arrives(there: Tools, times: int) -> None:
-    """The flag is with every tool for so many times, with its first post, its author and the reasons."""
+    """The flag is with every tool for so many times, with words, link, author and the reasons."""
     await until("reports at Coop", lambda: len(reports(there)) == times)
     await until("the webhook is told", lambda: len(told(there, "raise")) == times)
     await until("a label", lambda: there.ozone.labels.get(URI))
+    await until("reports at Mastodon", lambda: len(mastodon_reports(there)) == times)
+    await until("a Flag", lambda: any(URL in each["object"] for each in there.inbox.standing.values()))
     report, flag = reports(there)[-1], told(there, "raise")[-1]
     ozone = [body["event"] for (kind, _, _), body in there.ozone.events.items() if kind == "modEventReport"]
-    for text in (report["reportedForReason"]["reason"], ozone[-1]["comment"]):
+    for text in (report["reportedForReason"]["reason"], ozone[-1]["comment"], mastodon_reports(there)[-1]["comment"]):
+        assert WORDS in text
+        assert URL in text
         assert "Because its participants took part in false claims" in text
-        assert "may ask for another look" in text
     assert report["reportedItem"]["data"]["authorId"] == flag["claim"]["author_id"] == "liar-0"
     assert (flag["claim"]["event_id"], flag["subject"]["uri"]) == (URI, f"/v1/claims/{CLAIM}")
 
@@ -212,6 +236,8 @@ async def is_over(there: Tools, times: int) -> None:
     began = time.monotonic()
     await until("Coop's item is withdrawn", lambda: there.coop.items[CLAIM]["state"] == "withdrawn")
     await until("the label is negated", lambda: there.ozone.labels[URI] == set())
+    await until("the report is resolved", lambda: len(there.mastodon.resolved) == times)
+    await until("the Flag is undone", lambda: not there.inbox.standing)
     await until("the webhook is told", lambda: len(told(there, "retract")) == times)
     print(f"every tool has taken it back {time.monotonic() - began:.2f} s later")
 
@@ -296,8 +322,8 @@ async def test_a_flag_goes_out_and_decisions_come_back(platform: Platform, tmp_p
         while (names := await asyncio.to_thread(there.actions, platform.settings)) != wanted:
             assert time.monotonic() < end, names
             await asyncio.sleep(0.2)
-        faults = [server.faults for server in (there.coop, there.ozone, there.hook)]
-        assert faults == [[]] * 3
+        faults = [server.faults for server in (there.coop, there.ozone, there.mastodon, there.inbox, there.hook)]
+        assert faults == [[]] * 5
         reported = [r["reportedItem"]["data"]["flagId"] for r in reports(there)]
         assert len(set(reported)) == len(reported) == 4, "each flag is reported once"
         said = {(r["rater_id"], r["verdict"]) for r in (await at.claim())["rulings"]}
