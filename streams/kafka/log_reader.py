@@ -120,13 +120,19 @@ class LogReader:
         return True
 
     async def upto(self, ends: Offsets, most: int | None = None) -> AsyncIterator[list[ConsumerRecord]]:
-        """Batches of what the placed partitions still hold before these offsets."""
+        """Batches of what the placed partitions still hold before these offsets. Reading can go on from there."""
+        beyond: set[TopicPartition] = set()
         while not await self.reached(ends):
-            yield [
-                record
-                for record in await self.fetch(most=most)
-                if record.offset < ends[TopicPartition(record.topic, record.partition)]
-            ]
+            before = []
+            for record in await self.fetch(most=most):
+                tp = TopicPartition(record.topic, record.partition)
+                if record.offset < ends[tp]:
+                    before.append(record)
+                else:
+                    beyond.add(tp)
+            yield before
+        for tp in beyond:  # fetched along with the last ones, and still to be read
+            self._consumer.seek(tp, ends[tp])
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[ConsumerRecord]:
         """Every record of a partition with start ≤ offset < end that is still there.
