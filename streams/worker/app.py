@@ -67,8 +67,7 @@ class CredenceApp(faust.App):
         self.company = self._sender.company
         self._handed_out_s = 0.0
         self.intake = Intake(settings, self._sender)
-        # A way out of its own: on the worker's, a last report was seen to be missing for minutes (docs/lab-notes.md).
-        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings))
+        self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings), self._sender)
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
         self._off_path = {topic.name(settings) for topic in OFF_PATH}
