@@ -83,7 +83,7 @@ def _worker(
     if write is not None:
         asked = (
             f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rates {rates}"
-            f" --half-minutes {half_minutes:g} --core {core} --recovery {recovery}"
+            f" --half-minutes {half_minutes:g} --core {Path(core).name} --recovery {recovery}"
         )
         page.write(write, result, f"{commit()}, {datetime.now(UTC):%Y-%m-%d}", f"credence bench {asked}")
     if as_json:
