@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -15,13 +13,11 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from load_tests.bench.children import running
 from streams.api.published import Reader
 from streams.cli import flags as cli_flags
 from streams.cli.main import app
 from streams.contract import schemas, topics
 from streams.contract.settings import Settings, client_kwargs
-from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 from streams.ops.idle import wait_idle
 from streams.ops.verify import verify
@@ -91,17 +87,6 @@ def as_the_logs_say(settings: Settings, flag: dict[str, Any]) -> None:
     if at_once["version"] == flag["claim_version"]:  # else a newer one of the same batch was published in its place
         named = (flag["risk"], flag["score"], flag["event_time_ms"])
         assert (at_once["risk"], at_once["score"], at_once["last_event_ms"]) == named
-
-
-@pytest.fixture
-def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """A platform with a running worker."""
-    monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
-    monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
-    provision.create(settings.broker, settings)
-    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
-        yield Platform(settings)
-    provision.delete(settings.broker, settings)
 
 
 def switch(*arguments: str) -> None:

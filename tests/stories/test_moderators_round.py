@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
-from load_tests.bench.children import running
 from streams.api.access import Scope, made
 from streams.cli.main import app
 from streams.client.asynchronous import AsyncClient
@@ -35,7 +34,6 @@ from streams.deliver.mastodon import Mastodon
 from streams.deliver.osprey import Osprey
 from streams.deliver.ozone import EVENTS, Ozone
 from streams.deliver.webhook import Webhook
-from streams.kafka import provision
 from streams.kafka.admin import Admin
 from streams.kafka.follower import tail
 from streams.ops.verify import verify
@@ -71,17 +69,6 @@ class Tools:
         found = [orjson.loads(record.value or b"")["data"] for record in tail(settings, self.osprey)]
         names = sorted(each["action_name"] for each in found if each["data"]["claim_id"] == CLAIM)
         return [name for name in names if name != "credence_flag_updated"]
-
-
-@pytest.fixture
-def platform(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """A platform with a running worker, where liars have been found out."""
-    monkeypatch.setenv("CREDENCE_BROKER", settings.broker)
-    monkeypatch.setenv("CREDENCE_NAMESPACE", settings.namespace)
-    provision.create(settings.broker, settings)
-    with running(settings, "streams.cli", "worker", log=tmp_path / "worker.log"):
-        yield Platform(settings)
-    provision.delete(settings.broker, settings)
 
 
 @asynccontextmanager
