@@ -32,7 +32,6 @@ from streams.worker.stages import CoreSpec, stage_specs
 DAY_MS = 86_400_000
 LIVE, TRIAL = RULES
 FREE = {"paused": 0.0, "killed": 0.0, "an_hour": 1e9, "standing": 1e9}
-VERDICTS = {1: False, 2: True}  # verdict → whether the claim was false
 NINETY = 1.645
 
 
@@ -66,6 +65,14 @@ class _Seen:
     false: dict[str, bool] = field(default_factory=dict)  # settled claims
     first_ms: int = 1 << 62
     last_ms: int = 0
+
+    def settle(self, block: Block) -> None:
+        """Note verdicts as they come and go: a claim may be forgotten later, what was found of it is not."""
+        for claim, finding in zip(block["c"], block["f"].tolist(), strict=True) if block.kind == "settled" else ():
+            if finding:
+                self.false[claim] = finding > 0
+            else:
+                self.false.pop(claim, None)
 
 
 async def dry_run(settings: Settings, precision: float, days: float) -> dict[str, Any]:
@@ -133,13 +140,11 @@ async def _replay(
         for step in replica.step(record.offset, record.timestamp, block):
             seen.now.take(step.effects.flags, LIVE.name)
             seen.then.take(step.effects.shadow, TRIAL.name)
+            for told in step.effects.participation:
+                seen.settle(told)
         if block is not None and block.kind == "stamped" and len(block):
             seen.first_ms = min(seen.first_ms, int(block["t"].min()))
             seen.last_ms = max(seen.last_ms, int(block["t"].max()))
-    claims = core.data.claims
-    for claim, row in claims.items():
-        if (false := VERDICTS.get(int(claims["verdict"][row]))) is not None:
-            seen.false[str(claim)] = false
 
 
 def _with(block: Block, thresholds: Mapping[float, float]) -> Block:
