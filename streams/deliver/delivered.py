@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from streams.contract.delivery_record import Delivery
 from streams.contract.settings import Settings, client_kwargs
 from streams.contract.topics import DELIVERIES, partition_of
 from streams.contract.words import DeliveryState
-from streams.kafka.admin import TopicsError
 from streams.kafka.log_reader import LogReader
 
 REMEMBERED_MS = 30 * 86_400_000
@@ -35,12 +34,7 @@ async def read(settings: Settings, wanted: Callable[[Delivery], bool]) -> dict[s
     topic = DELIVERIES.name(settings)
     found: dict[str, Delivery] = {}
     async with LogReader(client_kwargs(settings)) as logs:
-        partitions = (await logs.partitions([topic])).get(topic)
-        if partitions is None:
-            raise TopicsError(f"there is no topic {topic}: run `credence topics create`")
-        ends = await logs.ends([TopicPartition(topic, p) for p in range(partitions)])
-        await logs.place(dict.fromkeys(ends, 0))
-        async for records in logs.upto(ends):
+        async for records in logs.whole(topic):
             for record in records:
                 key = (record.key or b"").decode("utf-8", "replace")
                 delivery = _decoded(record.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiokafka import TopicPartition
 from msgspec.structs import replace
 
 from streams.contract.delivery_record import Delivery
@@ -15,7 +14,6 @@ from streams.contract.words import DeliveryState
 from streams.deliver.deliverer import flag_of
 from streams.deliver.delivery import Wanted, step_of
 from streams.deliver.target import Flag, Step, Target, UnfitError
-from streams.kafka.admin import TopicsError
 from streams.kafka.log_reader import LogReader
 
 
@@ -26,11 +24,7 @@ async def planned(settings: Settings, target: Target, wanted: Wanted) -> AsyncIt
     """
     topic, known = FLAGS.name(settings), dict[str, Delivery]()
     async with LogReader(client_kwargs(settings)) as logs:
-        if (partitions := (await logs.partitions([topic])).get(topic)) is None:
-            raise TopicsError(f"there is no topic {topic}: run `credence topics create`")
-        ends = await logs.ends([TopicPartition(topic, p) for p in range(partitions)])
-        await logs.place(dict.fromkeys(ends, 0))
-        async for records in logs.upto(ends):
+        async for records in logs.whole(topic):
             for record in records:
                 if (flag := flag_of(record.value)) is None:
                     continue

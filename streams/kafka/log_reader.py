@@ -16,7 +16,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.kafka.admin import unreachable
+from streams.kafka.admin import TopicsError, unreachable
 from streams.kafka.clients import started
 
 ISOLATION = "read_committed"
@@ -133,6 +133,15 @@ class LogReader:
             yield before
         for tp in beyond:  # fetched along with the last ones, and still to be read
             self._consumer.seek(tp, ends[tp])
+
+    async def whole(self, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
+        """Batches of all that the partitions of a topic hold now. Raises TopicsError if it is not there."""
+        if (partitions := (await self.partitions([topic])).get(topic)) is None:
+            raise TopicsError(f"there is no topic {topic}: run `credence topics create`")
+        ends = await self.ends([TopicPartition(topic, p) for p in range(partitions)])
+        await self.place(dict.fromkeys(ends, 0))
+        async for records in self.upto(ends):
+            yield records
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[ConsumerRecord]:
         """Every record of a partition with start ≤ offset < end that is still there.
