@@ -16,22 +16,16 @@ from collections import deque
 from aiokafka.errors import KafkaError
 
 from streams.contract.settings import Settings, client_kwargs
-from streams.contract.topics import BY_CLAIM, BY_SOURCE, EVENTS, PROGRESS, RULINGS
-from streams.engine.progress import ProgressBoard
+from streams.contract.topics import BY_CLAIM, BY_SOURCE
 from streams.kafka.admin import TopicsError
 from streams.kafka.log_reader import LogReader
-from streams.kafka.topic_ids import TopicIds
+from streams.ops.idle import INPUTS, STAGES, Standstill
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-# What scores wait for; communities and parameters change them later, as they learn.
-_INPUTS = {
-    f"intake-{EVENTS.base}": EVENTS,
-    f"intake-{RULINGS.base}": RULINGS,
-    BY_SOURCE.reader: BY_SOURCE,
-    BY_CLAIM.reader: BY_CLAIM,
-}
+_WAITED_FOR = (*INPUTS, BY_SOURCE.reader, BY_CLAIM.reader)
+"""What scores wait for; communities and parameters change them later, as they learn."""
 
 
 class Waiting:
@@ -70,7 +64,8 @@ class Freshness:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.board = ProgressBoard(client_kwargs(settings), PROGRESS.name(settings))
+        self._stages = Standstill(settings)
+        self.board = self._stages.board
         self._waiting: dict[tuple[str, int], Waiting] = {}
         self._looked_at: float | None = None
         self._lag_s = 0.0
@@ -84,34 +79,26 @@ class Freshness:
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
-        await self.board.start(publish=False)
-        try:
-            async with TopicIds(self._settings) as ids, LogReader(client_kwargs(self._settings)) as logs:
-                while True:
-                    with contextlib.suppress(KafkaError, TopicsError, OSError):
-                        await self._look(ids, logs)
-                    await asyncio.sleep(LOOK_S)
-        finally:
-            await self.board.stop()
+        async with self._stages, LogReader(client_kwargs(self._settings)) as logs:
+            while True:
+                with contextlib.suppress(KafkaError, TopicsError, OSError):
+                    await self._look(logs)
+                await asyncio.sleep(LOOK_S)
 
-    async def _look(self, ids: TopicIds, logs: LogReader) -> None:
-        names = {stage: topic.name(self._settings) for stage, topic in _INPUTS.items()}
-        found = await ids.of(list(names.values()))
-        self.board.topic_ids = {stage: found.get(name, "") for stage, name in names.items()}
-        there = await self.board.partitions(names.values())
-        parts = {(stage, p): (name, p) for stage, name in names.items() for p in range(there.get(name, 0))}
-        ends = await self.board.ends(parts.values())
-        now = time.time()
-        lag = 0.0
-        for part, tp in parts.items():
-            applied, end = self.board.applied(*part), ends[tp]
-            since = None
-            if part not in self._waiting:
-                self._waiting[part] = Waiting()
-                if applied < end - 1:
-                    since = await _came_at(logs, *tp, applied + 1, end)
-            lag = max(lag, self._waiting[part].look(now, applied, end, since))
-        self._lag_s, self._looked_at = lag, time.monotonic()
+    async def _look(self, logs: LogReader) -> None:
+        ends, now = await self._stages.ends(), time.time()
+        parts = [(stage, partition, end) for stage in _WAITED_FOR for partition, end in ends[stage].items()]
+        self._lag_s = max([await self._waited_s(logs, *part, now) for part in parts], default=0.0)
+        self._looked_at = time.monotonic()
+
+    async def _waited_s(self, logs: LogReader, stage: str, partition: int, end: int, now: float) -> float:
+        """For how long the oldest record of a partition that is not applied has waited, seconds."""
+        applied, since = self.board.applied(stage, partition), None
+        if (stage, partition) not in self._waiting:
+            self._waiting[stage, partition] = Waiting()
+            if applied < end - 1:
+                since = await _came_at(logs, STAGES[stage].name(self._settings), partition, applied + 1, end)
+        return self._waiting[stage, partition].look(now, applied, end, since)
 
 
 async def _came_at(logs: LogReader, topic: str, partition: int, start: int, end: int) -> float | None:
