@@ -161,7 +161,10 @@ RULING_FIELDS = {
     "number": Field("i8", "rises with every version of every rater that comes to count"),
 }
 HEARD_FIELDS = {**RULED_FIELDS, "fate": Field("i1", "what became of it, a code")}
-WORDS_FIELDS = {"roots": Field("i1", "posts that may be the root, whose words are kept")}
+WORDS_FIELDS = {
+    "latest_ms": Field("i8", "time of the latest post of those whose words are kept", "ms"),
+    "roots": Field("i1", "posts that may be the root, whose words are kept"),
+}
 RULED_TEXTS = ("id", "kind", "url", "note")
 
 

@@ -11,7 +11,10 @@ its root without words.
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from streams.contract.codes import DELETE
@@ -40,11 +43,22 @@ class RootWords:
 
     def take(self, block: Block, rows: Ints, claims: Ints) -> None:
         """Keep the words of these events, if they are among the first of their claims."""
-        for i in rows.tolist():
-            claim, post = int(claims[i]), (int(block["t"][i]), int(block["e"][i]))
+        rows = rows[self._early(claims[rows], block["t"][rows])]
+        posts = zip(block["t"][rows].tolist(), block["e"][rows].tolist(), repeat(0), block["said"][rows], strict=False)
+        of_claims: dict[int, Kept] = {}
+        for claim, post in zip(claims[rows].tolist(), posts, strict=True):
+            of_claims.setdefault(claim, []).append(post)
+        for claim, said in of_claims.items():
             kept = self._kept(claim)
-            if post not in {(t, e) for t, e, _, _ in kept}:
-                self._keep(claim, [*kept, (*post, 0, block["said"][i])])
+            self._keep(claim, kept, [*{post[:2]: post for post in (*reversed(said), *kept)}.values()])
+
+    def _early(self, claims: Ints, times_ms: Ints) -> npt.NDArray[np.bool_]:
+        """Which posts may be among the first: most come later than all that is kept, and their words are not read."""
+        table = self._tables.words
+        found = table.find(claims)
+        full = (found >= 0) & (table["roots"][found] == ROOTS_KEPT)
+        early: npt.NDArray[np.bool_] = ~full | (times_ms <= table["latest_ms"][found])
+        return early
 
     def correct(self, block: Block, rows: range, claims: Ints) -> None:
         """Take in these updates and deletes of events of claims, −1 for those that are not known."""
@@ -64,8 +78,7 @@ class RootWords:
                 now = [*kept, (int(claims["root_ms"][claim]), event, at_ms, said)]
         else:
             return
-        if now != kept:
-            self._keep(claim, now)
+        self._keep(claim, kept, now)
 
     @staticmethod
     def _edited(post: tuple[int, int, int, str], at_ms: int, said: str) -> tuple[int, int, int, str]:
@@ -81,14 +94,16 @@ class RootWords:
         row = self._tables.words.find_one(claim)
         return [] if row < 0 else [tuple(post) for post in orjson.loads(self._tables.words.texts("said")[row])]
 
-    def _keep(self, claim: int, posts: Kept) -> None:
-        table = self._tables.words
-        posts = sorted(posts)[:ROOTS_KEPT]
+    def _keep(self, claim: int, kept: Kept, posts: Kept) -> None:
+        """Keep the earliest of these posts instead of what is kept."""
+        table, posts = self._tables.words, sorted(posts)[:ROOTS_KEPT]
+        if posts == kept:
+            return
         if not posts:
             table.free(table.find([claim]))
             return
         rows, _ = table.ensure(np.array([claim]))
-        table["roots"][rows] = len(posts)
+        table["roots"][rows], table["latest_ms"][rows] = len(posts), posts[-1][0]
         table.texts("said")[int(rows[0])] = orjson.dumps(posts).decode()
         table.touch(rows)
 
