@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
@@ -98,6 +99,8 @@ class StageSpec(Generic[EffectsT]):
         state_version: raise it when the meaning or layout of the state changes.
         kinds: the kinds of blocks that it reads. Any other on its input is a foreign record.
         batch_rows: rows after which a micro-batch is made durable.
+        aside: a step may take seconds. It runs in a thread, so that meanwhile the process still answers Kafka, which
+            would give its partitions to another.
     """
 
     name: str
@@ -109,6 +112,7 @@ class StageSpec(Generic[EffectsT]):
     state_version: int
     kinds: frozenset[str] = frozenset(COLUMNS)
     batch_rows: int = 8192
+    aside: bool = False
 
 
 class StagePartition(Generic[EffectsT]):
@@ -223,7 +227,7 @@ class StagePartition(Generic[EffectsT]):
             except NotABlockError as error:
                 rejected.append((record, str(error)))
             report.decode_s += time.perf_counter() - decoding
-            for applied in self.replica.step(record.offset, record.timestamp, block):
+            async for applied in self._steps(record, block):
                 pending.append(applied)
                 report.rows += len(applied.block)
                 if report.rows >= self.spec.batch_rows or applied.effects.next_cursor is not None:
@@ -236,6 +240,12 @@ class StagePartition(Generic[EffectsT]):
         # Repeats have no effects, but they move the fence. What is reported as applied must be durable.
         if self.replica.skip(last) or pending or rejected or report.records:
             await self._flush(pending, rejected, report, observer)
+
+    async def _steps(self, record: ConsumerRecord, block: Block | None) -> AsyncIterator[Applied[EffectsT]]:
+        """What a record does to the state, step by step."""
+        step = partial(next, self.replica.step(record.offset, record.timestamp, block), None)
+        while (applied := await asyncio.to_thread(step) if self.spec.aside else step()) is not None:
+            yield applied
 
     async def _flush(
         self,

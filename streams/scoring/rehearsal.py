@@ -15,6 +15,7 @@ from typing import Any
 
 from streams.contract.codes import DELETE, DENY, FALSE, NO_VERDICT, POST, REPLY, RESHARE, SUPPORT, TRUE, UPDATE
 from streams.scoring.claims.claims_state import ClaimsState
+from streams.scoring.communities.communities_state import GroupsConfig, GroupsState
 from streams.scoring.config import DAY_MS, HOUR_MS, ScoringConfig
 from streams.scoring.dispatch import follow
 from streams.scoring.sources.sources_state import SourcesState
@@ -91,6 +92,7 @@ def rehearse() -> tuple[SourcesState, ClaimsState]:
         for core in cores:
             for table in core.tables:
                 table.take_delta()
+    _look_for_communities()
     for core in cores:
         again = type(core)(config, 0)
         for table, copy in zip(core.tables, again.tables, strict=True):
@@ -98,6 +100,17 @@ def rehearse() -> tuple[SourcesState, ClaimsState]:
                 copy.apply(table.segment(number))
             copy.recovered()
     return cores
+
+
+def _look_for_communities() -> None:
+    """A look at forty who keep the same company."""
+    who, where = [f"s{n % 40}" for n in range(400)], [f"c{n // 40}" for n in range(400)]
+    core = GroupsState(groups=GroupsConfig(communities=2))
+    joined: dict[str, Sequence[Any]] = {
+        "s": who, "c": where, "t": [_T0_MS + n for n in range(400)], "x": [SUPPORT] * 400, "m": [""] * 400,
+    }  # fmt: skip
+    core.apply(make("joined", "j/0", 0, joined), _T0_MS)
+    core.apply(Block("tick", "k/0", 0, {}, {"t": 0, "flush": True}), _T0_MS)
 
 
 def prepare(say: Callable[[str], None]) -> None:

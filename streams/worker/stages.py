@@ -62,6 +62,7 @@ class Stage:
             state_version=STATE_VERSION,
             kinds=self.core.KINDS,
             batch_rows=settings.batch_rows,
+            aside=self.name == COMMUNITIES,
         )
 
 

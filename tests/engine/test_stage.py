@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +22,8 @@ from streams.engine.stage import BatchReport, StageMismatchError, StagePartition
 from streams.kafka import provision
 from streams.kafka.log_reader import LogReader
 from streams.tables.block_wire import encode
-from tests.engine.toy import Counter, read_partition, rows
+from streams.tables.blocks import Block
+from tests.engine.toy import Counter, ToyEffects, read_partition, rows
 
 
 class Silent:
@@ -92,6 +96,26 @@ async def test_processing_the_same_records_again_changes_nothing(settings: Setti
     before = await published(settings, spec)
     await one.process(records, Silent())
     assert await published(settings, spec) == before
+
+
+async def test_a_stage_whose_steps_take_long_lets_the_process_answer_meanwhile(
+    settings: Settings, spec: StageSpec
+) -> None:
+    answered = threading.Event()
+
+    class Slow(Counter):
+        def apply(self, block: Block, append_ms: int, cursor: int = 0) -> ToyEffects:
+            assert answered.wait(20)
+            return super().apply(block, append_ms, cursor)
+
+    async def answer() -> None:
+        answered.set()
+
+    records = await log(settings, spec, [encode(rows("e/0", range(9)))])
+    one = owner(settings, replace(spec, core=lambda partition: Slow(), aside=True))
+    await one.acquire()
+    await asyncio.gather(one.process(records, Silent()), answer())
+    assert dict(await published(settings, spec)) == {b"u0": b"3", b"u1": b"3", b"u2": b"3"}
 
 
 async def test_a_crash_before_the_changelog_leaves_nothing_behind(

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, SUPPORT
 from streams.scoring.communities import health
 from streams.scoring.communities.bridging import bridging_scores
-from streams.scoring.communities.coordination import Participations, meetings
+from streams.scoring.communities.coordination import Participations, ring_of
 from streams.scoring.numeric import Floats, Ints
+from streams.tables.compiled import compiled
 
 MEMBERS_MIN, SETTLED_MIN = 20, 10
 RESAMPLES = 200
@@ -74,12 +75,19 @@ def _ties(part: Participations, home: Ints, communities: int) -> tuple[Ints, Int
     """Meetings of each community's members with each other, and with members of other communities."""
     order = np.argsort(part.claim, kind="stable")
     inside, outside = np.zeros(communities, np.int64), np.zeros(communities, np.int64)
-    for one, other in meetings(part.claim[order], TIE_RING):
-        a, b = home[order[one]], home[order[other]]
-        same = a == b
-        inside += np.bincount(a[same], minlength=communities)
-        outside += np.bincount(a[~same], minlength=communities) + np.bincount(b[~same], minlength=communities)
+    _count_ties(ring_of(part.claim[order], TIE_RING)[1], home[order], inside, outside)
     return inside, outside
+
+
+@compiled
+def _count_ties(end: Ints, home: Ints, inside: Ints, outside: Ints) -> None:
+    for one in range(len(home)):
+        for other in range(one + 1, end[one]):
+            if home[one] == home[other]:
+                inside[home[one]] += 1
+            else:
+                outside[home[one]] += 1
+                outside[home[other]] += 1
 
 
 def _accord(own: Participations, view: View) -> dict[str, Any]:
