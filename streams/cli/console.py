@@ -46,7 +46,7 @@ def say(sentence: str) -> None:
 
 def moment(ms: int) -> str:
     """A time in ms since 1970, as a person reads it, in UTC."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def print_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -15,8 +16,13 @@ from streams.broker.embedded import BrokerError
 from streams.cli.console import PLAIN_WIDTH, Kafka, foreseen, print_json
 from streams.cli.replay import LabelsMeant, Lag, parse_lag, parse_meant, parse_speed
 from streams.contract.settings import Settings, SettingsError
+from streams.demo.steps import Steps
 from streams.kafka.admin import TopicsError
 
+CLOCKS = (
+    "Two clocks: posts, verdicts and flags are told in event time, which is the stories' own, in UTC; what is told "
+    "in seconds is by this machine's clock."
+)
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Replay this data set (see `credence replay --help`), not the world."),
@@ -52,12 +58,19 @@ def demo(
 
     Example: credence demo --data ~/data/rumours --once
     """
-    from streams.datasets.csv_files import DatasetError
-    from streams.datasets.social_world import SIZES
-    from streams.demo.demonstration import Asked, DemoError, run
-    from streams.ops.idle import StalledError
-    from streams.ops.replay import PublishError
-    from streams.watching.prometheus import NoPrometheusError
+    console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, width=PLAIN_WIDTH)
+    console.print(CLOCKS, highlight=False)
+    with contextlib.closing(Steps(console)) as steps:
+        steps("beginning")
+        from streams.datasets.csv_files import DatasetError
+        from streams.datasets.social_world import SIZES
+        from streams.demo.crew import DemoError
+        from streams.demo.demonstration import Asked, run
+        from streams.ops.idle import StalledError
+        from streams.ops.replay import PublishError
+        from streams.watching.prometheus import NoPrometheusError
 
     if labels and data is None:
         raise typer.BadParameter("says what the labels of a data set mean: give it with --data", param_hint="--labels")
@@ -65,9 +78,6 @@ def demo(
         raise typer.BadParameter(f"{size!r}: sizes are {', '.join(SIZES)}", param_hint="--size")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    console = Console(stderr=as_json)
-    if not console.is_terminal:
-        console = Console(stderr=as_json, width=PLAIN_WIDTH)
     expected = (
         BrokerError,
         SettingsError,

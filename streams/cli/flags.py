@@ -66,7 +66,7 @@ def show(
             return print_json(newest)
         # A retraction asks nobody to read anything: what was asked is in the record before it.
         _show_flag(next((each for each in reversed(found) if each["action"] != "retract"), newest))
-        out.print("  history", highlight=False)
+        out.print("  history, in event time", highlight=False)
         for record in found:
             line = f"    {moment(record['event_time_ms'])}  {title(record)}, {record['risk']:.0%} likely to be false"
             out.print(escape(line), highlight=False, soft_wrap=True)

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "communities": ("communities", "Run the communities stage: who acts as one, and how communities fare."),
     "api": ("api", "Run the query service."),
     "replay": ("replay", "Publish a data set, its verdicts released after a lag."),
-    "claims": ("read", "What is known about claims, the riskiest first."),
+    "claims": ("read", "What is known about claims: what rises first, then by risk, settled ones last."),
     "sources": ("read", "What is known about sources, the busiest first."),
     "health": ("read", "The vital signs of communities, for operators."),
     "explain": ("read", "Why a claim or source has its score."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import click
@@ -14,6 +14,7 @@ from streams.api.published import Reader
 from streams.api.store import Store
 from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print_json, table_of
+from streams.contract.attention import first_looked_at
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
 from streams.contract.wording import assessment, enough_evidence, figure, in_words, who_ruled, why_retracted
@@ -34,21 +35,24 @@ def claims(
     flagged: Annotated[bool, typer.Option("--flagged", help="Only those with a flag raised.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is known about claims, the riskiest first.
+    """What is known about claims: open ones that are rising first, then other open ones by risk, settled ones last.
+
+    The last column says why a claim stands where it stands. What is expected to come is as of its latest event; a claim
+    that is silent for a day, by the latest event of all, is rising no more.
 
     Example: credence claims --flagged --limit 50
     """
     with foreseen(*FORESEEN):
         store = _read(broker, [CLAIM_SCORES])
-        found = [record for record in store.claims() if record.get("flagged") or not flagged]
+        found = first_looked_at(record for record in store.claims() if record.get("flagged") or not flagged)
         if as_json:
-            return _print_all(found, limit)
+            return _print_all([record for record, _ in found], limit)
         if not found:
             return _nothing("no flag stands" if flagged else "no claims are known yet")
         table = table_of(
-            "claim", "assessment", "score", "risk", "people", "for / against", "last event", "flag", "ruled by"
+            "claim", "assessment", "score", "risk", "people", "for / against", "last event, UTC", "ruled by", "why here"
         )
-        for record in found[: limit or 20]:
+        for record, why in found[: limit or 20]:
             table.add_row(
                 escape(record["claim_id"]),
                 assessment("claim", record),
@@ -57,8 +61,8 @@ def claims(
                 f"{record['participants']:,}",
                 f"{record['supports']:,} / {record['denies']:,}",
                 _day(record["last_event_ms"]),
-                "raised" if record.get("flagged") else "",
                 escape(who_ruled(record)),
+                why,
             )
         _show(table, len(found), "claims")
 
@@ -175,7 +179,7 @@ def _nothing(what: str) -> None:
     err.print(f"{what}. Does a worker run (`credence worker`), and do events come in (`credence topics list`)?")
 
 
-def _print_all(found: Sequence[dict[str, Any]], limit: int | None) -> None:
+def _print_all(found: Sequence[Mapping[str, Any]], limit: int | None) -> None:
     for record in found[:limit]:
         print_json(record)
 

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +109,18 @@ class Dataset:
         return first
 
     def title(self, claim_id: str) -> str:
-        """What is claimed, on one line; the claim's id where nobody wrote it down."""
-        return " ".join(self.texts.get(claim_id, "").split()) or claim_id
+        """What is claimed, on one line; else the words of its first post, and its id where nobody wrote anything."""
+        said = self.texts.get(claim_id) or self._first_words.get(claim_id, "")
+        return " ".join(said.split()) or claim_id
+
+    @cached_property
+    def _first_words(self) -> dict[str, str]:
+        """Claim id → the text of its root."""
+        if "text" not in self.columns:
+            return {}
+        columns = (self.columns[name] for name in ("claim_id", "parent_id", "kind", "text"))
+        roots = ((c, text) for c, parent, kind, text in zip(*columns, strict=True) if kind == Kind.POST and not parent)
+        return dict(reversed(list(roots)))
 
     def releases(self, lag_ms: int) -> list[Release]:
         """Every verdict, at the claim's earliest event + lag, ascending by time (then claim id)."""

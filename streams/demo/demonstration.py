@@ -5,51 +5,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-from aiokafka import TopicPartition
+import msgspec
 from rich.console import Console
 
 from streams.broker import embedded as broker
 from streams.broker.machine import free_port, is_free
-from streams.contract import topics
-from streams.contract.settings import PREFIX, Settings, client_kwargs
+from streams.client.asynchronous import AsyncClient
+from streams.contract.settings import PREFIX, Settings
 from streams.datasets import dataset
 from streams.datasets.dataset import Dataset
-from streams.demo.closing import Facts, Truth, examples, flags_report, lone_report, ranking
-from streams.demo.processes import Child, settings_line
+from streams.demo.closing import (
+    Example,
+    Facts,
+    Truth,
+    before_verdicts,
+    examples,
+    flags_report,
+    largest,
+    lone_report,
+    ranking,
+)
+from streams.demo.crew import Crew
+from streams.demo.in_order import InOrder, differences, in_order, live_scores
+from streams.demo.processes import settings_line
 from streams.demo.screen import LiveScreen, PlainScreen, Screen
 from streams.demo.sentences import print_checks, print_places, print_refused, print_report
+from streams.demo.steps import Steps
 from streams.demo.watch import Watch
 from streams.kafka import provision
-from streams.kafka.log_reader import LogReader
 from streams.ops.idle import Standstill
 from streams.ops.replay import Replay, ReplayStatus
+from streams.scoring.rehearsal import prepare
+from streams.tables.compiled import anything_kept
 from streams.watching.checks import check
 from streams.watching.panels import BOARDS
 from streams.watching.prometheus import beside
 
 API_PORT = 8080
-READY_S = 60.0
-RESTARTS = 3
 REST_S = 6.5
-# Below "warning" Faust shows no spinner, for which it would format every debug message of its clients.
-WORKER = ("worker", "--log-level", "info")
-COMMUNITIES = ("communities", "--log-level", "info")
 PARTITIONS_VARIABLE = PREFIX + "PARTITIONS"
 """Unless it is set, one partition: for one worker more would only make more and smaller steps of every verdict."""
 SESSION_MS = 45_000
 """Nobody would take over from the only worker: a machine that is busy elsewhere need not end it."""
 HOUR_MS = 3_600_000
-
-
-class DemoError(RuntimeError):
-    """The demo cannot go on. The message says why, and shows what the process concerned said last."""
+ANSWER_S = 60.0
+"""Seconds for an answer of the query service: a first explanation reads the core's machine code."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Asked:
         settings: settings; the broker in it, if any, is used in a namespace of its own that is deleted at the end.
         speed: see Replay.
         once: end after the report even with a terminal.
-        check: run `verify` and the comparison with event-time order.
+        check: run `verify`, and compare live scores with those of event-time order.
         watch: start a Prometheus beside it, and say at the end what the dashboards would show.
         pictures: folder for a picture of each dashboard.
     """
@@ -84,12 +93,18 @@ def run(asked: Asked, console: Console) -> dict[str, Any]:
     Raises:
         BrokerError, TopicsError, DatasetError, StalledError, PublishError, DemoError: each says what to do.
     """
-    with _folder() as folder:
+    with _folder() as folder, contextlib.closing(Steps(console)) as steps:
+        steps("reading the data" if asked.data else "making a world")
         directory, data = _data(asked, folder, console)
+        if not anything_kept():  # or all processes would compile it at once, and the demo be silent meanwhile
+            steps("compiling the scoring core, once: about a minute")
+            prepare(lambda sentence: console.print(sentence, highlight=False, markup=False))
+        steps("starting Apache Kafka")
         with _kafka(asked, console) as settings:
+            steps("creating the topics")
             provision.create(settings.broker, settings)
             try:
-                return asyncio.run(_Demo(asked, settings, directory, data, folder, console).run())
+                return asyncio.run(_Demo(asked, settings, directory, data, folder, console, steps).run())
             finally:
                 if asked.settings.broker:
                     provision.delete(settings.broker, settings)
@@ -131,6 +146,10 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
         "session_timeout_ms": SESSION_MS,
         # Under the same name, one that follows it need not wait until it is given up.
         "instance_id": "demo",
+        # Whoever tries it out asks from here, without a token, and the verdicts of the data count.
+        "api_host": "127.0.0.1",
+        "api_tokens_file": "",
+        "raters": "",
     }
     if PARTITIONS_VARIABLE not in os.environ:
         own["partitions"] = 1
@@ -148,52 +167,76 @@ class _Demo:
     """One run on a Kafka that is up."""
 
     def __init__(
-        self, asked: Asked, settings: Settings, directory: Path, data: Dataset, folder: Path, console: Console
+        self,
+        asked: Asked,
+        settings: Settings,
+        directory: Path,
+        data: Dataset,
+        folder: Path,
+        console: Console,
+        steps: Steps,
     ) -> None:
         self._asked, self._settings, self._data, self._console = asked, settings, data, console
-        self._folder = folder
-        self._truth = Truth.read(directory, data)
+        self._folder, self._steps = folder, steps
+        self._truth, self._facts = Truth.read(directory, data), Facts(data)
         self._watch = Watch(settings, (self._truth.lone, *self._truth.stories))
-        self._api = f"http://{settings.api_host}:{settings.api_port}"
-        self._processes = contextlib.ExitStack()
-        self._started = 0
-        # The communities stage serves its metrics on a port of its own.
-        self._apart = settings.replace(metrics_port=free_port())
+        self._crew = Crew(settings, folder)
 
     async def run(self) -> dict[str, Any]:
         began = time.perf_counter()
-        with self._processes:
-            worker = self._start("worker", *WORKER)
-            self._slow = self._start("communities", *COMMUNITIES)
-            api = self._start("api", "api")
-            await self._ready(worker, self._slow)
+        first = {name: column[0] if len(self._data) else "" for name, column in self._data.columns.items()}
+        self._steps("starting a worker, the communities stage and the query service")
+        with self._crew as crew, contextlib.ExitStack() as beside_it:
+            await crew.ready(first["claim_id"])
             seconds = time.perf_counter() - began
             self._say(f"A worker, the communities stage and the query service took {seconds:.1f} s to come up.")
-            prometheus, watched_since = self._prometheus(), time.time()
+            prometheus, watched_since = self._prometheus(beside_it), time.time()
+            self._places("Look around while it runs", first["claim_id"], first["source_id"])
             async with self._watch:
-                status, worker = await self._replay(worker)
+                status = await self._replay()
+                self._steps("reading the last scores")
                 await self._watch.caught_up()
-                result = self._result(status)
-                if prometheus:
-                    result["watch"] = await asyncio.to_thread(self._watched, prometheus, watched_since)
-                await self._check(result, worker)
-            await self._close(result, worker, api)
+                watched = await asyncio.to_thread(self._watched, prometheus, watched_since) if prometheus else {}
+                ordered = await self._in_order()
+                shown = self._examples(ordered)
+                why = await self._why(shown, ordered)
+                result = self._result(status, ordered) | ({"watch": watched} if prometheus else {})
+                await self._check(result, ordered)
+            self._steps.close()
+            print_report(self._console, result, shown, why)
+            print_checks(self._console, result)
+            print_refused(self._console, result)
+            if self._stays():
+                await self._stay()
         return result
 
-    def _prometheus(self) -> str:
+    def _places(self, words: str, claim: str, source: str) -> None:
+        """Say where to look, and what to ask."""
+        crew = self._crew
+        shown = {
+            "pages": f"{crew.api}/",
+            "a claim": f"curl {crew.api}/v1/claims/{quote(claim, safe='')}",
+            "a source": f"curl {crew.api}/v1/sources/{quote(source, safe='')}",
+            "flags": f"curl {crew.api}/v1/flags",
+            "metrics": crew.metrics["credence-worker"],
+            "Kafka": self._settings.broker,
+        }
+        asked = ("claims", f"explain {shlex.quote(claim)}", "flags tail", f"top {' '.join(crew.metrics.values())}")
+        self._steps.close()
+        print_places(self._console, settings_line(self._settings), shown, asked, words)
+
+    def _prometheus(self, open_: contextlib.ExitStack) -> str:
         """Address of the Prometheus that watches, "" if none was asked for."""
         if not self._asked.watch:
             return ""
-        host, ports = self._settings.metrics_host, (self._settings.metrics_port, self._apart.metrics_port)
-        places = {"credence-worker": ports[0], "credence-communities": ports[1]}
-        targets = {job: f"{host}:{port}" for job, port in places.items()}
-        targets["credence-api"] = self._api.removeprefix("http://")
-        url = self._processes.enter_context(beside(self._folder / "prometheus", targets))
+        targets = {job: urlsplit(url).netloc for job, url in self._crew.metrics.items()}
+        url = open_.enter_context(beside(self._folder / "prometheus", targets))
         self._say(f"Prometheus watches: {url}/graph, {url}/alerts; credence top --prometheus {url}")
         return url
 
     def _watched(self, url: str, since_s: float) -> dict[str, object]:
         """What the dashboards show of the run, and pictures of them if they are wanted."""
+        self._steps("asking the dashboards' panels")
         found = check(url, since_s)
         for board in BOARDS if self._asked.pictures else ():
             from streams.watching.preview import draw
@@ -207,38 +250,8 @@ class _Demo:
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, highlight=False, markup=False)
 
-    def _start(self, name: str, *arguments: str) -> Child:
-        self._started += 1
-        settings = self._apart if name == "communities" else self._settings
-        child = Child(name, arguments, settings, self._folder / f"{name}-{self._started}.log")
-        self._processes.callback(child.stop)
-        # All are asked to end before the first is waited for.
-        self._processes.callback(child.terminate)
-        return child
-
-    async def _ready(self, *workers: Child) -> None:
-        """Wait until every partition has been claimed: the owner writes its name into each changelog when it does."""
-        async with LogReader(client_kwargs(self._settings)) as logs:
-            wanted = [
-                TopicPartition(topic.name(self._settings), p)
-                for topic in (topics.SOURCES_CHANGELOG, topics.CLAIMS_CHANGELOG, topics.COMMUNITIES_CHANGELOG)
-                for p in range(self._settings.partitions)
-            ]
-            end = time.monotonic() + READY_S
-            while not all((await logs.ends(wanted)).values()):
-                for child in workers:
-                    self._alive(child)
-                if time.monotonic() > end:
-                    raise DemoError(f"not ready in {READY_S:.0f} s; the worker says:\n{workers[0].tail()}")
-                await asyncio.sleep(0.1)
-
-    def _alive(self, child: Child) -> None:
-        if (code := child.ended()) is not None:
-            raise DemoError(f"the {child.name} ended with status {code}; it said:\n{child.tail()}")
-
-    async def _replay(self, worker: Child) -> tuple[ReplayStatus, Child]:
-        """Replay. A worker that ends itself is replaced, as any supervisor would; the one that is left at the end."""
-        restarts = 0
+    async def _replay(self) -> ReplayStatus:
+        """Replay, while whatever process ends itself is replaced."""
         lag_ms = self._settings.verdict_lag_ms
         with self._screen() as screen:
             replay = Replay(self._settings, self._data, lag_ms, self._asked.speed, screen.show)
@@ -246,35 +259,41 @@ class _Demo:
             try:
                 while not running.done():
                     await asyncio.wait([running], timeout=0.5)
-                    if worker.ended() is not None:
-                        if restarts == RESTARTS:
-                            self._alive(worker)
-                        restarts += 1
-                        screen.say(f"The worker ended itself ({worker.last_words()}); another takes over.")
-                        worker = self._start("worker", *WORKER)
-                    if self._slow.ended() is not None:
-                        if restarts == RESTARTS:
-                            self._alive(self._slow)
-                        restarts += 1
-                        screen.say(
-                            f"The communities stage ended itself ({self._slow.last_words()}); another takes over."
-                        )
-                        self._slow = self._start("communities", *COMMUNITIES)
-                return await running, worker
+                    for sentence in self._crew.replaced():
+                        screen.say(sentence)
+                return await running
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 
     def _screen(self) -> Screen:
         if not self._console.is_terminal:
-            return PlainScreen(self._console, self._watch)
-        health = {"kafka": self._settings.broker, "api": self._api}
+            return PlainScreen(self._console, self._watch, self._data)
+        health = {"kafka": self._settings.broker, "api": self._crew.api}
         return LiveScreen(self._console, self._watch, self._data, health)
 
-    def _result(self, status: ReplayStatus) -> dict[str, Any]:
-        facts = Facts(self._data)
+    async def _in_order(self) -> InOrder:
+        """The same data once more in the order of event time: what was known before each verdict."""
+        self._shown = largest(self._truth, self._facts, self._data)
         lag_ms = self._settings.verdict_lag_ms
-        self._examples = examples(self._watch, self._truth, facts, self._data)
+        return await asyncio.to_thread(in_order, self._settings, self._data, lag_ms, self._shown, self._steps)
+
+    def _examples(self, ordered: InOrder) -> list[Example]:
+        lag_ms = self._settings.verdict_lag_ms
+        return examples(self._shown, self._watch, ordered.before, self._truth, self._facts, self._data, lag_ms)
+
+    async def _why(self, shown: list[Example], ordered: InOrder) -> dict[str, Any]:
+        """Explanations of the claims that were misjudged: of before the verdict, or as the query service has it."""
+        self._steps("asking the query service why")
+        why = {claim.claim_id: claim.why for claim in ordered.before if claim.why}
+        async with AsyncClient(self._crew.api, timeout_s=ANSWER_S) as client:
+            for claim_id in (e.claim_id for e in shown if e.misjudged and e.claim_id not in why):
+                if (found := await client.explanation(claim_id)) is not None:
+                    why[claim_id] = msgspec.to_builtins(found)
+        return why
+
+    def _result(self, status: ReplayStatus, ordered: InOrder) -> dict[str, Any]:
+        lag_ms = self._settings.verdict_lag_ms
         return {
             "events": status.events,
             "events_per_s": status.events / max(status.seconds, 1e-9),
@@ -288,85 +307,60 @@ class _Demo:
             "dead_letters": dict(self._watch.refused),
             **self._data.findings.as_dict(),
             "hidden_truth": self._truth.hidden,
-            "flags": flags_report(self._watch, self._truth, facts, lag_ms),
+            "flags": flags_report(self._watch, self._truth, self._facts, lag_ms),
+            "before_verdicts": before_verdicts(ordered.before),
             "ranking": ranking(self._watch, self._truth, self._data),
-            "lone_source": lone_report(self._watch, self._truth, facts, self._data, lag_ms),
+            "lone_source": lone_report(self._watch, self._truth, self._facts, self._data, lag_ms),
         }
 
-    async def _check(self, result: dict[str, Any], worker: Child) -> None:
+    async def _check(self, result: dict[str, Any], ordered: InOrder) -> None:
         """Verify and compare, with worker and communities stage ended or at rest."""
         if not self._asked.check:
             return
-        from streams.demo.compare import compare, live_scores
         from streams.ops.verify import verify
 
-        say = _Steps(self._console)
         settings = self._settings
         if self._stays():
-            await self._rest(say)
+            await self._rest()
         else:
-            for child in (worker, self._slow):
-                await asyncio.to_thread(child.stop)
+            self._steps("ending the stages")
+            await self._crew.rest()
         try:
-            result["verify"] = (await verify(settings, say)).as_dict()
+            result["verify"] = (await verify(settings, self._steps)).as_dict()
         except Exception as error:  # a check that breaks is a result too, and the report comes all the same
             result["verify"] = {"error": repr(error)}
-        result["live_vs_event_time"] = await asyncio.to_thread(
-            compare, settings, self._data, settings.verdict_lag_ms, await live_scores(settings), say
-        )
-        say.done()
+        flagged = set(ordered.end.flagged), set(self._watch.raised)
+        result["live_vs_event_time"] = differences(ordered.end, await live_scores(settings)) | {
+            "flagged_in_both": len(flagged[0] & flagged[1]),
+            "flagged_in_one": len(flagged[0] ^ flagged[1]),
+        }
 
     def _stays(self) -> bool:
         """Whether everything stays up after the report."""
         return self._console.is_terminal and not self._asked.once
 
-    async def _rest(self, say: _Steps) -> None:
+    async def _rest(self) -> None:
         """Wait until the worker has nothing left to publish: what did not move much goes out a few seconds later."""
         seen = -1
         while seen != self._watch.records:
             seen = self._watch.records
+            self._steps("waiting until nothing more comes out")
             await asyncio.sleep(REST_S)
-            async with Standstill(self._settings, on_wait=say.waiting) as standstill:
+            async with Standstill(self._settings, on_wait=self._steps.waiting) as standstill:
                 await standstill.wait()
             await self._watch.caught_up()
 
-    async def _close(self, result: dict[str, Any], worker: Child, api: Child) -> None:
-        print_report(self._console, result, self._examples)
-        print_checks(self._console, result)
-        print_refused(self._console, result)
-        if not self._stays():
-            return
-        claim = next(reversed(self._watch.standing.values()), None)
-        shown = claim["subject"]["id"] if claim else next(iter(self._watch.claims), "")
-        source = self._truth.lone or next(iter(self._watch.sources), "")
-        if api.ended() is not None:
-            self._say(f"The query service ended: {api.last_words()}")
-        print_places(self._console, settings_line(self._settings), self._api, shown, source)
-        self._say("\nEverything stays up until you press Ctrl-C.")
+    async def _stay(self) -> None:
+        """Say what may be asked, and stay up until Ctrl-C."""
+        self._crew.must_live("api")
+        async with AsyncClient(self._crew.api, timeout_s=ANSWER_S) as client:
+            flag = await anext(aiter(client.list_flags(limit=1)), None)
+            claim = await anext(aiter(client.list_claims(limit=1)), None)
+            source = await anext(aiter(client.list_sources()), None)
+        shown = flag.subject.id if flag else claim.claim_id if claim else ""
+        self._places("Look around", shown, self._truth.lone or (source.source_id if source else ""))
+        self._say("Everything stays up until you press Ctrl-C.")
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(0.5)
-                self._alive(worker)
-
-
-class _Steps:
-    """Tells what is being checked, each step once."""
-
-    def __init__(self, console: Console) -> None:
-        self._status = console.status("checking") if console.is_terminal else None
-        if self._status:
-            self._status.start()
-
-    def __call__(self, what: str, share: float) -> None:
-        if self._status:
-            self._status.update(f"checking: {what} ({share:.0%})")
-
-    def waiting(self, what: str) -> None:
-        """Tell what is waited for."""
-        if self._status:
-            self._status.update(f"waiting for {what}")
-
-    def done(self) -> None:
-        """Clear the line."""
-        if self._status:
-            self._status.stop()
+                self._crew.must_live("worker", "api")

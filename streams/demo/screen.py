@@ -62,8 +62,8 @@ def reasons_in_words(codes: tuple[str, ...], most: int = 2) -> str:
 
 
 def day(ms: int) -> str:
-    """Event time as people write it."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %H:%M}" if ms else "–"
+    """Event time as people write it, in UTC; whoever shows it says so."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %Y %H:%M}" if ms else "–"
 
 
 def shortened(title: str, width: int = 38) -> str:
@@ -91,8 +91,8 @@ def risk_text(record: Record) -> Text:
 class PlainScreen:
     """Without a terminal: a line now and then, on the console given."""
 
-    def __init__(self, console: Console, watch: Watch) -> None:
-        self._console, self._watch = console, watch
+    def __init__(self, console: Console, watch: Watch, data: Dataset) -> None:
+        self._console, self._watch, self._data = console, watch, data
         self._told_s = 0.0
 
     def __enter__(self) -> Self:
@@ -112,12 +112,14 @@ class PlainScreen:
         self._told_s = status.seconds
         watch = self._watch
         line = (
-            f"{status.events / max(1, status.events_total):4.0%}  {day(status.event_ms)}  {status.events:,} events, "
+            f"{status.events / max(1, status.events_total):4.0%}  event time {day(status.event_ms)} UTC  "
+            f"{status.events:,} events in {status.seconds:.0f} s, "
             f"{status.verdicts} verdicts, {len(watch.standing)} flags standing"
         )
         if watch.raised:
             newest = next(reversed(watch.raised.values()))
-            line += f", newest: {newest.claim_id} ({reasons_in_words(newest.reasons, 1)})"
+            title = shortened(self._data.title(newest.claim_id))
+            line += f", newest: “{title}” ({reasons_in_words(newest.reasons, 1)})"
         if status.waiting_for:
             line += f", waiting for {status.waiting_for}"
         self.say(line)
@@ -176,7 +178,7 @@ class LiveScreen:
         head.add_column(ratio=1)
         head.add_column(no_wrap=True, justify="right")
         head.add_row(
-            Text(f"Credence  {day(s.event_ms)}", style="bold"),
+            Text(f"Credence  event time {day(s.event_ms)} UTC", style="bold"),
             ProgressBar(total=max(1, s.events_total), completed=s.events),
             Text(f"{s.events:,}/{s.events_total:,} events  {rate:,.0f}/s  {s.verdicts}/{s.verdicts_total} verdicts"),
         )
@@ -206,7 +208,7 @@ class LiveScreen:
 
     def _flags(self) -> RenderableType:
         table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
-        table.add_column("raised", no_wrap=True)
+        table.add_column("raised, event time", no_wrap=True)
         table.add_column("claim", no_wrap=True, overflow="ellipsis", ratio=3)
         table.add_column("after", no_wrap=True, justify="right")
         table.add_column("because", no_wrap=True, overflow="ellipsis", ratio=2)
@@ -221,7 +223,8 @@ class LiveScreen:
     def _foot(self) -> RenderableType:
         watch = self._watch
         refused = sum(watch.refused.values())
-        parts = [*(f"{name} {value}" for name, value in self._health.items()), f"{watch.records:,} records out"]
+        parts = [f"{self._status.seconds:.0f} s by the wall clock"]
+        parts += [*(f"{name} {value}" for name, value in self._health.items()), f"{watch.records:,} records out"]
         parts.append(f"{refused:,} dead letters")
         if self._saying:
             parts.append(self._saying)

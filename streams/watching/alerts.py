@@ -65,6 +65,11 @@ RECORDINGS = (
         ' / sum(increase(credence_flags_ruled_total{verdict=~"true|false"}[{1d}]))',
     ),
     Recording(
+        "credence:flag_precision_decided:ratio",
+        'sum by (rule) (credence_judged_flags{judge="decisions",found="right"})'
+        ' / (sum by (rule) (credence_judged_flags{judge="decisions"}) > 0)',
+    ),
+    Recording(
         "credence:calibration_gap:ratio_increase1d",
         "(sum(increase(credence_settled_false_total[{1d}])) - sum(increase(credence_settled_expected_total[{1d}])))"
         " / sum(increase(credence_settled_claims_total[{1d}]))",

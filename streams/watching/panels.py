@@ -200,7 +200,7 @@ PIPELINE = Board(
 QUALITY = Board(
     "credence-quality",
     "Credence: scoring quality",
-    "Whether scores and flags keep what they promise, by verdicts.",
+    "Whether scores and flags keep what they promise, by verdicts and by people's decisions.",
     (
         (
             "Flags",
@@ -219,6 +219,11 @@ QUALITY = Board(
                     one("sum by (verdict) (credence_flags_ruled_total)", "{{verdict}}"),
                     kind="bars",
                     width=12,
+                ),
+                Panel(
+                    "Flags that people decided on: right (confirmed) and wrong (dismissed), by rule",
+                    one('sum by (rule, found) (credence_judged_flags{judge="decisions"})', "{{rule}} {{found}}"),
+                    width=24,
                 ),
             ),
         ),

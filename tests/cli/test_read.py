@@ -60,7 +60,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("filled")
-def test_claims_are_listed_riskiest_first_with_the_newest_of_each() -> None:
+def test_open_claims_are_listed_riskiest_first_with_the_newest_of_each() -> None:
     found = lines(run("claims", "--json"))
     assert [(each["claim_id"], each["version"]) for each in found] == [("rumour", 1), ("whisper", 1), ("old-news", 2)]
     assert claim("x").keys() - {"v"} <= found[0].keys()

@@ -19,13 +19,15 @@ import psutil
 import pytest
 from rich.console import Console
 
+from streams.client.sync import Client
 from streams.contract.settings import Settings
 from streams.contract.topics import CLAIM_SCORES, DEAD_LETTERS, FLAGS, SOURCE_SCORES
 from streams.datasets import dataset
 from streams.datasets.dataset import Dataset
 from streams.datasets.findings import Findings
 from streams.datasets.social_world import make_world, write_world
-from streams.demo.closing import Facts, Truth, auc, examples, flags_report, lone_report, ranking
+from streams.demo.closing import Facts, Truth, before_verdicts, examples, flags_report, largest, lone_report, ranking
+from streams.demo.in_order import Before
 from streams.demo.screen import WORDS, LiveScreen, PlainScreen, reasons_in_words
 from streams.demo.sentences import print_checks, print_refused, print_report
 from streams.demo.watch import Watch
@@ -105,6 +107,7 @@ def test_without_a_terminal_it_ends_by_itself_and_its_one_json_object_says_what_
     assert verify["max_abs_diff"] <= 1e-9
     assert not any(verify[k] for k in ("records_differing", "flags_missing", "flags_extra", "counts_differing"))
     assert result["live_vs_event_time"]["claims"] == 16
+    assert result["before_verdicts"]["claims"] == 11
     assert result["lone_source"]["after"]["right"] == 2
     assert "What Credence knew, and when" in said
     assert wait_until_gone(mark) == []
@@ -122,11 +125,16 @@ def test_ended_in_the_middle_it_leaves_no_process_behind(mark: str, number: sign
 
 
 @pytest.mark.broker
-def test_a_worker_that_dies_is_replaced(mark: str) -> None:
+def test_a_worker_that_dies_is_replaced_and_questions_are_answered_meanwhile(mark: str) -> None:
     demo = start(mark, "--json", "--no-check")
     assert demo.stderr is not None
-    before = "".join(_until(demo.stderr, "to come up"))
+    before = "".join(_until(demo.stderr, "In another terminal"))
     next(p for p in marked(mark) if "worker" in p.cmdline()).kill()
+    # It has said where to look, and answers while it goes on.
+    (pages,) = (line.split()[1] for line in before.splitlines() if line.startswith("  pages "))
+    with Client(pages) as client:
+        while not list(client.list_claims(limit=1)):
+            assert demo.poll() is None, before
     out, said = demo.communicate(timeout=240)
     assert demo.returncode == 0, before + said
     assert "another takes over" in said
@@ -218,9 +226,29 @@ def test_claims_without_a_verdict_are_ranked_against_the_hidden_truth(data: Data
     assert ranking(watch, Truth({"a": True, "b": False}), unlabelled)["risk"] == 1.0
 
 
-def test_auc_counts_pairs() -> None:
-    assert auc([0.9, 0.2, 0.5], np.array([True, False, True])) == 1.0
-    assert auc([0.2, 0.9], np.array([True, False])) == 0.0
+def known(claim_id: str, false: bool, risk: float, **changed: Any) -> Before:
+    z = float(np.log(risk / (1 - risk)))
+    record = {"score": 0.5, "low": 0.3, "high": 0.7, "supports": 5, "denies": 1, "enough_evidence": True}
+    return Before(claim_id, false, z, risk=risk, **{**record, **changed})
+
+
+def test_a_claim_that_was_ruled_on_is_shown_as_it_was_before_its_verdict(data: Dataset) -> None:
+    watch, truth, facts = Watch(Settings()), Truth({"a": False, "c": True}), Facts(data)
+    for ruled in (claim("a", risk=0.999, verdict="false"), claim("c", risk=0.001, verdict="true")):
+        watch._take(CLAIM_SCORES, ruled)
+    before = [known("a", True, 0.2), known("c", False, 0.9)]
+    shown = examples(largest(truth, facts, data), watch, before, truth, facts, data, 24 * HOUR_MS)
+    assert [(e.claim_id, e.ruled, e.record["risk"], e.misjudged) for e in shown] == [
+        ("a", True, 0.2, True), ("c", True, 0.9, True),
+    ]  # fmt: skip
+    assert before_verdicts(before)["risk"] == 0.0
+
+
+def test_flags_that_came_with_or_after_the_verdict_are_not_called_in_time(data: Dataset) -> None:
+    watch, truth, facts = Watch(Settings()), Truth({"a": False}), Facts(data)
+    watch._take(FLAGS, flag("a", START + 25 * HOUR_MS))
+    (shown,) = examples(["a"], watch, [known("a", True, 0.2)], truth, facts, data, 24 * HOUR_MS)
+    assert shown.flagged_after_h is None
 
 
 def test_a_whole_report_is_printed_from_its_figures(data: Dataset, tmp_path: Path) -> None:
@@ -242,16 +270,24 @@ def test_a_whole_report_is_printed_from_its_figures(data: Dataset, tmp_path: Pat
     result = {
         "events": len(data), "seconds": 2.0, "events_per_s": 1.0, "waited_s": 1.0, "verdicts": 3, "verdict_lag_h": 24.0,
         "sources": 9, "hidden_truth": True, "flags": flags_report(watch, truth, facts, lag_ms),
+        "before_verdicts": before_verdicts([known("a", True, 0.9), known("c", False, 0.4)]),
         "ranking": ranking(watch, truth, data), "lone_source": lone_report(watch, truth, facts, data, lag_ms),
         "verify": {"error": "boom [/]"}, "live_vs_event_time": {"claims": 0},
     }  # fmt: skip
     told = io.StringIO()
     console = Console(file=told, width=110)
-    print_report(console, result, examples(watch, truth, facts, data))
+    shown = examples(largest(truth, facts, data), watch, [], truth, facts, data, lag_ms)
+    sunk = next(e for e in shown if e.true and e.record["risk"] == 0.8)
+    reason = {"code": "history", "text": "a poor record", "weight": 2.0}
+    print_report(console, result, shown, {sunk.claim_id: {"risk": {"reasons": [reason]}}})
     print_checks(console, result)
     text = " ".join(told.getvalue().split())
     assert f"{truth.lone} stood alone against her neighbours 2 times" in text
     assert "precision 1.00" in text
+    assert "Just before each of the 2 verdicts, with nothing of that verdict in it" in text
+    assert f"“{sunk.title}” is true, and Credence sank it: risk 0.80, score 0.50; 5 said yes and 1 no." in text
+    assert "What misled it: a poor record. Nobody ruled on it, so nothing put it right; this would:" in text
+    assert f"credence rule {sunk.claim_id} true" in text
     assert "Verification broke off: boom [/]" in text
 
 
@@ -285,8 +321,9 @@ def test_both_screens_show_what_happens(data: Dataset) -> None:
     watch._take(DEAD_LETTERS, {"code": "not_json"})
     status = ReplayStatus(12, 12, 1, 2, START, waiting=True, waiting_for="communities (3 records)", seconds=10.0)
     plain, live = io.StringIO(), io.StringIO()
-    PlainScreen(Console(file=plain, width=200), watch).show(status)
-    assert "100%" in plain.getvalue()
+    PlainScreen(Console(file=plain, width=200), watch, data).show(status)
+    assert "100%  event time 13 May 2014 16:53 UTC  12 events in 10 s" in plain.getvalue()
+    assert "newest: “the a” (spread by people with a poor record)" in plain.getvalue()
     assert "1 flags standing" in plain.getvalue()
     assert "waiting for communities (3 records)" in plain.getvalue()
     screen = LiveScreen(Console(file=live, width=120), watch, data, {"kafka": "localhost:1"})

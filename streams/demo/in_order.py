@@ -1,14 +1,15 @@
-"""How far live scores lie from those of a stream that arrived in strict event-time order, one partition, no broker.
+"""The stream once more in strict event-time order, one partition, no broker: what was known just before each verdict.
 
-The same bytes go through the same codec and the same state classes; only the order differs. Live, four partitions
-interleave, late events arrive late, and stamps are as old as their hop.
+The same bytes go through the same codec and the same state classes; only the order differs. Live, partitions
+interleave, late events arrive late, and stamps are as old as their hop; the distance between the two is told, too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
 from streams.contract.settings import Settings, client_kwargs
-from streams.datasets.dataset import Dataset
+from streams.datasets.dataset import Dataset, Release
+from streams.datasets.labels import FALSE
 from streams.engine.audit import recovered
 from streams.kafka.log_reader import LogReader
 from streams.scoring.claims.claims_state import ClaimsState
@@ -44,8 +46,37 @@ class Logged:
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
+@dataclass(frozen=True)
+class Before:
+    """What was known of a claim just before its first verdict.
+
+    Attributes:
+        false: what the verdict said.
+        risk_z: log-odds of being false, nats.
+        score, low, high, risk: as in the claim's record.
+        supports, denies: sources on each side.
+        enough_evidence: whether people see the score.
+        why: the explanation of that moment, of claims for which it was asked; else empty.
+    """
+
+    claim_id: str
+    false: bool
+    risk_z: float
+    score: float
+    low: float
+    high: float
+    risk: float
+    supports: int
+    denies: int
+    enough_evidence: bool
+    why: dict[str, Any] = field(default_factory=dict)
+
+
 class Ordered:
-    """All stages with one partition each; what one sends the other arrives before the next log record."""
+    """All stages with one partition each; what one sends the other arrives before the next log record.
+
+    `flagged` has the claims that were flagged, with the event time of the first flag.
+    """
 
     def __init__(self, settings: Settings) -> None:
         config = scoring_config(settings)
@@ -55,6 +86,7 @@ class Ordered:
         self._sequence = 0
         # The log's clock, by which claims are forgotten, stands still: live, too, a replay is appended within minutes.
         self._now_ms = int(time.time() * 1000)
+        self.flagged: dict[str, int] = {}
 
     def events(self, records: list[bytes]) -> None:
         """Apply events, in this order."""
@@ -70,8 +102,21 @@ class Ordered:
         return [Logged(first + i, self._now_ms, value) for i, value in enumerate(records)]
 
     def _send(self, block: Block) -> None:
-        for _ in follow(block, self._now_ms, self._readers):
-            pass
+        for _, effects in follow(block, self._now_ms, self._readers):
+            for flag in effects.flags:
+                if flag["action"] == "raise":
+                    self.flagged.setdefault(flag["subject"]["id"], flag["event_time_ms"])
+
+    def before(self, releases: Sequence[Release], explained: Collection[str]) -> list[Before]:
+        """What is known of these claims now; with an explanation of those that are to be explained."""
+        now = self.claims.read([release.claim_id for release in releases])
+        fields = ("risk_z", "score", "low", "high", "risk", "supports", "denies", "enough_evidence")
+        found = []
+        for i, release in enumerate(releases):
+            figures = {name: now[name][i].item() for name in fields}
+            why = self.claims.explain(release.claim_id) if release.claim_id in explained else {}
+            found.append(Before(release.claim_id, release.verdict == FALSE, **figures, why=why))
+        return found
 
     def _readers(self, kind: str) -> tuple[BlockCore, ...]:
         if kind == "params":
@@ -110,26 +155,47 @@ def _read(core: ClaimsState, ids: list[str]) -> Scores:
     return dict(zip(ids, zip(now["score"].tolist(), now["risk"].tolist(), strict=True), strict=True))
 
 
-def compare(
+@dataclass(frozen=True)
+class InOrder:
+    """A data set in the order of event time.
+
+    Attributes:
+        before: what was known of each claim that was ruled on, in the order of the verdicts.
+        end: all stages after the last event and verdict.
+    """
+
+    before: list[Before]
+    end: Ordered
+
+
+def in_order(
     settings: Settings,
     data: Dataset,
     lag_ms: int,
-    live: Scores,
+    explained: Collection[str] = (),
     say: Callable[[str, float], None] = lambda what, share: None,
-) -> dict[str, Any]:
-    """Differences of score and risk over all claims: median, 95th percentile, largest."""
-    ordered = Ordered(settings)
+) -> InOrder:
+    """Score a data set in the order of event time, each verdict released this long after its claim's first event.
+
+    Args:
+        explained: claims to be explained as of just before their verdict.
+        say: called with what is done, and the share of it.
+    """
+    ordered, known = Ordered(settings), list[Before]()
     order = np.argsort(data.t_ms, kind="stable")
     values = [record for _, record in data.records(0, len(data))]
     times = data.t_ms[order]
     row = 0
-    for release in data.releases(lag_ms):
-        upto = int(np.searchsorted(times, release.at_ms, side="left"))
+    for at_ms, due in groupby(data.releases(lag_ms), key=lambda release: release.at_ms):
+        upto = int(np.searchsorted(times, at_ms, side="left"))
         row = _feed(ordered, values, order, row, upto)
-        ordered.rulings([release.record()])
+        releases = list(due)
+        # As `credence evaluate` does: what is asked at a moment comes before what is released at it.
+        known += ordered.before(releases, explained)
+        ordered.rulings([release.record() for release in releases])
         say("scoring in the order of event time", row / max(1, len(times)))
     _feed(ordered, values, order, row, len(times))
-    return differences(ordered, live)
+    return InOrder(known, ordered)
 
 
 def _feed(ordered: Ordered, values: list[bytes], order: npt.NDArray[np.int64], row: int, upto: int) -> int:
@@ -140,7 +206,7 @@ def _feed(ordered: Ordered, values: list[bytes], order: npt.NDArray[np.int64], r
 
 
 def differences(ordered: Ordered, live: Scores) -> dict[str, Any]:
-    """Quantiles of |live − ordered| for score and risk."""
+    """Quantiles of |live − ordered| for score and risk over all claims: median, 95th percentile, largest."""
     ids = sorted(live)
     out: dict[str, Any] = {"claims": len(ids)}
     if not ids:
