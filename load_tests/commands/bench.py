@@ -22,6 +22,10 @@ from streams.contract.settings import Settings, SettingsError
 HELD_S = 15.0
 """How long each rate is held."""
 
+Write = Annotated[
+    Path | None, typer.Option(metavar="PAGE", help="Put the figures onto this page, such as docs/performance.md.")
+]
+
 bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 bench.__doc__ = "Measure one worker on a private Apache Kafka: throughput, latency, memory and recovery; or the api."
 
@@ -48,9 +52,7 @@ def _worker(
     beside: Annotated[
         Path | None, typer.Option(metavar="CHECKOUT", help="Another version, after `make install`: it takes turns.")
     ] = None,
-    write: Annotated[
-        Path | None, typer.Option(metavar="PAGE", help="Put the figures onto this page, such as docs/performance.md.")
-    ] = None,
+    write: Write = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure one worker on a private Apache Kafka, everything in one run.
@@ -85,12 +87,17 @@ def _worker(
             f"--events {events} --rounds {rounds} --idiomatic {idiomatic} --rates {rates}"
             f" --half-minutes {half_minutes:g} --core {Path(core).name} --recovery {recovery}"
         )
-        page.write(write, result, f"{commit()}, {datetime.now(UTC):%Y-%m-%d}", f"credence bench {asked}")
+        page.write(write, result, _named(), f"credence bench {asked}")
     if as_json:
         print_json(result)
     else:
         for name, value in result.items():
             out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
+
+
+def _named() -> str:
+    """What a run is called on the page."""
+    return f"{commit()}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _core(name: str) -> dict[str, float]:
@@ -107,6 +114,7 @@ def api(
     seconds: Annotated[float, typer.Option(min=1, help="For how long each.")] = 20.0,
     events: Annotated[int, typer.Option(min=10, help="Events a second that a worker gets meanwhile.")] = 500,
     restart_keys: Annotated[int, typer.Option(min=0, help="Claims to start with again; 0 leaves it out.")] = 0,
+    write: Write = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure the query service: reads at a steady rate beside a worker, and how soon it is back after a restart.
@@ -127,6 +135,9 @@ def api(
         if restart_keys:
             again = settings.replace(namespace="restart.")
             result["restart"] = asyncio.run(api_reads.restart(again, restart_keys, copy, log, say))
+    if write is not None:
+        asked = f"--keys {keys} --rate {rate} --batches {batches} --events {events} --restart-keys {restart_keys}"
+        page.write(write, {"api": result}, _named(), f"credence bench api {asked}")
     if as_json:
         print_json(result)
     else:

@@ -17,7 +17,7 @@ _YES_OR_NO = {"any": None, "no": 0, "yes": 1, "open": 0, "settled": 1, "past": 0
 
 
 async def claims(service: Service, request: web.Request) -> web.Response:
-    """Claims, the riskiest first, or by what they are expected to grow; open or settled, flagged, by language."""
+    """Claims, riskiest first or by expected growth; open or settled, flagged, by language or community."""
     values = request[VALUES]
     filters: Filters = []
     for column, word in (("settled", values["state"]), ("flagged", values["flagged"])):
@@ -25,6 +25,8 @@ async def claims(service: Service, request: web.Request) -> web.Response:
             filters.append((f"{column} = ?", wanted))
     if values["lang"] is not None:
         filters.append(("id IN (SELECT subject FROM flags WHERE lang = ?)", values["lang"]))
+    if values["community"] is not None:
+        filters.append(("id IN (SELECT subject FROM flags WHERE community = ?)", values["community"]))
     return await _page(service, request, "claim", listing.CLAIMS[values["sort"]], filters)
 
 
@@ -39,13 +41,15 @@ async def communities(service: Service, request: web.Request) -> web.Response:
 
 
 async def flags(service: Service, request: web.Request) -> web.Response:
-    """Flags that stand, the most pressing first; or past ones, the newest first; by rule, since a time."""
+    """Flags that stand, the most pressing first; or past ones, the newest first; by rule, community, since a time."""
     values = request[VALUES]
     filters: Filters = [("priority >= ?", values["min_priority"])] if values["min_priority"] else []
     if (standing := _YES_OR_NO[values["state"]]) is not None:
         filters.append(("standing = ?", standing))
     if values["rule"] is not None:
         filters.append(("? IN (rule, substr(rule, 1, instr(rule, '/') - 1))", values["rule"]))
+    if values["community"] is not None:
+        filters.append(("community = ?", values["community"]))
     if values["since"] is not None:
         filters.append(("moved_ms >= ?", values["since"]))
     order = listing.FLAGS_BY_PRIORITY if standing else listing.FLAGS_BY_TIME

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from streams.api.listing import CURSOR_PATTERN, PAGE_MAX
 from streams.api.problems import Problem
-from streams.contract.words import CLOCK_MIN_MS, LANG_CHARS_MAX, SAFE_INTEGER_MAX
+from streams.contract.words import CLOCK_MIN_MS, ID_CHARS_MAX, LANG_CHARS_MAX, SAFE_INTEGER_MAX
 
 Values = dict[str, Any]
 VALUES = web.RequestKey("values", dict)
@@ -81,7 +81,8 @@ LIMIT = Parameter("limit", "Entries of a page.", 100, (1, PAGE_MAX))
 CURSOR = Parameter("cursor", "`next_cursor` of the last page; opaque.", "", pattern=CURSOR_PATTERN)
 MAX_LAG = Parameter(
     "max_lag_ms",
-    "Rather 503 than an older answer: input or scores may have waited this long, ms. At rest it is up to 1,500.",
+    "Rather 503 than an older answer: input or scores may have waited this long, ms. At rest it is up to 1,500. "
+    "What is written depends on no answer's age: rulings and decisions do not take it (400).",
     bounds=(0, 86_400_000),
     example=60_000,
 )
@@ -96,6 +97,12 @@ LANG = Parameter(
     "Language tag of the root's words, as far as flags have told it.",
     pattern=rf"^[A-Za-z0-9-]{{1,{LANG_CHARS_MAX}}}$",
     example="en",
+)
+COMMUNITY = Parameter(
+    "community",
+    "Community in which most who take part say it, as far as flags have told it.",
+    pattern=rf"^[^\u0000-\u001f]{{1,{ID_CHARS_MAX}}}$",
+    example="harbour-board",
 )
 FLAG_STATE = Parameter(
     "state",

@@ -9,6 +9,7 @@ from streams.api.access import Access, Scope
 from streams.api.gate import cross_origin, guard, measured
 from streams.api.problems import Handler, json_answer, problems
 from streams.api.query_parameters import (
+    COMMUNITY,
     FLAG_STATE,
     FLAGGED,
     LANG,
@@ -38,8 +39,10 @@ async def openapi_document(_: Service, __: web.Request) -> web.Response:
 
 _KNOWN = (MAX_LAG,)
 _LISTED = (*PAGES, MAX_LAG)
+_OF_CLAIMS = (SORT, STATE, FLAGGED, LANG, COMMUNITY, *_LISTED)
+_OF_FLAGS = (FLAG_STATE, RULE, COMMUNITY, SINCE, MIN_PRIORITY, *_LISTED)
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/claims", "claims-list", catalogue.claims, Scope.READ, (SORT, STATE, FLAGGED, LANG, *_LISTED)),
+    Route("GET", "/v1/claims", "claims-list", catalogue.claims, Scope.READ, _OF_CLAIMS),
     Route("GET", "/v1/claims/{id}", "claims", reads.claim, Scope.READ, _KNOWN),
     Route("GET", "/v1/claims/{id}/explanation", "explanations", reads.explanation, Scope.READ, _KNOWN),
     Route("GET", "/v1/claims/{id}/history", "history", reads.history, Scope.READ, _KNOWN),
@@ -49,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/sources:batchGet", "sources-batch", reads.sources, Scope.READ, _KNOWN),
     Route("GET", "/v1/communities", "communities-list", catalogue.communities, Scope.READ, _LISTED),
     Route("GET", "/v1/communities/{id}", "communities", reads.community, Scope.READ, _KNOWN),
-    Route("GET", "/v1/flags", "flags", catalogue.flags, Scope.READ, (FLAG_STATE, RULE, SINCE, MIN_PRIORITY, *_LISTED)),
+    Route("GET", "/v1/flags", "flags", catalogue.flags, Scope.READ, _OF_FLAGS),
     Route("GET", "/v1/flags/precision", "precision", writes.precision, Scope.READ, _KNOWN),
     Route("GET", "/v1/flags/{id}", "flag", reads.flag, Scope.READ, _KNOWN),
     Route("GET", "/v1/changes", "changes", changes.changes, Scope.READ, (SUBJECTS, START, LAST_EVENT_ID)),

@@ -22,7 +22,7 @@ from streams.api.published import Entry
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, DECISIONS, FLAGS, SOURCE_SCORES, Topic
 from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction, FlagDecision
 
-FORM = 2
+FORM = 3
 """Version of the tables; a copy of another is made anew."""
 Places = Mapping[tuple[str, int], int]
 """(Topic without namespace, partition) → the next offset to read."""
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, rank REAL, value BLOB);
 CREATE INDEX IF NOT EXISTS sources_by_events ON sources (rank, id);
 CREATE TABLE IF NOT EXISTS communities (id TEXT PRIMARY KEY, rank REAL, value BLOB);
 CREATE TABLE IF NOT EXISTS flags (id TEXT PRIMARY KEY, revision INTEGER, subject TEXT, standing INTEGER,
-priority INTEGER, moved_ms INTEGER, rule TEXT, lang TEXT, value BLOB) WITHOUT ROWID;
+priority INTEGER, moved_ms INTEGER, rule TEXT, lang TEXT, community TEXT, value BLOB) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS flags_by_priority ON flags (standing, priority, id);
 CREATE INDEX IF NOT EXISTS flags_by_time ON flags (moved_ms, id);
 CREATE INDEX IF NOT EXISTS flags_by_subject ON flags (subject);
@@ -62,9 +62,10 @@ _CLAIM_SQL = """INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO
 growth = excluded.growth, settled = excluded.settled, flagged = excluded.flagged, value = excluded.value"""
 _HISTORY_SQL = """INSERT INTO histories VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET
 points = lengthened(points, excluded.points)"""
-_FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+_FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 revision = excluded.revision, subject = excluded.subject, standing = excluded.standing, priority = excluded.priority,
-moved_ms = excluded.moved_ms, rule = excluded.rule, lang = coalesce(excluded.lang, flags.lang), value = excluded.value
+moved_ms = excluded.moved_ms, rule = excluded.rule, lang = coalesce(excluded.lang, flags.lang),
+community = coalesce(excluded.community, flags.community), value = excluded.value
 WHERE excluded.revision >= flags.revision"""
 
 
@@ -229,6 +230,11 @@ class Store:
         """Communities, the largest first."""
         return self._all("SELECT value FROM communities ORDER BY rank DESC, id")
 
+    def claims_in(self, community: str) -> set[str]:
+        """Claims that most people of a community say, as far as flags have told it."""
+        rows = self._rows("SELECT DISTINCT subject FROM flags WHERE community = ?", community)
+        return {subject for (subject,) in rows}
+
     def flags_about(self, subject_id: str) -> list[dict[str, Any]]:
         """The newest record of every flag ever raised about a claim."""
         return list(self._all("SELECT value FROM flags WHERE subject = ? ORDER BY id", subject_id))
@@ -278,7 +284,8 @@ def _flag_row(entry: Entry) -> tuple[Any, ...] | None:
         return None
     moved, rule, claim = flag.get("detected_at_ms"), flag.get("rule_id"), flag.get("claim")
     lang = claim.get("lang") if isinstance(claim, dict) else None
-    told = (moved if _is_number(moved) else 0, str(rule or ""), lang if isinstance(lang, str) else None)
+    found = (each if isinstance(each, str) else None for each in (lang, flag.get("community")))
+    told = (moved if _is_number(moved) else 0, str(rule or ""), *found)
     return names[0], numbers[0], names[1], standing, numbers[1], *told, entry.value
 
 

@@ -33,6 +33,9 @@ def claims(
     broker: Kafka = None,
     limit: Limit = None,
     flagged: Annotated[bool, typer.Option("--flagged", help="Only those with a flag raised.")] = False,
+    community: Annotated[
+        str | None, typer.Option("--community", help="Only what most people of it say, as far as flags have told it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What is known about claims: open ones that are rising first, then other open ones by risk, settled ones last.
@@ -43,12 +46,16 @@ def claims(
     Example: credence claims --flagged --limit 50
     """
     with foreseen(*FORESEEN):
-        store = _read(broker, [CLAIM_SCORES])
-        found = first_looked_at(record for record in store.claims() if record.get("flagged") or not flagged)
+        store = _read(broker, [CLAIM_SCORES, FLAGS] if community else [CLAIM_SCORES])
+        wanted = (record for record in store.claims() if record.get("flagged") or not flagged)
+        if community:
+            told = store.claims_in(community)
+            wanted = (record for record in wanted if record["claim_id"] in told)
+        found = first_looked_at(wanted)
         if as_json:
             return _print_all([record for record, _ in found], limit)
         if not found:
-            return _nothing("no flag stands" if flagged else "no claims are known yet")
+            return _nothing("no such claims are known" if flagged or community else "no claims are known yet")
         table = table_of(
             "claim", "assessment", "score", "risk", "people", "for / against", "last event, UTC", "ruled by", "why here"
         )

@@ -100,7 +100,7 @@ class AsyncClient:
         return await self._ask(calls.flag(id_))
 
     def list_claims(self, **filters: str | int | None) -> AsyncIterator[Claim]:
-        """Claims by `sort`, `state`, `flagged`, `lang`, all of them, `limit` at a time."""
+        """Claims by `sort`, `state`, `flagged`, `lang`, `community`, all of them, `limit` at a time."""
         return self._pages(calls.list_claims(filters))
 
     def list_sources(self) -> AsyncIterator[Source]:
@@ -112,7 +112,7 @@ class AsyncClient:
         return self._pages(calls.list_communities())
 
     def list_flags(self, **filters: str | int | None) -> AsyncIterator[FlagRecord]:
-        """Flags by `state`, `rule`, `since`, `min_priority`, all of them, `limit` at a time."""
+        """Flags by `state`, `rule`, `community`, `since`, `min_priority`, all of them, `limit` at a time."""
         return self._pages(calls.list_flags(filters))
 
     async def rule(self, claim_id: str, verdict: Verdict, **words: Unpack[RulingWords]) -> Ruled:

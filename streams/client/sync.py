@@ -100,7 +100,7 @@ class Client:
         return self._ask(calls.flag(id_))
 
     def list_claims(self, **filters: str | int | None) -> Iterator[Claim]:
-        """Claims by `sort`, `state`, `flagged`, `lang`, all of them, `limit` at a time."""
+        """Claims by `sort`, `state`, `flagged`, `lang`, `community`, all of them, `limit` at a time."""
         return self._pages(calls.list_claims(filters))
 
     def list_sources(self) -> Iterator[Source]:
@@ -112,7 +112,7 @@ class Client:
         return self._pages(calls.list_communities())
 
     def list_flags(self, **filters: str | int | None) -> Iterator[FlagRecord]:
-        """Flags by `state`, `rule`, `since`, `min_priority`, all of them, `limit` at a time."""
+        """Flags by `state`, `rule`, `community`, `since`, `min_priority`, all of them, `limit` at a time."""
         return self._pages(calls.list_flags(filters))
 
     def rule(self, claim_id: str, verdict: Verdict, **words: Unpack[RulingWords]) -> Ruled:

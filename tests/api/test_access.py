@@ -91,6 +91,14 @@ def test_a_token_with_the_scope_is_let_in_and_others_are_told_what_is_wrong(serv
     assert basic[0] == 401
 
 
+@pytest.mark.parametrize("path", ["/v1/rulings", "/v1/decisions"])
+def test_what_is_written_depends_on_no_age_and_refuses_to_be_told_one(served: Served, path: str) -> None:
+    bearing = {"Authorization": f"Bearer {served.tokens['desk']}", "Content-Type": "application/json"}
+    status, body, _ = served.api.ask(f"{path}?max_lag_ms=60000", "POST", b"{}", **bearing)
+    assert status == 400
+    assert "'max_lag_ms' is no parameter here" in json.loads(body)["detail"]
+
+
 def test_every_route_with_a_scope_is_shut_without_a_token_and_the_others_are_open(served: Served) -> None:
     for route in ROUTES:
         status = served.api.ask(route.path.replace("{id}", "a"), route.method)[0]

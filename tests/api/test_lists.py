@@ -39,7 +39,7 @@ def api(broker: str) -> Iterator[Api]:
             *(community(f"m{n:02}", members=n, enough_evidence=n > 1) for n in range(5)),
             *(
                 flag(f"rule/{n}", f"c{n:02}", priority=n, rule_id=f"rule{n % 2}/1", detected_at_ms=1_000 + n,
-                     claim={"lang": "de" if n % 2 else "en"})
+                     claim={"lang": "de" if n % 2 else "en"}, community="harbour" if n % 4 else None)
                 for n in range(10)
             ),
             *(flag(f"rule/{n}", f"c{n:02}", revision=2, action="retract", priority=0, detected_at_ms=2_000 - n,
@@ -80,6 +80,8 @@ def names(api: Api, path: str, field: str, id_: str) -> list[str]:
         ("?flagged=no&state=settled", [24, 21, 18, 12, 9, 6, 3]),
         ("?lang=de", [9, 7, 5, 3, 1]),
         ("?lang=fr", []),
+        ("?community=harbour", [9, 7, 6, 5, 3, 2, 1]),
+        ("?community=harbour&lang=en&sort=growth", [6, 2]),
     ],
 )
 def test_claims_are_listed_by_risk_or_growth_and_filtered(api: Api, query: str, wanted: list[int]) -> None:
@@ -105,6 +107,8 @@ def test_sources_come_busiest_first_and_communities_largest_first(api: Api) -> N
         ("?since=1007", [9, 8, 7]),
         ("?state=any&since=1998", [0, 1, 2]),
         ("?min_priority=6", [9, 8, 7, 6]),
+        ("?community=harbour&state=any", [1, 2, 3, 9, 7, 6, 5]),
+        ("?community=town", []),
     ],
 )
 def test_flags_are_listed_standing_or_past_by_rule_and_since(api: Api, query: str, wanted: list[int]) -> None:

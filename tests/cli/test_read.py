@@ -42,7 +42,7 @@ def filled(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
             source("bob", events=1, right=0, wrong=0),
             community("harbour"),
             community("town", members=900, echo_index=0.0, enough_evidence=False, accuracy=None),
-            flag("f1", "rumour"),
+            flag("f1", "rumour", community="harbour"),
             flag("f1", "rumour", revision=2, action="update", priority=80),
             (topics.CLAIM_SCORES, "\x00claim", b"{}"),
         ],
@@ -66,6 +66,8 @@ def test_open_claims_are_listed_riskiest_first_with_the_newest_of_each() -> None
     assert claim("x").keys() - {"v"} <= found[0].keys()
     assert [each["claim_id"] for each in lines(run("claims", "--json", "--limit", "1"))] == ["rumour"]
     assert [each["claim_id"] for each in lines(run("claims", "--json", "--flagged"))] == ["rumour"]
+    assert [each["claim_id"] for each in lines(run("claims", "--json", "--community", "harbour"))] == ["rumour"]
+    assert lines(run("claims", "--json", "--community", "town")) == []
 
 
 @pytest.mark.usefixtures("filled")

@@ -8,6 +8,13 @@ from load_tests.bench.page import FIGURES, replaced, rows_of, whole
 from load_tests.bench.throughput import Rates
 from tests.house.rooms import ROOT
 
+READS = {"p50_ms": 1.21, "p99_ms": 3.89, "per_s": 3_000, "per_second_of_cpu": 8_730}
+API = {
+    "keys": 100_000,
+    "single": READS,
+    "batch_of_1000": READS | {"p99_ms": 26.0, "per_s": 10},
+    "restart": {"keys": 1_000_000, "from_the_topics_s": 33.8, "after_a_restart_s": 1.4, "megabytes": 700},
+}
 PAGE = ROOT / "docs" / "performance.md"
 
 
@@ -42,6 +49,7 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
     steady = {"steady": {"0": {"cpu_percent": cpu}, "1000": busy}, "worker_ready_s": 4.2}
     steady |= {"half": {"rate": 35_000, "minutes": 5.0, "ended": ["communities"], **busy}}
     steady |= {"core": {"events": 1_000, "rows": 4_096, "events_per_s": 400_000}}
+    steady |= {"api": API}
     full = result(recovery=recovery, **steady, idiomatic_faust_events_per_s=1_000, times_idiomatic_faust=70.0)
     first = replaced("", full, "first", "credence bench --recovery 1000000")
     assert list(rows_of(first)) == list(FIGURES)
@@ -55,6 +63,21 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
         "p50 378 ms, p99 614 ms at 35,000 events/s for 5 minutes; worker 12 %, child 1 %, communities ended by itself"
     )
     assert rows["ratio of the two"].run == "second"
+
+
+def test_a_run_of_the_query_service_alone_adds_its_rows_and_leaves_the_others() -> None:
+    first = replaced("", result(), "first", "credence bench")
+    page = replaced(first, {"api": API}, "second", "credence bench api --restart-keys 1000000")
+    rows = rows_of(page)
+    assert rows["query service: single reads beside a worker"].figure == (
+        "p50 1.21 ms, p99 3.89 ms at 3,000 reads/s of 100,000 claims; 8,730 reads a second of CPU"
+    )
+    assert rows["query service: ready after a restart"].figure == (
+        "1.4 s for 1,000,000 claims (33.8 s from the topics alone)"
+    )
+    assert (rows["ratio of the two"].run, rows["query service: batches of 1,000 claims"].run) == ("first", "second")
+    (run,) = (line for line in page.splitlines() if line.startswith("- second"))
+    assert "ratio" not in run
 
 
 def test_the_page_holds_nothing_but_what_is_generated() -> None:
