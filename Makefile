@@ -25,13 +25,14 @@ $(STAMP): pyproject.toml load_tests/pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is too old: Python 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c "import ensurepip, venv" 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@echo "Installing into $(VENV), once …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv \
+	@echo "Installing into $(VENV), once: some minutes …"
+	@if [ -t 1 ]; then while sleep 1; do printf .; done & trap "kill $$!" EXIT; fi; \
+	  { test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV); } && \
+	  { $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv \
 	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests 2>/dev/null \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests \
-	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }
-	@$(BIN)/python -m streams.scoring.rehearsal
+	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }; } \
+	  && $(BIN)/python -m streams.scoring.rehearsal
 	@touch $(STAMP)
 
 watch: install

@@ -135,4 +135,4 @@ def _show_flag(flag: dict[str, Any]) -> None:
     )
     told = [("about", named(flag))] if flag["action"] == "retract" else lines(flag)
     for label, text in told:
-        out.print(f"  [dim]{label:<8}[/]{escape(text)}", highlight=False, soft_wrap=True)
+        out.print(f"  [dim]{label:<9}[/]{escape(text)}", highlight=False, soft_wrap=True)

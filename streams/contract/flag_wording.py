@@ -18,7 +18,7 @@ def lines(flag: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "says", f"“{claim['text']}”" if claim.get("text") else "(the words of its first post are not known)"
     if claim.get("url"):
         yield "at", str(claim["url"])
-    if posted := _posted(claim):
+    if posted := _posted(claim, flag.get("community")):
         yield "posted", posted
     if spread:
         yield "spread", _spread(flag, spread)
@@ -26,16 +26,20 @@ def lines(flag: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "sides", _sides(flag)
     yield "risk", _risk(flag)
     if "score_low" in flag:
-        yield "score", _score(flag)
+        yield "record", _score(flag)
     false, true, events = why_flagged(flag)
     for label, reasons in (("because", false), ("although", true)):
         if reasons:
             yield label, "; ".join(reasons)
     if events:
-        yield "read", ", ".join(events[:EVENTS_SHOWN])
+        yield "look at", f"the posts and replies {', '.join(events[:EVENTS_SHOWN])}"
     if flag.get("would_fall"):
-        yield "goes", str(flag["would_fall"])
-    yield "answer", f"credence rule {flag['subject']['id']} true|false|mixed --by YOU --note WHY"
+        yield "until", str(flag["would_fall"])
+    if flag.get("appeal"):
+        yield "appeal", str(flag["appeal"]).partition(". ")[0].removesuffix(".")
+    yield "answer", f"whether it is so: credence rule {flag['subject']['id']} true|false|mixed --by YOU --note WHY"
+    decide = f"credence decide {flag['flag_id']} confirmed|dismissed|duplicate --by YOU"
+    yield "or", f"whether this flag was worth your time: {decide}"
 
 
 def title(flag: Mapping[str, Any]) -> str:
@@ -65,7 +69,7 @@ def duration(ms: int) -> str:
     raise AssertionError
 
 
-def _posted(claim: Mapping[str, Any]) -> str:
+def _posted(claim: Mapping[str, Any], community: str | None) -> str:
     found = []
     if claim.get("author_id"):
         found.append(f"by {claim['author_id']}")
@@ -75,6 +79,8 @@ def _posted(claim: Mapping[str, Any]) -> str:
         found.append(f"in {claim['lang']}")
     if claim.get("event_id"):
         found.append(f"post {claim['event_id']}")
+    if community:
+        found.append(f"said mostly in {community}")
     return ", ".join(found)
 
 
@@ -83,10 +89,10 @@ def _spread(flag: Mapping[str, Any], spread: Mapping[str, Any]) -> str:
     age = duration(flag["event_time_ms"] - spread["first_event_ms"])
     told = f"{people:,} people in {events:,} posts and reactions over {age}"
     if usual := spread.get("usual_participants"):
-        told += f" (stories here usually have {usual:,.0f} people after an hour)"
-    told += f"; {spread['per_hour']:,.0f} an hour of late"
+        told += f" (a story here usually has {usual:,.0f} people after its first hour)"
+    told += f"; of late {spread['per_hour']:,.0f} posts and reactions an hour"
     if (expected := spread.get("expected_24h")) is not None:
-        told += f", about {expected:,.0f} more expected within a day"
+        told += f", and about {expected:,.0f} more are expected within a day"
     return told
 
 
@@ -96,13 +102,14 @@ def _sides(flag: Mapping[str, Any]) -> str:
 
 def _risk(flag: Mapping[str, Any]) -> str:
     interval = _interval(flag, "risk")
-    return f"{flag['risk']:.0%} likely to be false{interval}; flags are raised from {flag['threshold']:.0%}"
+    from_ = f"stories of this size are flagged from {flag['threshold']:.0%}"
+    return f"{flag['risk']:.0%} likely to be false{interval}, by all signs together; {from_}"
 
 
 def _score(flag: Mapping[str, Any]) -> str:
     if not flag.get("enough_evidence", True):
-        return "not enough evidence yet from people with a record"
-    return f"{flag['score']:.0%} likely to be true by people with a record{_interval(flag, 'score')}"
+        return "too few people with a record took a side to tell by them alone"
+    return f"{flag['score']:.0%} likely to be true{_interval(flag, 'score')}, by the sides that people take alone"
 
 
 def _interval(flag: Mapping[str, Any], name: str) -> str:

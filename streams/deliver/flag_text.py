@@ -63,8 +63,8 @@ def _lines(flag: Flag) -> Iterator[str]:
     if claim.get("url"):
         yield str(claim["url"])
     low, high = flag.get("risk_low"), flag.get("risk_high")
-    interval = f" ({low:.2f}–{high:.2f})" if low is not None and high is not None else ""
-    yield f"Risk that it is false: {flag['risk']:.2f}{interval}. Priority: {flag['priority']} of 100."
+    interval = f" (between {low:.0%} and {high:.0%})" if low is not None and high is not None else ""
+    yield f"{flag['risk']:.0%} likely to be false{interval}. Priority: {flag['priority']} of 100."
     false, true, events = why_flagged(flag)
     if false:
         yield f"Because {'; '.join(false[:REASONS_SHOWN])}."
@@ -72,7 +72,7 @@ def _lines(flag: Flag) -> Iterator[str]:
         yield f"Although {'; '.join(true[:REASONS_SHOWN])}."
     yield from _spread(flag)
     if events:
-        yield f"Read: {', '.join(events[:EVENTS_SHOWN])}"
+        yield f"Look at the posts and replies {', '.join(events[:EVENTS_SHOWN])}."
     for name in ("would_fall", "appeal"):
         if flag.get(name):
             yield str(flag[name])
@@ -81,11 +81,11 @@ def _lines(flag: Flag) -> Iterator[str]:
 def _spread(flag: Flag) -> Iterator[str]:
     spread = flag.get("spread") or {}
     if "participants" in spread:
-        told = f"{spread['participants']:,} people, {spread.get('events', 0):,} events"
+        told = f"{spread['participants']:,} people in {spread.get('events', 0):,} posts and reactions"
         if spread.get("per_hour") is not None:
             told += f", {spread['per_hour']:.1f} an hour"
         if spread.get("expected_per_hour") is not None:
             told += f" (expected: {spread['expected_per_hour']:.1f})"
         yield told + "."
     if flag.get("supports") is not None:
-        yield f"{flag['supports']:,} support it, {flag.get('denials') or 0:,} deny it."
+        yield f"{flag['supports']:,} say it is so, {flag.get('denials') or 0:,} say it is not."

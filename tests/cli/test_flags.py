@@ -54,7 +54,9 @@ RAISED = {
         "participants": 40, "events": 52, "first_event_ms": T0_MS - 7_200_000, "per_hour": 12.4,
         "expected_per_hour": 9.0, "expected_24h": 80.2, "usual_participants": 20.0,
     },
-    "would_fall": "It is taken back when its risk, now 0.93, falls below 0.63.",
+    "would_fall": "The flag is taken back when its risk, now 93%, falls below 63%.",
+    "appeal": "Whoever posted it may ask for another look. The flag itself restricts nobody.",
+    "community": "harbour",
     "reasons": [
         {"code": "history", "text": "they spread lies", "weight": 2.0, "evidence_ids": ["e1", "e2"]},
         {"code": "start", "text": "where every claim starts", "weight": 1.0, "evidence_ids": []},
@@ -63,19 +65,22 @@ RAISED = {
     ],
 }  # fmt: skip
 TOLD = [
-    "says    “The [bridge] is shut”",
-    "at      https://a.example/1",
-    "posted  by ana, on 2025-11-24 14:00 UTC, in en, post e0",
-    "spread  40 people in 52 posts and reactions over 2 hours (stories here usually have 20 people after an hour);"
-    " 12 an hour of late, about 80 more expected within a day",
-    "sides   31 say it is so, 4 say it is not, 2 ask for proof",
-    "risk    93% likely to be false (between 81% and 97%); flags are raised from 74%",
-    "score   not enough evidence yet from people with a record",
-    "because they spread lies",
-    "althoughmany joined it early",
-    "read    e1, e2",
-    "goes    It is taken back when its risk, now 0.93, falls below 0.63.",
-    "answer  credence rule tale true|false|mixed --by YOU --note WHY",
+    "says     “The [bridge] is shut”",
+    "at       https://a.example/1",
+    "posted   by ana, on 2025-11-24 14:00 UTC, in en, post e0, said mostly in harbour",
+    "spread   40 people in 52 posts and reactions over 2 hours (a story here usually has 20 people after its first"
+    " hour); of late 12 posts and reactions an hour, and about 80 more are expected within a day",
+    "sides    31 say it is so, 4 say it is not, 2 ask for proof",
+    "risk     93% likely to be false (between 81% and 97%), by all signs together; stories of this size are flagged"
+    " from 74%",
+    "record   too few people with a record took a side to tell by them alone",
+    "because  they spread lies",
+    "although many joined it early",
+    "look at  the posts and replies e1, e2",
+    "until    The flag is taken back when its risk, now 93%, falls below 63%.",
+    "appeal   Whoever posted it may ask for another look",
+    "answer   whether it is so: credence rule tale true|false|mixed --by YOU --note WHY",
+    "or       whether this flag was worth your time: credence decide r/tale/2 confirmed|dismissed|duplicate --by YOU",
 ]
 
 
@@ -86,13 +91,13 @@ def test_a_flag_tells_all_that_a_moderator_needs_and_show_tells_what_became_of_i
     lines = [line.strip() for line in run("tail", "--no-follow").stdout.splitlines()]
     at = next(i for i, line in enumerate(lines) if "r/tale/2" in line)
     assert lines[at].endswith("please look · priority 70 of 100 (high)  r/tale/2")
-    assert lines[at + 1 : at + 13] == TOLD
-    assert lines[at + 13].endswith("taken back: a verdict has come  r/tale/2")
-    assert lines[at + 14] == "about   The [bridge] is shut"
+    assert lines[at + 1 : at + 15] == TOLD
+    assert lines[at + 15].endswith("taken back: a verdict has come  r/tale/2")
+    assert lines[at + 16] == "about    The [bridge] is shut"
     for name in ("r/tale/2", "tale"):
         shown = [line.strip() for line in run("show", name).stdout.splitlines()]
-        assert shown[1:13] == TOLD
-        assert [line[21:] for line in shown[-2:]] == [
+        assert shown[1:15] == TOLD
+        assert [line.partition(" UTC  ")[2] for line in shown[-2:]] == [
             "please look · priority 70 of 100 (high), 93% likely to be false",
             "taken back: a verdict has come, 93% likely to be false",
         ]

@@ -119,7 +119,7 @@ def risk_end(flag: dict[str, Any], made: Moved) -> bool:
 
 
 def share(words: str) -> float:
-    return {"over 0.99": 1.0, "under 0.01": 0.0}.get(words) or float(words)
+    return {"over 99%": 1.0, "under 1%": 0.0}.get(words) or float(words.removesuffix("%")) / 100
 
 
 def would_fall(flag: dict[str, Any], made: Moved) -> bool:
@@ -130,7 +130,7 @@ def would_fall(flag: dict[str, Any], made: Moved) -> bool:
     now, floor = (share(found) for found in re.findall(r"now ([^,]+), falls below ([^;]+);", words)[0])
     wanted = 1 / (1 + math.exp(CONFIG.flag_hysteresis - logit(flag["threshold"])))
     raising = [r for r in flag["reasons"] if r["weight"] > 0 and r["code"] in IDEAS]
-    without = re.findall(r"([^;:]+) \(without it ([^)]+)\)", words)
+    without = re.findall(r"([^;:]+) \(without it: ([^)]+)\)", words)
     weights = {r["text"]: r["weight"] for r in raising}
     return (
         now == pytest.approx(flag["risk"], abs=0.006)

@@ -36,12 +36,19 @@ class Platform:
         self._producer = KafkaProducer(**client_kwargs(settings), acks="all")
         self.now_ms = time.time_ns() // 1_000_000 - 30 * DAY_MS
 
-    def tell(self, claim: str, again: str = "") -> None:
-        """Twelve accounts post a claim within an hour."""
+    def tell(self, claim: str, again: str = "", kind: str = "post") -> None:
+        """Twelve accounts post or share a claim within an hour."""
         for i in range(LIARS):
             self.now_ms += 300_000
-            event = {"v": 1, "id": f"{claim}-{i}{again}", "kind": "post", "source_id": f"liar-{i}", "claim_id": claim}
+            event = {"v": 1, "id": f"{claim}-{i}{again}", "kind": kind, "source_id": f"liar-{i}", "claim_id": claim}
             self._send(topics.EVENTS, {**event, "occurred_at_ms": self.now_ms})
+
+    def begin(self, claim: str, text: str) -> dict[str, Any]:
+        """The post with which a claim began two hours ago, which comes only now; what a flag tells of it."""
+        at_ms, url = self.now_ms - 7_200_000, f"https://social.example/{claim}"
+        post = {"v": 1, "id": f"{claim}-root", "kind": "post", "source_id": "eve", "claim_id": claim, "text": text}
+        self._send(topics.EVENTS, {**post, "url": url, "occurred_at_ms": at_ms})
+        return {"event_id": post["id"], "author_id": "eve", "posted_at_ms": at_ms, "text": text, "url": url}
 
     def rule(self, claim: str, verdict: str, version: int = 1) -> None:
         """A desk rules on a claim, a day after it was last told."""
@@ -57,13 +64,13 @@ class Platform:
         self._producer.flush()
         asyncio.run(wait_idle(self.settings))
 
-    def flags(self, claim: str, topic: topics.Topic = topics.FLAGS) -> list[dict[str, Any]]:
-        """What a topic of flags says of a claim, in order, priorities apart."""
+    def flags(self, claim: str, topic: topics.Topic = topics.FLAGS, updates: bool = False) -> list[dict[str, Any]]:
+        """What a topic of flags says of a claim, in order, without or with what only brings a flag up to date."""
 
         async def read() -> list[dict[str, Any]]:
             async with Reader(self.settings, [topic]) as reader:
                 records = [e.record() async for entries in reader.to_end() for e in entries]
-            return [r for r in records if r and r["subject"]["id"] == claim and r["action"] != "update"]
+            return [r for r in records if r and r["subject"]["id"] == claim and (updates or r["action"] != "update")]
 
         return asyncio.run(read())
 
@@ -164,9 +171,15 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     assert platform.flags("quiet") == []
 
     switch("resume", *BY)
-    platform.tell("heard")
+    platform.tell("heard", kind="reshare")
     platform.settle()
     assert [flag["action"] for flag in platform.flags("heard")] == ["raise"]
+    assert platform.flags("heard")[0]["claim"] == {}  # what they share has not come yet
+    root = platform.begin("heard", "The harbour is closed")
+    platform.settle()
+    renewed = platform.flags("heard", updates=True)[-1]
+    assert (renewed["action"], renewed["claim"]) == ("update", root)
+    assert "“The harbour is closed”" in shown("flags", "show", "heard")
 
     platform.rule("heard", "true")
     platform.settle()

@@ -213,7 +213,7 @@ async def arrives(there: Tools, times: int) -> None:
     for text in (report["reportedForReason"]["reason"], ozone[-1]["comment"], mastodon_reports(there)[-1]["comment"]):
         assert WORDS in text
         assert URL in text
-        assert "Because its participants took part in false claims" in text
+        assert "Because the people in it took part in false claims" in text
     assert report["reportedItem"]["data"]["authorId"] == flag["claim"]["author_id"] == "liar-0"
     assert (flag["claim"]["event_id"], flag["subject"]["uri"]) == (URI, f"/v1/claims/{CLAIM}")
 

@@ -117,27 +117,23 @@ def would_fall(reasons: Sequence[ReasonDict], risk_z: float, floor_z: float, exp
     raising = [reason for reason in reasons if reason["code"] in IDEAS and reason["weight"] > 0]
     lapses = datetime.fromtimestamp(expires_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
     told = [
-        f"It is taken back when its risk, now {_share(risk_z)}, falls below {_share(floor_z)}; when a verdict on the"
-        f" claim comes; when its posts are deleted; or when nothing new is heard of it until {lapses} UTC."
+        f"The flag is taken back when its risk, now {_share(risk_z)}, falls below {_share(floor_z)}; when somebody"
+        f" rules on the claim; when its posts are deleted; or at {lapses} UTC, if nothing new is heard until then."
     ]
     alone = [reason for reason in raising if risk_z - reason["weight"] < floor_z]
     if alone:
-        told.append(f"One of these would be enough, if it did not hold: {_without(alone, risk_z)}.")
+        told.append(f"It would be taken back if this did not hold: {_without(alone, risk_z, ', or this: ')}.")
     elif raising:
-        told.append(f"No reason carries it alone. What the risk would be without it: {_without(raising[:2], risk_z)}.")
+        told.append(f"No single reason holds it up. The strongest: {_without(raising[:2], risk_z, '; ')}.")
     if raising:
-        told.append(f"It falls with every sign that {_either(IDEAS[reason['code']].lowers for reason in raising[:2])}.")
+        told.append(f"Signs that lower the risk: {'; '.join(IDEAS[reason['code']].lowers for reason in raising[:2])}.")
     return " ".join(told)
 
 
-def _without(reasons: Sequence[ReasonDict], risk_z: float) -> str:
-    return "; ".join(f"{reason['text']} (without it {_share(risk_z - reason['weight'])})" for reason in reasons)
-
-
-def _either(words: Any) -> str:
-    return ", or that ".join(words)
+def _without(reasons: Sequence[ReasonDict], risk_z: float, between: str) -> str:
+    return between.join(f"{reason['text']} (without it: {_share(risk_z - reason['weight'])})" for reason in reasons)
 
 
 def _share(z: float) -> str:
     share = float(sigmoid(z))
-    return "over 0.99" if share > 0.995 else "under 0.01" if share < 0.005 else f"{share:.2f}"
+    return "over 99%" if share > 0.995 else "under 1%" if share < 0.005 else f"{share:.0%}"

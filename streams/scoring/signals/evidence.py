@@ -34,8 +34,8 @@ def weighty_stances(crowd: Crowd) -> Ranked:
 
 BETTER_RECORD = Idea(
     "evidence",
-    "those with the better record deny it, or those with the worse support it",
-    "those with the better record support it, or those with the worse deny it",
+    "weighed by their record, those who take a side are against it",
+    "weighed by their record, those who take a side are for it",
     weighty_stances,
 )
 

@@ -93,20 +93,20 @@ def strong_records(crowd: Crowd) -> Ranked:
 
 HISTORY = Idea(
     "history",
-    "its participants took part in false claims more than is usual",
-    "its participants took part in true claims more than is usual",
+    "the people in it took part in false claims more than is usual",
+    "the people in it took part in true claims more than is usual",
     strong_records,
 )
 VETERANS = Idea(
     "history_veterans",
-    "those with a long record mostly spread false claims",
-    "those with a long record mostly spread true ones",
+    "the people in it with a long record mostly spread false claims",
+    "the people in it with a long record mostly spread true claims",
     strong_records,
 )
 REPLIERS = Idea(
     "history_repliers",
-    "who answers it mostly took part in false claims",
-    "who answers it mostly took part in true claims",
+    "those who reply to it mostly took part in false claims before",
+    "those who reply to it mostly took part in true claims before",
     strong_records,
 )
 ROOT = Idea(

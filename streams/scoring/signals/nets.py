@@ -27,8 +27,8 @@ def _late(claim: Any, root: Any, settings: Any) -> Float:
 
 AS_ONE = Idea(
     "nets",
-    "accounts that act as one side as in false claims",
-    "accounts that act as one side as in true ones",
+    "accounts that act as one take sides as they do in false claims",
+    "accounts that act as one take sides as they do in true claims",
     earliest_words,
 )
 

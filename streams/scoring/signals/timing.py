@@ -20,7 +20,12 @@ def _slow_3h(claim: Any, root: Any, settings: Any) -> Float:
     return -math.log(max(claim.early, 1.0))
 
 
-SLOW = Idea("slow", "it started slowly, as false claims do a little more often", "many joined it early", first_post)
+SLOW = Idea(
+    "slow",
+    "it began slowly, as false claims do a little more often",
+    "it began quickly, as true claims do a little more often",
+    first_post,
+)
 
 TIMING = (
     Signal(

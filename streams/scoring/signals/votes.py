@@ -79,8 +79,8 @@ VOTE = Idea(
 )
 UNKNOWN = Idea(
     "vote_unknown",
-    "accounts without a record side as in false claims",
-    "accounts without a record side as in true ones",
+    "accounts without a record take sides as they do in false claims",
+    "accounts without a record take sides as they do in true claims",
     earliest_words,
 )
 ASKING = Idea("query", "many ask whether it is true", "few ask whether it is true", earliest_words)
