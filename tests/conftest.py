@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "broker: runs on a real Apache Kafka (given to every test that asks for the fixture)"
     )
+    config.addinivalue_line("markers", "tokens: the pages take access tokens (tests/pages)")
     # How long an example takes says more of the machine's other work than of the code.
     hypothesis_settings.register_profile("untimed", deadline=None)
     hypothesis_settings.load_profile("untimed")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from streams.api.access import BORNE, Access, Scope, Token
-from streams.api.problems import Handler, Problem, answer
+from streams.api.problems import Handler, Problem
 from streams.api.rates import Rates, address
 from streams.contract import metrics
 
@@ -36,7 +37,7 @@ def measured(names: Mapping[web.AbstractRoute, str]) -> Middleware:
 def cross_origin(origins: str) -> Middleware:
     """Lets pages of these origins ask (CORS), where a list with commas names any.
 
-    Cookies play no part here, so a page can do only what its token may.
+    No route for programs looks at cookies, so a page elsewhere can do only what its token may.
     """
     allowed = {origin.strip() for origin in origins.split(",")} - {""}
 
@@ -58,13 +59,58 @@ def cross_origin(origins: str) -> Middleware:
     return crossing
 
 
-def guard(access: Access, rates: Rates, scopes: Mapping[web.AbstractRoute, Scope]) -> Middleware:
-    """Lets through who has the scope of the route and asks no more than is allowed.
+@dataclass(frozen=True)
+class Gate:
+    """Lets through who has a scope and asks no more than is allowed.
 
-    Args:
+    Attributes:
         access: whose token is what.
         rates: how many requests of one caller.
+    """
+
+    access: Access
+    rates: Rates
+
+    def let_in(self, request: web.Request, scope: Scope, authorization: str | None) -> dict[str, str]:
+        """What is to be said of the caller's rate. Raises Problem when the caller may not pass.
+
+        Args:
+            authorization: what the caller bears, as the header of that name says it.
+        """
+        refused: Problem | None = None
+        token: Token | None = None
+        try:
+            token = self.access.who(authorization)
+        except Problem as problem:
+            refused = problem  # wrong tokens count, too
+        told = _counted(request, self.rates, token)
+        if refused is None:
+            try:
+                self.access.require(token, scope)
+            except Problem as problem:
+                refused = problem
+        if refused is not None:
+            raise Problem(refused.status, refused.detail, {**refused.headers, **told})
+        if token is not None:
+            request[BORNE] = token
+        return told
+
+
+GATE = web.AppKey("gate", Gate)
+
+
+def guard(
+    gate: Gate,
+    scopes: Mapping[web.AbstractRoute, Scope],
+    authorization: Callable[[web.Request], str | None],
+    told: Callable[[Problem, web.Request], web.Response],
+) -> Middleware:
+    """Lets requests pass the gate.
+
+    Args:
         scopes: route → its scope; what is not among them is for anybody, and is not counted.
+        authorization: what a request bears.
+        told: a problem as an answer.
     """
 
     @web.middleware
@@ -72,36 +118,15 @@ def guard(access: Access, rates: Rates, scopes: Mapping[web.AbstractRoute, Scope
         if (scope := scopes.get(request.match_info.route)) is None:
             return await handler(request)
         try:
-            told = _let_in(request, access, rates, scope)
+            said = gate.let_in(request, scope, authorization(request))
         except Problem as problem:
-            return answer(problem, request.rel_url.raw_path)
+            return told(problem, request)
         response = await handler(request)
         if not response.prepared:
-            response.headers.update(told)
+            response.headers.update(said)
         return response
 
     return guarding
-
-
-def _let_in(request: web.Request, access: Access, rates: Rates, scope: Scope) -> dict[str, str]:
-    """What is to be said of the caller's rate. Raises Problem when the caller may not pass."""
-    refused: Problem | None = None
-    token: Token | None = None
-    try:
-        token = access.who(request.headers.get("Authorization"))
-    except Problem as problem:
-        refused = problem  # wrong tokens count, too
-    told = _counted(request, rates, token)
-    if refused is None:
-        try:
-            access.require(token, scope)
-        except Problem as problem:
-            refused = problem
-    if refused is not None:
-        raise Problem(refused.status, refused.detail, {**refused.headers, **told})
-    if token is not None:
-        request[BORNE] = token
-    return told
 
 
 def _counted(request: web.Request, rates: Rates, token: Token | None) -> dict[str, str]:

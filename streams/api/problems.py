@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 log = logging.getLogger(__name__)
 
@@ -83,18 +84,22 @@ def of_http(error: web.HTTPException, request: web.BaseRequest) -> Problem:
     return Problem(error.status, f"{request.method} {request.rel_url.raw_path} is not served", headers)
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+def problems(told: Callable[[Problem, web.Request], web.Response]) -> Middleware:
     """Turns what is raised into its answer."""
-    try:
-        return await handler(request)
-    except Problem as raised:
-        problem = raised
-    except ConnectionError:
-        raise  # whoever asked is gone
-    except web.HTTPException as error:
-        problem = of_http(error, request)
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        problem = Problem(500, "the request failed; the log of the service says why")
-    return answer(problem, request.rel_url.raw_path)
+
+    @web.middleware
+    async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Problem as raised:
+            problem = raised
+        except ConnectionError:
+            raise  # whoever asked is gone
+        except web.HTTPException as error:
+            problem = of_http(error, request)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            problem = Problem(500, "the request failed; the log of the service says why")
+        return told(problem, request)
+
+    return answering

@@ -45,9 +45,14 @@ async def sources(service: Service, request: web.Request) -> web.Response:
 
 async def explanation(service: Service, request: web.Request) -> web.Response:
     """Why a claim has its score and risk: ranked reasons in words, whose weights add up."""
-    claim_id = request.match_info["id"]
     # What has no score is not looked for in the state: unknown ids must cost nothing.
-    record = _known(service, "claim", claim_id, service.store.claim)
+    record = known(service, "claim", request.match_info["id"], service.store.claim)
+    return reply(request, await why(service, record), service.lag_s())
+
+
+async def why(service: Service, record: dict[str, Any]) -> dict[str, Any]:
+    """The explanation of a claim's newest record. Raises Problem where none can be made now."""
+    claim_id = record["claim_id"]
     try:
         found = await service.explainer.of(claim_id, record.get("version", 0))
     except BusyError:
@@ -56,13 +61,13 @@ async def explanation(service: Service, request: web.Request) -> web.Response:
         raise Problem(404, f"the claims stage holds no claim {claim_id!r}")
     if not enough_evidence("claim", record):
         found = found | {"score": found["score"] | {"value": None}}
-    return reply(request, found, service.lag_s())
+    return found
 
 
 async def history(service: Service, request: web.Request) -> web.Response:
     """How score and risk of a claim came about, the oldest first, and every revision of its flags."""
     claim_id = request.match_info["id"]
-    _known(service, "claim", claim_id, service.store.claim)
+    known(service, "claim", claim_id, service.store.claim)
     flags = [
         {key: flag.get(key) for key in ("flag_id", "revision", "action", "priority", "risk", "detected_at_ms")}
         for about in service.store.flags_about(claim_id)
@@ -84,7 +89,7 @@ async def flag(service: Service, request: web.Request) -> web.Response:
 
 
 def _score(service: Service, request: web.Request, subject: str, find: Find) -> web.Response:
-    record = _known(service, subject, request.match_info["id"], find)
+    record = known(service, subject, request.match_info["id"], find)
     return reply(request, worded(subject, record), service.lag_s())
 
 
@@ -99,7 +104,8 @@ async def _scores(service: Service, request: web.Request, subject: str, topic: T
     return reply(request, {f"{subject}s": found, "unknown": unknown}, service.lag_s())
 
 
-def _known(service: Service, subject: str, id_: str, find: Find) -> dict[str, Any]:
+def known(service: Service, subject: str, id_: str, find: Find) -> dict[str, Any]:
+    """What is known of this id. Raises Problem where nothing is, or not yet."""
     record = find(id_)
     if record is None:
         service.must_know_all()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from streams.api.access import Scope
+from streams.api.problems import Problem
 from streams.api.query_parameters import Parameter
 from streams.api.service import Service
 
@@ -35,6 +36,20 @@ class Route(NamedTuple):
     def sentence(self) -> str:
         """What it answers, in words."""
         return (self.answer.__doc__ or "").splitlines()[0]
+
+
+class Site(NamedTuple):
+    """Pages for people, answered beside the routes for programs.
+
+    Attributes:
+        routes: of the pages, and of what they load.
+        authorization: what a request for a page bears, as the header of that name would say it; None for nothing.
+        told: a problem as a page.
+    """
+
+    routes: tuple[Route, ...]
+    authorization: Callable[[web.Request], str | None]
+    told: Callable[[Problem, web.Request], web.Response]
 
 
 def methods(declared: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from streams.api import asked, callbacks, catalogue, changes, openapi, probes, reads, writes
 from streams.api.access import Access, Scope
-from streams.api.gate import cross_origin, guard, measured
-from streams.api.problems import Handler, json_answer, problems
+from streams.api.gate import GATE, Gate, cross_origin, guard, measured
+from streams.api.problems import Handler, Problem, answer, json_answer, problems
 from streams.api.query_parameters import (
     COMMUNITY,
     FLAG_STATE,
@@ -27,7 +27,7 @@ from streams.api.query_parameters import (
     read,
 )
 from streams.api.rates import Rates
-from streams.api.route import Route, methods
+from streams.api.route import Route, Site, methods
 from streams.api.service import Service
 from streams.contract.settings import Settings
 
@@ -66,30 +66,50 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def application(service: Service, settings: Settings) -> web.Application:
+def application(service: Service, settings: Settings, site: Site | None = None) -> web.Application:
     """The aiohttp application that answers for a service; it does not start or stop the service.
+
+    Args:
+        site: pages to answer with, too.
 
     Raises SettingsError when the file of tokens, or that about Coop, cannot be used.
     """
     names: dict[web.AbstractRoute, str] = {}
     scopes: dict[web.AbstractRoute, Scope] = {}
-    guarding = guard(Access(settings.api_tokens_file), Rates(settings.api_rate_per_minute), scopes)
-    crossing = [cross_origin(settings.api_cors_origins)] if settings.api_cors_origins else []
-    app = web.Application(middlewares=[measured(names), *crossing, guarding, problems], client_max_size=asked.BODY_MAX)
+    pages: set[web.AbstractRoute] = set()
 
+    def told(problem: Problem, request: web.Request) -> web.Response:
+        if site is not None and request.match_info.route in pages:
+            return site.told(problem, request)
+        return answer(problem, request.rel_url.raw_path)
+
+    def authorization(request: web.Request) -> str | None:
+        # Programs send a header. Only pages take a cookie, which a browser sends by itself.
+        if site is not None and request.match_info.route in pages:
+            return site.authorization(request)
+        return request.headers.get("Authorization")
+
+    gate = Gate(Access(settings.api_tokens_file), Rates(settings.api_rate_per_minute))
+    crossing = [cross_origin(settings.api_cors_origins)] if settings.api_cors_origins else []
+    passed = [measured(names), *crossing, guard(gate, scopes, authorization, told), problems(told)]
+    app = web.Application(middlewares=passed, client_max_size=asked.BODY_MAX)
+    app[GATE] = gate
     app[callbacks.CALLBACKS] = callbacks.Callbacks(service, settings)
 
     async def stopping(_: web.Application) -> None:
         service.stopping = True  # feeds end by themselves, and are not waited for in vain
 
     app.on_shutdown.append(stopping)
-    for path in dict.fromkeys(route.path for route in ROUTES):
+    of_pages = site.routes if site is not None else ()
+    for path in dict.fromkeys(route.path for route in (*ROUTES, *of_pages)):
         resource = app.router.add_resource(path)
-        here = [route for route in ROUTES if route.path == path]
+        here = [route for route in (*ROUTES, *of_pages) if route.path == path]
         for route in here:
             for method in methods(route.method)[:-1]:
                 added = resource.add_route(method, _bound(route, service))
                 names[added] = route.name
+                if route in of_pages:
+                    pages.add(added)
                 if route.scope is not None:
                     scopes[added] = route.scope
         # For anybody: browsers ask this before they send a token.

@@ -23,6 +23,7 @@ from streams.kafka.topic_ids import TopicIds
 from streams.ops.decision_writer import DecisionWriter
 from streams.ops.explanation import Explainer
 from streams.ops.ruling_writer import RulingWriter
+from streams.ops.switches import Switches
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Service:
         self.caught_up = False
         self.stopping = False
         self.feeds: set[object] = set()
-        self.explainer = Explainer(settings)
+        self.explainer, self.switches = Explainer(settings), Switches(settings)
         self.freshness = Freshness(settings)
         self.rulings, self.decisions = RulingWriter(settings, self), DecisionWriter(settings)
         self._heard = asyncio.Event()

@@ -209,6 +209,12 @@ class Store:
         query = "SELECT value FROM revisions WHERE flag = ? ORDER BY revision"
         return [orjson.loads(value) for (value,) in self._rows(query, id_)] if encodable(id_) else []
 
+    def decided(self, flag_ids: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Flag → what was decided on it last, and when (ms since 1970), of those on which something was."""
+        query = "SELECT flag, decision, decided_ms FROM decisions WHERE flag IN (SELECT value FROM json_each(?))"
+        wanted = orjson.dumps([id_ for id_ in flag_ids if encodable(id_)]).decode()
+        return {flag: (decision, at_ms) for flag, decision, at_ms in self._rows(query, wanted)}
+
     def history(self, claim_id: str) -> list[dict[str, Any]]:
         """The scores of a claim that this copy has seen, the oldest first: see `history_points`."""
         rows = self._rows("SELECT points FROM histories WHERE id = ?", claim_id) if encodable(claim_id) else []

@@ -18,7 +18,7 @@ from streams.api.replies import reply
 from streams.api.service import Service
 from streams.kafka.admin import TopicsError
 from streams.ops.decision_writer import Decided
-from streams.ops.saying import Became, Refused, RulingError, Said, TooMuchError, told
+from streams.ops.saying import Became, Outcome, Refused, RulingError, Said, TooMuchError, told
 
 WAIT = Parameter("wait_ms", "How long to wait until a ruling counts, ms; then 202.", 10_000, (0, 30_000))
 _STATUS = {Became.COUNTS: 201, Became.SUPERSEDED: 201, Became.UNCHANGED: 200, Became.PENDING: 202}
@@ -34,33 +34,48 @@ _REFUSED = {
 async def rulings(service: Service, request: web.Request) -> web.Response:
     """Rule on a claim, and wait until it counts: 201 with score and flag before and after; 200 where that is so."""
     wanted = _read(RulingAsked, await asked.body(request))
-    key = _key(request)
+    said, outcome = await rule(service, wanted, caller(request), _key(request), request[VALUES][WAIT.name] / 1000)
+    return json_answer(told(said, outcome), _STATUS[outcome.became])
+
+
+async def rule(service: Service, wanted: RulingAsked, by: str, key: str, wait_s: float) -> tuple[Said, Outcome]:
+    """Rule on a claim, and wait at most so long until it counts.
+
+    Args:
+        by: who asks; it is the rater, unless another is named.
+        key: what tells a repetition from another request; "" for none.
+
+    Raises Problem where it cannot count.
+    """
     if service.claim(wanted.claim_id) is None:
         service.must_know_all()
     try:
         said = Said(
             claim_id=wanted.claim_id,
             verdict=wanted.verdict,
-            rater_id=wanted.rater_id or caller(request),
+            rater_id=wanted.rater_id or by,
             kind=wanted.kind,
             url=wanted.url,
             note=wanted.note,
             key=key,
         )
-        outcome = await service.rulings.write(said, request[VALUES][WAIT.name] / 1000)
+        return said, await service.rulings.write(said, wait_s)
     except TooMuchError as error:
         raise Problem(400, str(error)) from None
     except RulingError as error:
         raise Problem(_REFUSED[error.why], str(error)) from None
     except (KafkaError, TopicsError) as error:
         raise _away(error) from error
-    return json_answer(told(said, outcome), _STATUS[outcome.became])
 
 
 async def decisions(service: Service, request: web.Request) -> web.Response:
     """Write what a person decided on a flag: 201 with the record. It moves no score; a ruling does."""
     wanted = _read(DecisionAsked, await asked.body(request))
-    key = _key(request)
+    return json_answer(await decide(service, wanted, caller(request), _key(request)), 201)
+
+
+async def decide(service: Service, wanted: DecisionAsked, by: str, key: str) -> dict[str, Any]:
+    """Write what a person decided on a flag; the record. `by` and `key` as in `rule`. Raises Problem."""
     revisions = service.store.flag(wanted.flag_id)
     if not revisions:
         service.must_know_all()
@@ -72,18 +87,17 @@ async def decisions(service: Service, request: web.Request) -> web.Response:
             revision=wanted.revision or newest["revision"],
             claim_id=newest["subject"]["id"],
             decision=wanted.decision,
-            decided_by=wanted.decided_by or caller(request),
+            decided_by=wanted.decided_by or by,
             note=wanted.note,
             url=wanted.url,
-            via=wanted.via or caller(request),
+            via=wanted.via or by,
             key=key,
         )
-        record = await service.decisions.write(decided)
+        return await service.decisions.write(decided)
     except TooMuchError as error:
         raise Problem(400, str(error)) from None
     except (KafkaError, TopicsError) as error:
         raise _away(error) from error
-    return json_answer(record, 201)
 
 
 async def precision(service: Service, request: web.Request) -> web.Response:

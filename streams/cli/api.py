@@ -81,20 +81,21 @@ async def serve(settings: Settings) -> None:
     from streams.api.connection import Runner
     from streams.api.routes import application
     from streams.api.service import Service
+    from streams.pages.site import site
 
     tls = _tls(settings)
     service = Service(settings)
     await service.start()
     try:
-        runner = Runner(application(service, settings))
+        runner = Runner(application(service, settings, site(service)))
     except SettingsError:
         await service.stop()
         raise
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=tls)
+        listening = web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=tls)
         try:
-            await site.start()
+            await listening.start()
         except OSError as error:
             raise TopicsError(
                 f"cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}. "
@@ -104,7 +105,7 @@ async def serve(settings: Settings) -> None:
         if settings.api_tokens_file and tls is None and not _is_loopback(settings.api_host):
             say("tokens travel in plain text: put a proxy with TLS before this, or set CREDENCE_API_TLS_CERTFILE")
         scheme = "http" if tls is None else "https"
-        say(f"answering on {scheme}://{host}:{port} (try /readyz, /v1/flags, /v1/claims/ID, /v1/sources/ID)")
+        say(f"answering on {scheme}://{host}:{port} (pages at /; try /readyz, /v1/flags, /v1/claims/ID)")
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, told.set)

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"ops"},
     {"deliver"},
     {"api"},
-    {"demo"},
+    {"demo", "pages"},
     {"cli"},
     {"load_tests"},
 ]

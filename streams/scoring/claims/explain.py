@@ -26,7 +26,9 @@ from streams.contract.codes import DENY, RESHARE
 from streams.contract.record_dicts import ReasonDict
 from streams.scoring.claims import corroboration
 from streams.scoring.claims.claim_tables import Books, ClaimTables, chain
+from streams.scoring.claims.flag_facts import root_of
 from streams.scoring.claims.reading import read, ruling_evidence, score_log_odds
+from streams.scoring.claims.voices import voices
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Float, Floats, Ints, fixed, from_fixed, real, sigmoid
 from streams.scoring.signals.registry import IDEA_OF, IDEAS
@@ -70,8 +72,9 @@ def explain(
 
     Returns:
         `score` and `risk`, each with `value` (probability), `log_odds`, and `reasons` whose weights (nats) add up to
-        the log-odds, strongest first, in words and with the ids of the events to read; and `contributions`, what each
-        participant adds to the corroboration before calibration, which sum to `corroboration`.
+        the log-odds, strongest first, in words and with the ids of the events to read; `contributions`, what each
+        participant adds to the corroboration before calibration, which sum to `corroboration`; `claim`, its root as
+        flags have it; and `voices`, who said what and when.
     """
     claims, rows = tables.claims, tables.members(claim)
     nats = np.zeros(len(rows))
@@ -87,6 +90,8 @@ def explain(
         "claim_id": claims.key(claim),
         "corroboration": float(from_fixed(claims["corroboration"][claim])),
         "contributions": contributions,
+        "claim": root_of(tables, claim),
+        "voices": voices(tables, rows, nats, communities),
         "score": {
             "value": float(sigmoid(score_z)),
             "log_odds": score_z,
