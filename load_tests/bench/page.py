@@ -21,9 +21,10 @@ broker and whatever else runs. Machines are noisy: run it on yours, and believe 
 median, with the lowest and the highest. Where the time goes, before and after: [lab-notes.md](lab-notes.md), Speed.
 
 Targets: a ratio of .5; 100 times textbook Faust; the core alone a million events/s; at 1,000 events/s p50 80 ms and p99
-200 ms, at half of the maximum p99 250 ms; CPU of worker and child at 100, 1,000 and 5,000 events/s 25, 30 and 45 % of a
-core, of the broker 20, 20 and 25 %, with nothing to do worker 3 %, communities 2 %, broker 8 %; a source with five open
-claims in 700 bytes, a participant in 250, a claim in 650; a million sources recovered in 3.7 s; a worker ready in 5 s.
+200 ms, at half of the maximum p99 250 ms; a verdict all the way round in 150 ms; CPU of worker and child at 100, 1,000
+and 5,000 events/s 25, 30 and 45 % of a core, of the broker 20, 20 and 25 %, with nothing to do worker 3 %, communities
+2 %, broker 8 %; a source with five open claims in 700 bytes, a participant in 250, a claim in 650; a million sources
+recovered in 3.7 s; a worker ready in 5 s.
 Of the query service with 100,000 claims (`credence bench api --write docs/performance.md`): 3,000 reads/s at a p99 of
 5 ms, batches at 50 ms; a million claims ready within 10 s of a restart.
 
@@ -68,6 +69,12 @@ def _cpu(result: Mapping[str, Any]) -> str | None:
 def _of_cores(found: Mapping[str, Any]) -> str:
     told = [f"{name} {share:,.0f} %" for name, share in found["cpu_percent"].items()]
     return ", ".join(told + [f"{name} ended by itself" for name in found.get("ended", ())])
+
+
+def _round_trip(result: Mapping[str, Any]) -> str | None:
+    if not (took := result.get("round_trip_ms")):
+        return None
+    return f"p50 {took['p50']:,.0f} ms, p99 {took['p99']:,.0f} ms"
 
 
 def _half(result: Mapping[str, Any]) -> str | None:
@@ -141,6 +148,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "the core alone: all stages with verdicts, on one core": _core,
     "latency, event to published score": _latency,
     "latency and CPU at half of the maximum rate": _half,
+    "a verdict all the way round: until another claim of a credited source has its new score": _round_trip,
     "CPU, of a core": _cpu,
     "recovery of sources with five open claims each": _recovery,
     "worker ready, with compiled code kept": lambda r: (

@@ -77,6 +77,7 @@ def _worker(
             result["beside"] = asyncio.run(_beside(settings, events, rounds, beside, log))
         if rates:
             held = dict.fromkeys(map(int, rates.split(",")), HELD_S)
+            result |= asyncio.run(_waits(settings, log))
             result |= asyncio.run(_steady(settings, node, held, log))
         if half_minutes and rounds:
             half = round(result["events_per_s"] / 2)
@@ -151,6 +152,14 @@ async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, 
     return await beside(settings, events, rounds, checkout, say, log)
 
 
+async def _waits(settings: Settings, log: Path) -> dict[str, Any]:
+    from load_tests.bench import round_trip, steady
+
+    say("how soon a worker is ready, and a verdict has gone all the way round")
+    ready_s = await steady.ready_s(_fresh(settings), log)
+    return {"worker_ready_s": ready_s, "round_trip_ms": await round_trip.round_trips(_fresh(settings), log)}
+
+
 async def _steady(settings: Settings, node: Broker, rates: dict[int, float], log: Path) -> dict[str, Any]:
     from load_tests.bench import steady
 
@@ -158,10 +167,7 @@ async def _steady(settings: Settings, node: Broker, rates: dict[int, float], log
     pid = node.status().pid
     if pid is None:
         raise BrokerError("the broker has ended")
-    return {
-        "worker_ready_s": await steady.ready_s(_fresh(settings), log),
-        "steady": await steady.steady(_fresh(settings), pid, rates, log),
-    }
+    return {"steady": await steady.steady(_fresh(settings), pid, rates, log)}
 
 
 def _fresh(settings: Settings) -> Settings:

@@ -47,6 +47,7 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
     cpu = {"worker": 12.4, "child": 1.0}
     busy = {"cpu_percent": cpu, "latency_ms": {"p50": 378.0, "p99": 614.0}}
     steady = {"steady": {"0": {"cpu_percent": cpu}, "1000": busy}, "worker_ready_s": 4.2}
+    steady |= {"round_trip_ms": {"p50": 90.2, "p99": 120.9}}
     steady |= {"half": {"rate": 35_000, "minutes": 5.0, "ended": ["communities"], **busy}}
     steady |= {"core": {"events": 1_000, "rows": 4_096, "events_per_s": 400_000}}
     steady |= {"api": API}
