@@ -107,7 +107,10 @@ async def precision(service: Service, request: web.Request) -> web.Response:
 
 def _read(form: type[Any], body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body, type=form)
+        said = msgspec.json.decode(body)
+        if isinstance(said, dict):  # in JSON 7.0 is a whole number, too
+            said = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in said.items()}
+        return msgspec.convert(said, form)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Problem(400, f"the body is not what the document says: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ class Api:
         self, settings: Settings, code: str = "from streams.cli.api import api; api()", port: str = "0", **environ: str
     ) -> None:
         environ |= {"CREDENCE_BROKER": settings.broker, "CREDENCE_NAMESPACE": settings.namespace}
+        # Compiled code is kept where this process keeps it, or a first explanation would compile for minutes.
+        environ |= {name: os.environ[name] for name in ("HOME", "NUMBA_CACHE_DIR") if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--port", port], env=environ, stderr=subprocess.PIPE, text=True
         )
