@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 Positions = Mapping[Any, int]
@@ -96,3 +96,12 @@ async def end_if_stopped(session_s: float, die: Callable[[str], None], every_s: 
         await asyncio.sleep(every_s)
         if (stood_s := time.monotonic() - before) > session_s:
             die(f"stood still for {stood_s:.0f} s, longer than a session: the partitions have another owner")
+
+
+async def without_end(work: Coroutine[Any, Any, None], die: Callable[[str], None]) -> None:
+    """Work beside the stages that goes on until it is cancelled. Ends the process if it fails: without its ticks or its
+    watchdog a worker looks well and is not."""
+    try:
+        await work
+    except Exception as error:
+        die(f"{work.__qualname__} failed: {error!r}")

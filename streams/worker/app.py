@@ -27,7 +27,7 @@ from streams.engine.replica import Fence
 from streams.engine.sending import ProduceFailed, Sender
 from streams.engine.stage import BatchReport, StagePartition, StageSpec
 from streams.engine.transport import BatchTransport
-from streams.engine.watchdog import Watchdog, end_if_stopped
+from streams.engine.watchdog import Watchdog, end_if_stopped, without_end
 from streams.kafka import provision
 from streams.kafka.identity import Identity
 from streams.kafka.ownership import Ownership
@@ -160,7 +160,7 @@ class CredenceApp(faust.App):
         session_s = self.settings.session_timeout_ms / 1000
         self._look.begin(watchdog, self.settings.partitions)
         running = (watchdog.run(), end_if_stopped(session_s, die), self._tick(), self._watch_topics())
-        self._tasks = [asyncio.create_task(each) for each in running]
+        self._tasks = [asyncio.create_task(without_end(each, die)) for each in running]
 
     async def disconnect(self) -> None:
         """Stop writing."""

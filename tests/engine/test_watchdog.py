@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streams.engine.watchdog import Watchdog, end_if_stopped
+from streams.engine.watchdog import Watchdog, end_if_stopped, without_end
 
 
 class Ended(BaseException):
@@ -105,3 +105,19 @@ async def test_a_silent_broker_is_a_stall_too() -> None:
         assert dog.stalled_s() >= 0.25
     finally:
         running.cancel()
+
+
+async def test_work_beside_the_stages_that_fails_ends_the_process_and_says_which() -> None:
+    async def ticking() -> None:
+        raise OSError("no such host")
+
+    with pytest.raises(Ended, match=r"ticking failed: OSError\('no such host'\)"):
+        await without_end(ticking(), ends)
+
+
+async def test_work_beside_the_stages_that_is_cancelled_ends_nothing() -> None:
+    task = asyncio.create_task(without_end(asyncio.sleep(60), ends))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
