@@ -48,12 +48,12 @@ async def reads(
     result: dict[str, Any] = {"keys": keys}
     with running(settings, "streams.cli", "worker", log=log), service(settings, log) as (process, url):
         await asyncio.to_thread(ready, url, keys)
-        feeding = asyncio.create_task(_feed(settings, events_per_s))
+        feeding = asyncio.create_task(feed(settings, events_per_s))
         try:
             for name, each, size in (("single", rate, 0), ("batch_of_1000", batches, 1_000)):
                 say(f"{each:,} requests/s for {seconds:.0f} s: {name.replace('_', ' ')}")
                 before = cpu_seconds(process.pid)
-                found = await asyncio.to_thread(_asked, url, each, seconds, keys, size)
+                found = await asyncio.to_thread(asked, url, each, seconds, keys, str(size))
                 # Also while the machine does other work this says what one core would answer.
                 cpu_s = cpu_seconds(process.pid) - before
                 result[name] = found | {"per_second_of_cpu": round(found.pop("asked") / cpu_s)}
@@ -136,14 +136,15 @@ def ready(url: str, claims: int) -> None:
     raise TimeoutError(f"the query service was not ready in {READY_S:.0f} s")
 
 
-def _asked(url: str, rate: int, seconds: float, keys: int, batch: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "load_tests.bench.open_loop", url, *map(str, (rate, seconds, keys, batch))]
+def asked(url: str, rate: float, seconds: float, keys: int, what: str) -> dict[str, Any]:
+    """What a process of its own found that asked at a rate; `what` as in `open_loop`."""
+    command = [sys.executable, "-m", "load_tests.bench.open_loop", url, *map(str, (rate, seconds, keys, what))]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 180, check=True)
     found: dict[str, Any] = json.loads(ran.stdout)
     return found
 
 
-async def _feed(settings: Settings, per_s: int) -> None:
+async def feed(settings: Settings, per_s: int) -> None:
     """Send events to the worker, a tenth of a second's at once."""
     each = max(1, per_s // 10)
     raw = itertools.cycle(load.events(per_s * 120))

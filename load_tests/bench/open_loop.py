@@ -1,6 +1,6 @@
 """Requests that are due at a steady rate, whatever becomes of those before: latency from the moment each was due.
 
-A process of its own: ``python -m load_tests.bench.open_loop URL RATE SECONDS KEYS BATCH`` prints its histogram as JSON.
+A process of its own: ``python -m load_tests.bench.open_loop URL RATE SECONDS KEYS WHAT`` prints its histogram as JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LINKS = 64
 WARM_S = 2.0
 TICK_S = 0.001
 _MOST_US = 60_000_000
-PERCENTILES = (50, 90, 99, 99.9)
+PERCENTILES = (50, 90, 95, 99, 99.9)
 
 
 class _Link(asyncio.Protocol):
@@ -116,22 +116,30 @@ class Driver:
         return {"asked": asked, "answered": answered, "per_s": round(answered / took), "failed": self.failed, **found}
 
 
-def requests(host: str, keys: int, batch: int, seed: int = 7) -> Iterator[bytes]:
-    """Reads of random claims of `claim-0000000` …, one each, or `batch` of them at once."""
+def requests(host: str, keys: int, what: str, seed: int = 7) -> Iterator[bytes]:
+    """Reads of random claims of `claim-0000000` …
+
+    Args:
+        what: how many at once, 0 for one by one; or a path, in which `{every N}` stands for one of every N claims.
+    """
     rng = random.Random(seed)
+    batch = int(what) if what.isdecimal() else 0
+    path, _, rest = (what if what.startswith("/") else "/v1/claims/{every 1}").partition("{every ")
+    every = int(rest.rstrip("}") or 0)
     while True:
         if not batch:
-            yield f"GET /v1/claims/claim-{rng.randrange(keys):07d} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            claim = f"claim-{rng.randrange(0, keys, every):07d}" if every else ""
+            yield f"GET {path}{claim} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
             continue
         body = orjson.dumps({"ids": [f"claim-{rng.randrange(keys):07d}" for _ in range(batch)]})
         head = f"POST /v1/claims:batchGet HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
         yield head.encode() + body
 
 
-def main(url: str, rate: str, seconds: str, keys: str, batch: str) -> None:
+def main(url: str, rate: str, seconds: str, keys: str, what: str) -> None:
     """Ask, and print what came of it."""
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
-    driver = Driver(requests(host, int(keys), int(batch)), float(rate))
+    driver = Driver(requests(host, int(keys), what), float(rate))
     print(orjson.dumps(uvloop.run(driver.run(host, port, float(seconds)))).decode())
 
 

@@ -26,7 +26,8 @@ and 5,000 events/s 25, 30 and 45 % of a core, of the broker 20, 20 and 25 %, wit
 2 %, broker 8 %; a source with five open claims in 700 bytes, a participant in 250, a claim in 650; a million sources
 recovered in 3.7 s; a worker ready in 5 s.
 Of the query service with 100,000 claims (`credence bench api --write docs/performance.md`): 3,000 reads/s at a p99 of
-5 ms, batches at 50 ms; a million claims ready within 10 s of a restart.
+5 ms, batches at 50 ms; a million claims ready within 10 s of a restart. Of its pages (`credence bench pages --write
+docs/performance.md`), with 100,000 claims: p95 300 ms.
 
 | what | figure | run |
 | --- | --- | --- |
@@ -123,6 +124,16 @@ def _batches(result: Mapping[str, Any]) -> str | None:
     return f"p99 {many['p99_ms']:.0f} ms at {many['per_s']:,} batches/s"
 
 
+def _pages(result: Mapping[str, Any]) -> str | None:
+    if not (found := result.get("pages")):
+        return None
+    told = [
+        f"{name} p50 {found[name]['p50_ms']:.0f} ms, p95 {found[name]['p95_ms']:.0f} ms"
+        for name in ("front", "queue", "claim")
+    ]
+    return f"{'; '.join(told)}, at {found['rate']:g} pages/s of {found['keys']:,} claims and {found['flags']:,} flags"
+
+
 def _restart(result: Mapping[str, Any]) -> str | None:
     found = result.get("api", {}).get("restart")
     return found and (
@@ -158,6 +169,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "query service: single reads beside a worker": _reads,
     "query service: batches of 1,000 claims": _batches,
     "query service: ready after a restart": _restart,
+    "pages, beside a worker": _pages,
 }
 
 

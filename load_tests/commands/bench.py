@@ -146,6 +146,38 @@ def api(
             out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
 
 
+@bench.command(epilog="Example: credence bench pages --keys 100000")
+def pages(
+    keys: Annotated[int, typer.Option(min=1, help="Claims that the query service holds.")] = 100_000,
+    rate: Annotated[float, typer.Option(min=0.1, help="Pages a second.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long each.")] = 20.0,
+    events: Annotated[int, typer.Option(min=10, help="Events a second that a worker gets meanwhile.")] = 500,
+    write: Write = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure the pages: front, queue and claims with flags and long histories, at a steady rate beside a worker.
+
+    Requests are due at a steady rate, whatever becomes of those before, and latency runs from then on.
+    """
+    from load_tests.bench import page_reads
+
+    with (
+        foreseen(BrokerError, SettingsError),
+        tempfile.TemporaryDirectory() as folder,
+        embedded.private(Path(folder) / "kafka", say=say) as node,
+    ):
+        settings = Settings.from_env(broker=node.bootstrap, namespace="pages.")
+        result = asyncio.run(page_reads.pages(settings, keys, rate, seconds, events, Path(folder) / "log", say))
+    if write is not None:
+        asked = f"--keys {keys} --rate {rate:g} --events {events}"
+        page.write(write, {"pages": result}, _named(), f"credence bench pages {asked}")
+    if as_json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            out.print(f"{name:32} {value}", highlight=False)
+
+
 async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, log: Path) -> dict[str, float]:
     from load_tests.bench.beside import beside
 

@@ -1,4 +1,7 @@
-"""Lists with filters and pages, read from the store's file over a connection and on a thread of their own."""
+"""Lists with filters and pages, read from the store's file over a connection and on a thread of their own.
+
+What reads a whole table has another of each, so that no list waits for it.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,8 @@ class Lists:
     """
 
     def __init__(self, path: Path) -> None:
-        self._thread = ThreadPoolExecutor(1, "lists")
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA query_only = ON")
+        self._thread, self._slow = ThreadPoolExecutor(1, "lists"), ThreadPoolExecutor(1, "whole tables")
+        self._db, self._whole = _opened(path), _opened(path)
         self._precision: tuple[float, dict[str, Any]] = (-math.inf, {})
 
     async def page(self, order: Order, filters: Sequence[tuple[str, Any]], cursor: str, limit: int) -> Page:
@@ -81,26 +83,41 @@ class Lists:
         records = [orjson.loads(value) for *_, value in rows[:limit]]
         return Page(records, _cursor(*rows[limit - 1][:2]) if len(rows) > limit else None)
 
+    async def count(self, order: Order, filters: Sequence[tuple[str, Any]]) -> int:
+        """How many records pass all filters, which are as in `page`."""
+        where = " AND ".join(condition for condition, _ in filters)
+        query, values = f"SELECT count(*) FROM {order.table} WHERE {where}", [value for _, value in filters]
+        loop = asyncio.get_running_loop()
+        found: int = await loop.run_in_executor(self._thread, lambda: self._db.execute(query, values).fetchone()[0])
+        return found
+
     async def counts(self) -> dict[str, int]:
         """How many claims, sources, communities and flags there are: of a million keys it takes a moment."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._counts)
+        return await asyncio.get_running_loop().run_in_executor(self._slow, self._counts)
 
     def _counts(self) -> dict[str, int]:
         tables = ("claims", "sources", "communities", "flags")
-        return {table: self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+        return {table: self._whole.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
-    async def precision(self) -> dict[str, Any]:
-        """How often flags were right: see `flag_precision`. It reads every flag, so that it may be PRECISION_S old."""
-        if time.monotonic() - self._precision[0] > PRECISION_S:
+    async def precision(self, max_age_s: float = PRECISION_S) -> dict[str, Any]:
+        """How often flags were right: see `flag_precision`. It reads every flag, so that it may be so old."""
+        if time.monotonic() - self._precision[0] > max_age_s:
             loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._thread, lambda: told(judged_flags(self._db)))
+            found = await loop.run_in_executor(self._slow, lambda: told(judged_flags(self._whole)))
             self._precision = time.monotonic(), found
         return self._precision[1]
 
     def close(self) -> None:
-        """Give up the connection."""
-        self._thread.shutdown()
-        self._db.close()
+        """Give up the connections."""
+        for thread, db in ((self._thread, self._db), (self._slow, self._whole)):
+            thread.shutdown()
+            db.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA query_only = ON")
+    return db
 
 
 def judged_flags(db: sqlite3.Connection) -> list[JudgedFlag]:

@@ -66,8 +66,10 @@ def components() -> dict[str, Any]:
         "Explanation": _object(
             {
                 "claim_id": _TEXT,
+                "claim": {"type": "object", "description": "The root, as flags have it, as far as it is known."},
                 "score": _object({"value": _or_null(_NUMBER), **sum_}),
                 "risk": _object({"value": _NUMBER, **sum_}),
+                "voices": _voices(),
             }
         ),
         "History": _history(),
@@ -75,6 +77,20 @@ def components() -> dict[str, Any]:
         "Precision": _precision(),
         "Problem": _object(problem) | {"properties": problem | path},
     }
+
+
+def _voices() -> dict[str, Any]:
+    voice = {
+        "source_id": _TEXT,
+        "stance": _TEXT | {"description": "Empty for none."},
+        "at_ms": _WHOLE | {"description": "When it was said, ms since 1970."},
+        "reshare": {"type": "boolean"},
+        "community": _TEXT | {"description": "As the event named it; empty for none."},
+        "net": _WHOLE | {"description": "Number, within the claim, of those who count as one with it; 0: for itself."},
+        "bound_by": _TEXT | {"enum": ["accounts", "words", ""], "description": "What makes them one."},
+        "nats": _NUMBER | {"description": "What it adds to the corroboration, before calibration."},
+    }
+    return _list(_object(voice)) | {"description": "Who said what, in order of time; of many, those who move it most."}
 
 
 def _ruled() -> dict[str, Any]:

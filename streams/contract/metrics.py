@@ -261,7 +261,8 @@ API_ROUTES = (
     "claims", "claims-list", "claims-batch", "explanations", "history", "sources", "sources-list", "sources-batch",
     "communities", "communities-list", "flags", "flag", "changes", "coop-callbacks", "rulings", "decisions",
     "precision", "healthz", "readyz", "metrics", "openapi", "page-front", "page-find", "page-queue", "page-communities",
-    "page-claim", "page-voices", "page-source", "page-ruling", "page-decision", "page-sign-in", "page-assets", "other",
+    "page-claim", "page-claims", "page-voices", "page-source", "page-ruling", "page-decision", "page-sign-in",
+    "page-assets", "other",
 )  # fmt: skip
 API_REQUESTS = define(
     "counter", "credence_api_requests_total", "Requests answered by the query service.",

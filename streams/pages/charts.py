@@ -14,7 +14,9 @@ Figure = dict[str, Any]
 LANES = {"support": 3, "deny": 2, "query": 1, "comment": 0, "": 0}
 """Height at which a voice of each side is drawn."""
 SIDES = {"support": "says it is so", "deny": "says it is not", "query": "asks for proof", "comment": "takes no side"}
-_MARKS = ("circle", "diamond", "square", "triangle-up", "star", "pentagon", "hexagon")
+_MARKS = ("diamond", "square", "triangle-up", "star", "pentagon")
+NETS_DRAWN = len(_MARKS)
+"""Nets that get a shape of their own; the members of smaller ones are drawn like everybody."""
 _SPREAD = 7  # voices of one side are drawn at so many heights, so that they do not hide each other
 
 
@@ -57,9 +59,13 @@ def history(points: Sequence[Mapping[str, Any]], flags: Sequence[Mapping[str, An
 
 
 def voices(said: Sequence[Mapping[str, Any]]) -> Figure:
-    """Who said what and when: a row for each side, a shape for each net, and a size for how much it moves the score."""
-    nets = sorted({voice["net"] for voice in said})
-    data = [_of_net(net, [voice for voice in said if voice["net"] == net]) for net in nets]
+    """Who said what and when: a row a side, a shape for each large net, a size for how much it moves the score."""
+    of = {name: [v for v in said if net_name(v) == name] for name in dict.fromkeys(map(net_name, said))}
+    alone, largest = of.pop("", []), sorted(of, key=lambda name: -len(of[name]))
+    alone += [voice for name in largest[NETS_DRAWN:] for voice in of[name]]
+    data = [_marks("each for itself", alone)]
+    for name, mark in zip(largest, _MARKS, strict=False):
+        data.append(_marks(name, of[name], mark))
     ticks = {
         "tickvals": [3, 2, 1, 0], "ticktext": ["so", "not so", "asks", "no side"], "range": [-0.5, 3.6],
         "zeroline": False,
@@ -67,20 +73,25 @@ def voices(said: Sequence[Mapping[str, Any]]) -> Figure:
     return {"data": data, "layout": {"yaxis": ticks, "hovermode": "closest"}}
 
 
-def _of_net(net: int, said: Sequence[Mapping[str, Any]]) -> Figure:
+def net_name(voice: Mapping[str, Any]) -> str:
+    """What those are called whose voices count as one with this one; "" for a voice of its own."""
+    return f"{'net' if voice['bound_by'] == 'accounts' else 'wording'} {voice['net']}" if voice["net"] else ""
+
+
+def _marks(name: str, said: Sequence[Mapping[str, Any]], mark: str = "circle") -> Figure:
     colours = {"support": "--support", "deny": "--deny", "query": "--quiet", "comment": "--quiet", "": "--quiet"}
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"net {net}: they act as one" if net else "each for itself",
+        "name": name,
         "x": [_time(voice["at_ms"]) for voice in said],
         "y": [LANES[voice["stance"]] + (i % _SPREAD - _SPREAD // 2) * 0.09 for i, voice in enumerate(said)],
         "marker": {
-            "symbol": _MARKS[net % len(_MARKS)],
+            "symbol": mark,
             "size": [7 + min(13, 10 * abs(voice["nats"])) for voice in said],
             "color": [colours[voice["stance"]] for voice in said],
             "opacity": 0.75,
-            "line": {"width": 2 if net else 0, "color": "--ink"},
+            "line": {"width": 0 if mark == "circle" else 2, "color": "--ink"},
         },
         "text": [_hover(voice) for voice in said],
         "hovertemplate": "%{text}<br>%{x|%Y-%m-%d %H:%M} UTC<extra></extra>",

@@ -25,6 +25,7 @@ WAIT_S = 10.0
 """Seconds that a ruling is waited for until it counts."""
 SHOWN = 30
 """Contributions that are drawn as bars."""
+NETS_SHOWN = 6
 TABLE_MAX = 200
 """Voices that the table beside the picture names."""
 
@@ -60,9 +61,10 @@ async def voices(service: Service, request: web.Request) -> web.Response:
     record = worded("claim", known(service, "claim", claim_id, service.store.claim))
     found = await why(service, record)
     said: list[dict[str, Any]] = found["voices"]
-    nets: dict[int, list[dict[str, Any]]] = {}
+    nets: dict[str, list[dict[str, Any]]] = {}
     for voice in said:
-        nets.setdefault(voice["net"], []).append(voice)
+        if name := charts.net_name(voice):
+            nets.setdefault(name, []).append(voice)
     return page(
         service,
         request,
@@ -72,7 +74,9 @@ async def voices(service: Service, request: web.Request) -> web.Response:
         said=said,
         shown=said[:TABLE_MAX],
         sides=charts.SIDES,
-        nets=sorted((net, each) for net, each in nets.items() if net),
+        nets=sorted(nets.items(), key=lambda found: -len(found[1])),
+        net_name=charts.net_name,
+        nets_shown=NETS_SHOWN,
         picture=charts.voices(said),
         contributions=found["contributions"][:SHOWN],
         further=len(found["contributions"]) - SHOWN,

@@ -11,10 +11,10 @@ from aiohttp import web
 from streams.api import listing
 from streams.api.problems import Problem
 from streams.api.query_parameters import VALUES
-from streams.api.reads import worded
 from streams.api.service import Service
 from streams.ops.flag_precision import precision
 from streams.pages import charts
+from streams.pages.claims_page import with_words
 from streams.pages.queue_page import UNDECIDED, with_decisions
 from streams.pages.rendering import page
 from streams.pages.sessions import moved
@@ -26,27 +26,33 @@ JUDGED_ENOUGH = 10
 
 async def front(service: Service, request: web.Request) -> web.Response:
     """What rises now, what stands flagged, whether the pipeline is healthy and flags are still right."""
-    flags = await service.lists.page(listing.FLAGS_BY_PRIORITY, [("standing = ?", 1), UNDECIDED], "", FIRST)
+    waiting = [("standing = ?", 1), UNDECIDED]
+    flags = await service.lists.page(listing.FLAGS_BY_PRIORITY, waiting, "", FIRST)
     rising = await service.lists.page(
         listing.CLAIMS["growth"], [("settled = ?", 0), ("growth >= ?", GROWS)], "", RISING
     )
-    found = await service.lists.precision()
+    found, counts = await service.lists.precision(PRECISION_MAX_S), await service.lists.counts()
+    rules = await service.switches.known()
     return page(
         service,
         request,
         "front",
         flags=with_decisions(service, flags.records),
-        rising=[with_words(service, worded("claim", claim)) for claim in rising.records],
-        counts=await service.lists.counts(),
+        rising=with_words(service, rising.records),
+        counts=counts,
         precision=found,
         trend=trend(found["by_week"]),
         by_week=charts.precision(found["by_week"]),
         lost=[str(cut) for cut in service.freshness.board.cuts()],
-        rules=await service.switches.known(),
+        rules=rules,
+        wanted=max((rule["precision"] for rule in rules or () if not rule["shadow"]), default=None),
+        standing=await service.lists.count(listing.FLAGS_BY_PRIORITY, waiting),
         enough=JUDGED_ENOUGH,
     )
 
 
+PRECISION_MAX_S = 60.0
+"""Seconds that the figures of precision may be old: the service counts them anew for its metrics anyway."""
 GROWS = 0.5
 """Events expected within a day below which a claim is not called rising."""
 
@@ -62,12 +68,6 @@ async def find(service: Service, request: web.Request) -> web.Response:
         return moved(f"/claims/{quote(revisions[-1]['subject']['id'], safe='')}")
     service.must_know_all()
     raise Problem(404, f"no claim, source or flag has the id {wanted!r}")
-
-
-def with_words(service: Service, claim: dict[str, Any]) -> dict[str, Any]:
-    """A claim's record with the words of its root, as far as a flag has told them."""
-    told = [flag["claim"] for flag in service.store.flags_about(claim["claim_id"]) if flag.get("claim")]
-    return claim | {"root": told[-1] if told else {}}
 
 
 def trend(weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from streams.api import listing
 from streams.api.access import caller
 from streams.api.forms import DecisionAsked
 from streams.api.problems import Problem
-from streams.api.query_parameters import CURSOR, FLAG_STATE, LANG, MIN_PRIORITY, RULE, VALUES, Parameter
+from streams.api.query_parameters import COMMUNITY, CURSOR, FLAG_STATE, LANG, MIN_PRIORITY, RULE, VALUES, Parameter
 from streams.api.service import Service
 from streams.api.writes import decide
 from streams.contract.words import FLAG_RULES
@@ -24,7 +24,7 @@ from streams.pages.sessions import local, moved, signed_form
 EACH = 25
 DECIDED = Parameter("decided", "Whether somebody has decided on it.", "no", words=("no", "yes", "any"))
 # A form sends every field, also an empty one.
-_OPTIONAL = tuple(replace(each, pattern=rf"^$|{each.pattern}") for each in (RULE, LANG))
+_OPTIONAL = tuple(replace(each, pattern=rf"^$|{each.pattern}") for each in (RULE, LANG, COMMUNITY))
 FILTERS = (FLAG_STATE, DECIDED, *_OPTIONAL, MIN_PRIORITY, CURSOR)
 SEEN_S = 3.0
 """Seconds that a decision is waited for, so that the page that follows shows it."""
@@ -43,6 +43,8 @@ async def queue(service: Service, request: web.Request) -> web.Response:
         filters.append(("? IN (rule, substr(rule, 1, instr(rule, '/') - 1))", values["rule"]))
     if values["lang"]:
         filters.append(("lang = ?", values["lang"]))
+    if values["community"]:
+        filters.append(("community = ?", values["community"]))
     if values["min_priority"]:
         filters.append(("priority >= ?", values["min_priority"]))
     order = listing.FLAGS_BY_PRIORITY if standing else listing.FLAGS_BY_TIME

@@ -113,12 +113,13 @@ def templates() -> Environment:
 
 
 def share(value: float) -> str:
-    """A probability for a person: no figure is ever 0 or 100 %.
+    r"""A probability for a person: no figure is ever 0 or 100 %.
 
     >>> share(0.314), share(0.0004), share(0.9999)
-    ('31 %', 'under 1 %', 'over 99 %')
+    ('31\xa0%', 'under\xa01\xa0%', 'over\xa099\xa0%')
     """
-    return "under 1 %" if value < 0.01 else "over 99 %" if value > 0.99 else f"{value:.0%}".replace("%", " %")
+    told = "under 1 %" if value < 0.01 else "over 99 %" if value > 0.99 else f"{value:.0%}".replace("%", " %")
+    return told.replace(" ", "\xa0")
 
 
 def seconds(value: float) -> str:

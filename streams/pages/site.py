@@ -12,6 +12,8 @@ from streams.api.service import Service
 from streams.pages import sessions
 from streams.pages.assets import asset
 from streams.pages.claim_page import claim, ruling, voices
+from streams.pages.claims_page import FILTERS as CLAIM_FILTERS
+from streams.pages.claims_page import claims
 from streams.pages.communities_page import PAGES, communities
 from streams.pages.front_page import find, front
 from streams.pages.queue_page import FILTERS, decision, queue
@@ -49,6 +51,7 @@ ROUTES = (
     Route("GET", "/find", "page-find", find, Scope.READ, (ID,)),
     Route("GET", "/queue", "page-queue", queue, Scope.READ, FILTERS),
     Route("GET", "/communities", "page-communities", communities, Scope.READ, PAGES),
+    Route("GET", "/claims", "page-claims", claims, Scope.READ, CLAIM_FILTERS),
     Route("GET", "/claims/{id}", "page-claim", claim, Scope.READ),
     Route("GET", "/claims/{id}/voices", "page-voices", voices, Scope.READ),
     Route("GET", "/sources/{id}", "page-source", source, Scope.READ),

@@ -8,13 +8,14 @@ from load_tests.bench.page import FIGURES, replaced, rows_of, whole
 from load_tests.bench.throughput import Rates
 from tests.house.rooms import ROOT
 
-READS = {"p50_ms": 1.21, "p99_ms": 3.89, "per_s": 3_000, "per_second_of_cpu": 8_730}
+READS = {"p50_ms": 1.21, "p95_ms": 2.5, "p99_ms": 3.89, "per_s": 3_000, "per_second_of_cpu": 8_730}
 API = {
     "keys": 100_000,
     "single": READS,
     "batch_of_1000": READS | {"p99_ms": 26.0, "per_s": 10},
     "restart": {"keys": 1_000_000, "from_the_topics_s": 33.8, "after_a_restart_s": 1.4, "megabytes": 700},
 }
+PAGES = {"keys": 100_000, "flags": 5_000, "rate": 5.0, "front": READS, "queue": READS, "claim": READS}
 PAGE = ROOT / "docs" / "performance.md"
 
 
@@ -50,7 +51,7 @@ def test_what_a_run_left_out_stays_with_its_own_run() -> None:
     steady |= {"round_trip_ms": {"p50": 90.2, "p99": 120.9}}
     steady |= {"half": {"rate": 35_000, "minutes": 5.0, "ended": ["communities"], **busy}}
     steady |= {"core": {"events": 1_000, "rows": 4_096, "events_per_s": 400_000}}
-    steady |= {"api": API}
+    steady |= {"api": API, "pages": PAGES}
     full = result(recovery=recovery, **steady, idiomatic_faust_events_per_s=1_000, times_idiomatic_faust=70.0)
     first = replaced("", full, "first", "credence bench --recovery 1000000")
     assert list(rows_of(first)) == list(FIGURES)

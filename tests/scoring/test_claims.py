@@ -83,6 +83,20 @@ def test_explanations_sum_to_the_corroboration(events: list[Event], weights: lis
 
 
 @settings(max_examples=60)
+@given(event_lists(), WEIGHTS)
+def test_voices_are_everybody_whose_word_stands_in_order_of_time(events: list[Event], weights: list[float]) -> None:
+    state = fold([stamped(events, weights)])
+    for claim in {e.claim for e in events}:
+        voices = state.explain(claim)["voices"]
+        assert {voice["source_id"] for voice in voices} == {e.source for e in events if e.claim == claim}
+        assert [voice["at_ms"] for voice in voices] == sorted(voice["at_ms"] for voice in voices)
+        assert all(bool(voice["net"]) == bool(voice["bound_by"]) for voice in voices)
+        for net in {voice["net"] for voice in voices if voice["net"]}:
+            assert sum(voice["net"] == net for voice in voices) > 1
+
+
+
+@settings(max_examples=60)
 @given(event_lists(max_size=60), WEIGHTS, st.floats(-1, 1), st.floats(0.2, 2), st.sampled_from([0, 1, 2]))
 def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published(
     events: list[Event], weights: list[float], a: float, b: float, verdict: int

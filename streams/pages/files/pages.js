@@ -35,9 +35,9 @@ async function draw(figure) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: "--ink", family: "system-ui, sans-serif", size: 13 },
     margin: { l: 8, r: 8, t: 8, b: 8 },
-    legend: { orientation: "h", y: -0.2, x: 0 },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
     hoverlabel: { bgcolor: "--card", bordercolor: "--line", font: { color: "--ink" }, align: "left" },
-    xaxis: { ...axis, ...layout.xaxis },
+    xaxis: { ...axis, tickangle: 0, nticks: figure.clientWidth < 600 ? 4 : 0, ...layout.xaxis },
     yaxis: { ...axis, fixedrange: true, ...layout.yaxis },
   };
   figure.classList.add("drawn");

@@ -1,6 +1,7 @@
 """Who said what of a claim, and when: one voice for each participant, for a picture of it.
 
-    net = number, within the claim, of the accounts that act as one with it, by who spoke first; 0: it speaks for itself
+    net = number, within the claim, of those whose voices count as one with it, by who spoke first; 0: for itself
+    bound by: accounts that act as one, or the same words
 
 Range: as many voices as VOICES_MAX, those who move the score most. Failure modes: of a participant who spoke several
 times only the word that counts now is told.
@@ -8,6 +9,7 @@ times only the word that counts now is told.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -29,15 +31,14 @@ def voices(tables: ClaimTables, rows: Ints, nats: Floats, communities: Table) ->
         nats: what each adds to the corroboration.
 
     Returns:
-        of each source_id, stance ("" for none), at_ms (ms since 1970), reshare, community, net and nats.
+        of each source_id, stance ("" for none), at_ms (ms since 1970), reshare, community, net, bound_by ("accounts",
+        "words" or "") and nats.
     """
     parts = tables.parts
     standing = np.flatnonzero(parts["event"][rows] > 0)
     strongest = standing[np.argsort(-np.abs(nats[standing]), kind="stable")][:VOICES_MAX]
     chosen = strongest[np.argsort(parts["time_ms"][rows[strongest]], kind="stable")]
-    numbers: dict[int, int] = {0: 0}
-    for cluster in parts["cluster"][rows[chosen]].tolist():
-        numbers.setdefault(cluster, len(numbers))
+    nets = _nets(tables, rows[chosen])
     return [
         {
             "source_id": tables.names.key(int(parts["source"][row])),
@@ -45,8 +46,26 @@ def voices(tables: ClaimTables, rows: Ints, nats: Floats, communities: Table) ->
             "at_ms": int(parts["time_ms"][row]),
             "reshare": bool(parts["kind"][row] == RESHARE),
             "community": communities.key(int(parts["named"][row])),
-            "net": numbers[int(parts["cluster"][row])],
+            "net": net,
+            "bound_by": bound_by,
             "nats": nat,
         }
-        for row, nat in zip(rows[chosen].tolist(), nats[chosen].tolist(), strict=True)
+        for row, nat, (net, bound_by) in zip(rows[chosen].tolist(), nats[chosen].tolist(), nets, strict=True)
     ]
+
+
+def _nets(tables: ClaimTables, rows: Ints) -> list[tuple[int, str]]:
+    """Of each participant its net, and what binds it."""
+    parts = tables.parts
+    reshares = parts["kind"][rows] == RESHARE
+    clusters, texts = parts["cluster"][rows], np.where(reshares, 0, parts["text"][rows])
+    keys = [
+        (int(cluster), "accounts") if cluster else (int(text), "words")
+        for cluster, text in zip(clusters, texts, strict=True)
+    ]
+    sizes, numbers = Counter(keys), dict[tuple[int, str], int]()
+    found = []
+    for key in keys:
+        alone = not key[0] or sizes[key] < 2
+        found.append((0, "") if alone else (numbers.setdefault(key, len(numbers) + 1), key[1]))
+    return found
