@@ -95,7 +95,6 @@ def test_voices_are_everybody_whose_word_stands_in_order_of_time(events: list[Ev
             assert sum(voice["net"] == net for voice in voices) > 1
 
 
-
 @settings(max_examples=60)
 @given(event_lists(max_size=60), WEIGHTS, st.floats(-1, 1), st.floats(0.2, 2), st.sampled_from([0, 1, 2]))
 def test_reasons_of_score_and_risk_add_up_to_the_very_figures_that_are_published(
