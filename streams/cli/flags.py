@@ -64,6 +64,8 @@ def show(
         newest = found[-1]
         if as_json:
             return print_json(newest)
+        if newest["action"] == "retract":
+            out.print(f"[green]This flag was {escape(title(newest))}.[/] When it stood, it said:", highlight=False)
         # A retraction asks nobody to read anything: what was asked is in the record before it.
         _show_flag(next((each for each in reversed(found) if each["action"] != "retract"), newest))
         out.print("  history, in event time", highlight=False)
@@ -101,8 +103,8 @@ async def _records_of(settings: Settings, name: str) -> list[dict[str, Any]]:
     """Records of a flag, or of the newest flag of a claim, in order."""
     claim = "/".join(name.split("/")[1:-1]) if name.count("/") > 1 else name
     by_flag: dict[str, list[dict[str, Any]]] = {}
+    shown: set[tuple[str, int]] = set()  # both keys may be on one partition
     for key in dict.fromkeys((claim, name)):
-        shown: set[tuple[str, int]] = set()
         async with Reader(settings, [FLAGS, SHADOW_FLAGS], key=key) as reader:
             async for entries in reader.to_end():
                 for record in _new(entries, shown):

@@ -90,7 +90,7 @@ def _spread(flag: Mapping[str, Any], spread: Mapping[str, Any]) -> str:
     told = f"{people:,} people in {events:,} posts and reactions over {age}"
     if usual := spread.get("usual_participants"):
         told += f" (a story here usually has {usual:,.0f} people after its first hour)"
-    told += f"; of late {spread['per_hour']:,.0f} posts and reactions an hour"
+    told += f"; lately {spread['per_hour']:,.0f} an hour"
     if (expected := spread.get("expected_24h")) is not None:
         told += f", and about {expected:,.0f} more are expected within a day"
     return told
@@ -109,7 +109,7 @@ def _risk(flag: Mapping[str, Any]) -> str:
 def _score(flag: Mapping[str, Any]) -> str:
     if not flag.get("enough_evidence", True):
         return "too few people with a record took a side to tell by them alone"
-    return f"{flag['score']:.0%} likely to be true{_interval(flag, 'score')}, by the sides that people take alone"
+    return f"{flag['score']:.0%} likely to be true{_interval(flag, 'score')}, by nothing but the sides that people take"
 
 
 def _interval(flag: Mapping[str, Any], name: str) -> str:

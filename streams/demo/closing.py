@@ -256,6 +256,7 @@ def examples(
     for claim in ids:
         record = known.get(claim) or watch.claims.get(claim)
         if record is not None:
-            hours = (early[claim].at_ms - facts.first[claim]) / HOUR_MS if claim in early else None
+            flag = (early if claim in known else watch.raised).get(claim)
+            hours = (flag.at_ms - facts.first[claim]) / HOUR_MS if flag else None
             found.append(Example(claim, data.title(claim), truth.true[claim], claim in known, hours, record))
     return found

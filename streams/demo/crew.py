@@ -10,13 +10,14 @@ from typing import Self
 
 from aiokafka import TopicPartition
 
-from streams.broker.machine import free_port
+from streams.broker.machine import free_port, is_free
 from streams.client.asynchronous import AsyncClient
 from streams.contract import topics
 from streams.contract.settings import Settings, client_kwargs
 from streams.demo.processes import Child
 from streams.kafka.log_reader import LogReader
 
+API_PORT = 8080
 READY_S = 60.0
 RESTARTS = 3
 STAGES = ("worker", "communities")
@@ -44,13 +45,7 @@ class Crew:
         self._settings, self._folder = settings, folder
         # The communities stage serves its metrics on a port of its own.
         self._apart = settings.replace(metrics_port=free_port())
-        self.api = f"http://{settings.api_host}:{settings.api_port}"
-        host = f"http://{settings.metrics_host}"
-        self.metrics = {
-            "credence-worker": f"{host}:{settings.metrics_port}/metrics",
-            "credence-communities": f"{host}:{self._apart.metrics_port}/metrics",
-            "credence-api": f"{self.api}/metrics",
-        }
+        self._answered = False
         self._open = contextlib.ExitStack()
         self._children: dict[str, Child] = {}
         self._started = 0
@@ -65,8 +60,22 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    @property
+    def api(self) -> str:
+        """Address of the query service."""
+        return f"http://{self._settings.api_host}:{self._settings.api_port}"
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Job → address of its metrics."""
+        host, ports = self._settings.metrics_host, (self._settings.metrics_port, self._apart.metrics_port)
+        found = {job: f"http://{host}:{port}/metrics" for job, port in zip(STAGES, ports, strict=True)}
+        return {f"credence-{job}": url for job, url in (found | {"api": f"{self.api}/metrics"}).items()}
+
     def _start(self, name: str) -> None:
         self._started += 1
+        if name == "api" and not self._answered:
+            self._settings = self._settings.replace(api_port=API_PORT if is_free(API_PORT) else free_port())
         settings = self._apart if name == "communities" else self._settings
         child = Child(name, COMMANDS[name], settings, self._folder / f"{name}-{self._started}.log")
         self._children[name] = child
@@ -87,8 +96,10 @@ class Crew:
                 for p in range(settings.partitions)
             ]
             end = time.monotonic() + READY_S
-            while not all((await logs.ends(wanted)).values()):
-                self.must_live(*COMMANDS)
+            while not (self._listens() and all((await logs.ends(wanted)).values())):
+                self.must_live(*STAGES)
+                if self._children["api"].ended() is not None and self._started == len(COMMANDS):
+                    self._start("api")  # another demo took the port between the look and the start
                 if time.monotonic() > end:
                     raise DemoError(
                         f"not ready in {READY_S:.0f} s; the worker says:\n{self._children['worker'].tail()}"
@@ -96,6 +107,11 @@ class Crew:
                 await asyncio.sleep(0.1)
         async with AsyncClient(self.api, patience_s=READY_S) as client:
             await client.claim(claim_id)
+        self._answered, self._started = True, len(COMMANDS)
+
+    def _listens(self) -> bool:
+        """Whether the query service has its port: what else answers there would be another's."""
+        return b"answering on " in self._children["api"].log.read_bytes()
 
     def must_live(self, *names: str) -> None:
         """Raise DemoError if one of them has ended."""

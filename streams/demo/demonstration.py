@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 
 from streams.broker import embedded as broker
-from streams.broker.machine import free_port, is_free
+from streams.broker.machine import free_port
 from streams.client.asynchronous import AsyncClient
 from streams.contract.settings import PREFIX, Settings
 from streams.datasets import dataset
@@ -50,7 +50,6 @@ from streams.watching.checks import check
 from streams.watching.panels import BOARDS
 from streams.watching.prometheus import beside
 
-API_PORT = 8080
 REST_S = 6.5
 PARTITIONS_VARIABLE = PREFIX + "PARTITIONS"
 """Unless it is set, one partition: for one worker more would only make more and smaller steps of every verdict."""
@@ -141,7 +140,6 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
         console.print(sentence, highlight=False, markup=False)
 
     own = {
-        "api_port": API_PORT if is_free(API_PORT) else free_port(),
         "metrics_port": free_port(),
         "session_timeout_ms": SESSION_MS,
         # Under the same name, one that follows it need not wait until it is given up.

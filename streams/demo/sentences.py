@@ -60,8 +60,9 @@ def _flag_sentences(flags: Mapping[str, Any], lag_h: float, hidden: bool) -> lis
     said = [f"{count} raised, {flags['before_verdict']} of them before a verdict existed"]
     if flags["precision"] is not None:
         said[0] += (
-            f". Of those, {flags['false']} of {flags['of_known_truth']} were right: the claim is false (precision "
-            f"{flags['precision']:.2f}; flagging at random would reach {flags['base_rate']:.2f})"
+            f". Of the {flags['of_known_truth']} among them whose truth is known, {flags['false']} were right: the "
+            f"claim is false (precision {flags['precision']:.2f}; flagging at random would reach "
+            f"{flags['base_rate']:.2f})"
         )
     said[0] += "."
     if not hidden and flags["precision_later"] is not None and flags["recall_later"] is not None:
@@ -77,10 +78,7 @@ def _flag_sentences(flags: Mapping[str, Any], lag_h: float, hidden: bool) -> lis
         )
     if flags["recall_large"] is not None:
         found = round(flags["recall_large"] * flags["large_false"])
-        said.append(
-            f"Of {flags['large_false']} falsehoods that passed 100 people, {found} "
-            f"{'was' if found == 1 else 'were'} flagged before the verdict."
-        )
+        said.append(f"Falsehoods that passed 100 people: {flags['large_false']}; flagged before the verdict: {found}.")
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
+from rich.text import Text
 
 
 class Steps:
@@ -14,8 +15,12 @@ class Steps:
     """
 
     def __init__(self, console: Console) -> None:
-        self._status = console.status("") if console.is_terminal else None
-        self._what, self._since_s = "", 0.0
+        self._what, self._told, self._since_s = "", "", time.monotonic()
+        self._status = console.status(self) if console.is_terminal else None
+
+    def __rich__(self) -> Text:
+        """The line as it reads now; it is drawn several times a second."""
+        return Text(f"{self._told}, {time.monotonic() - self._since_s:.0f} s")
 
     def __call__(self, what: str, share: float | None = None) -> None:
         """Tell what is being done, and perhaps what share of it is done."""
@@ -23,8 +28,7 @@ class Steps:
             return
         if what != self._what:
             self._what, self._since_s = what, time.monotonic()
-        told = "" if share is None else f" ({share:.0%})"
-        self._status.update(f"{what}{told}, {time.monotonic() - self._since_s:.0f} s")
+        self._told = what if share is None else f"{what} ({share:.0%})"
         self._status.start()
 
     def waiting(self, what: str) -> None:

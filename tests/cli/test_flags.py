@@ -69,7 +69,7 @@ TOLD = [
     "at       https://a.example/1",
     "posted   by ana, on 2025-11-24 14:00 UTC, in en, post e0, said mostly in harbour",
     "spread   40 people in 52 posts and reactions over 2 hours (a story here usually has 20 people after its first"
-    " hour); of late 12 posts and reactions an hour, and about 80 more are expected within a day",
+    " hour); lately 12 an hour, and about 80 more are expected within a day",
     "sides    31 say it is so, 4 say it is not, 2 ask for proof",
     "risk     93% likely to be false (between 81% and 97%), by all signs together; stories of this size are flagged"
     " from 74%",
@@ -96,8 +96,10 @@ def test_a_flag_tells_all_that_a_moderator_needs_and_show_tells_what_became_of_i
     assert lines[at + 16] == "about    The [bridge] is shut"
     for name in ("r/tale/2", "tale"):
         shown = [line.strip() for line in run("show", name).stdout.splitlines()]
-        assert shown[1:15] == TOLD
-        assert [line.partition(" UTC  ")[2] for line in shown[-2:]] == [
+        assert shown[0] == "This flag was taken back: a verdict has come. When it stood, it said:"
+        assert shown[2:16] == TOLD
+        assert shown[16] == "history, in event time"
+        assert [line.partition(" UTC  ")[2] for line in shown[17:]] == [
             "please look · priority 70 of 100 (high), 93% likely to be false",
             "taken back: a verdict has come, 93% likely to be false",
         ]

@@ -247,8 +247,11 @@ def test_a_claim_that_was_ruled_on_is_shown_as_it_was_before_its_verdict(data: D
 def test_flags_that_came_with_or_after_the_verdict_are_not_called_in_time(data: Dataset) -> None:
     watch, truth, facts = Watch(Settings()), Truth({"a": False}), Facts(data)
     watch._take(FLAGS, flag("a", START + 25 * HOUR_MS))
+    watch._take(CLAIM_SCORES, claim("a"))
     (shown,) = examples(["a"], watch, [known("a", True, 0.2)], truth, facts, data, 24 * HOUR_MS)
     assert shown.flagged_after_h is None
+    (unruled,) = examples(["a"], watch, [], truth, facts, data, 24 * HOUR_MS)
+    assert unruled.flagged_after_h == 25.0
 
 
 def test_a_whole_report_is_printed_from_its_figures(data: Dataset, tmp_path: Path) -> None:
