@@ -104,4 +104,4 @@ async def without_end(work: Coroutine[Any, Any, None], die: Callable[[str], None
     try:
         await work
     except Exception as error:
-        die(f"{work.__qualname__} failed: {error!r}")
+        die(f"{getattr(work, '__qualname__', 'work')} failed: {error!r}")
