@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Made anew when what is installed should change. The scoring core is compiled here, so that no start waits for it. uv does in seconds what takes pip a minute; where it cannot reach
 # the packages that pip can (a mirror that only pip knows), pip does it, and says what is wrong if it cannot either.
+# Packages are compiled to bytecode as pip does it: where Python may not write that, each start took twice as long.
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,7 @@ $(STAMP): pyproject.toml load_tests/pyproject.toml constraints.txt
 	@if [ -t 1 ]; then while sleep 1; do printf .; done & trap "kill $$!" EXIT; fi; \
 	  { test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV); } && \
 	  { $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv \
-	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests 2>/dev/null \
+	  && $(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests 2>/dev/null \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot]" --editable ./load_tests \
 	  || { echo "The packages could not be installed. Behind a proxy: HTTPS_PROXY; with a certificate authority of your own: PIP_CERT=/path/to/ca.pem" >&2; exit 1; }; } \
 	  && $(BIN)/python -m streams.scoring.rehearsal
