@@ -104,7 +104,7 @@ async def recover(settings: Settings) -> dict[str, float]:
 
 
 def bytes_per_row(rows: int) -> dict[str, int]:
-    """Bytes that a source with five open claims, a claim and a participant take, keys and dictionaries included.
+    """Bytes that a source with five open claims, a claim and a participant take, keys and texts included.
 
     Measured as what the allocator still holds after `rows` of them were applied.
     """

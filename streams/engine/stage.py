@@ -138,7 +138,7 @@ class StagePartition(Generic[EffectsT]):
         self._position = 0  # changelog offset up to which the state is read
         self.replica = Replica(spec.core(partition))
         self._journal = Journal(self.replica.core.tables)
-        layout = [f"{t.name}: {t.fields} {t.text}" for t in self.replica.core.tables]
+        layout = [f"{t.name}: {t.fields}" for t in self.replica.core.tables]
         made_for = {**meta, "state_version": spec.state_version, "layout": xxh3_64_hexdigest("\n".join(layout))}
         self.meta = self._journal.meta = orjson.dumps(made_for, option=orjson.OPT_SORT_KEYS)
 

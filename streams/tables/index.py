@@ -1,7 +1,7 @@
-"""From keys to rows: which rows a table has, which of them changed, and the two indexes by which they are found.
+"""From keys to rows: which rows a table has, which of them changed, and how they are found.
 
-An `Index` is a handful of arrays that compiled loops take as an argument. Integers are found in it directly; texts by
-Python's dictionary (`TextIndex`), before a loop begins.
+An `Index` is a handful of arrays that compiled loops take as an argument. Integers are found in it here; texts by their
+hashes, before a loop begins (`names`).
 
 Rows are taken lowest-free-first. So where a key stands depends on the log alone, even when the table was rebuilt from
 its changelog in between.
@@ -9,9 +9,6 @@ its changelog in between.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import count, islice, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,9 +31,9 @@ class Index(NamedTuple):
     """Which rows there are. Whoever adds rows in a compiled loop has room for them reserved before (`Table.reserve`).
 
     Attributes:
-        keys: [capacity] the integer key of each row.
+        keys: [capacity] the integer key of each row, or the hash of its name.
         marks: [capacity] LIVE, and what happened to the row since the last delta: TOUCHED, REKEYED.
-        slots: a power of two, twice the capacity at least: rows by key, open addressing with linear probing
+        slots: a power of two, half as many again as rows at least: rows by key, open addressing with linear probing
             (Knuth, The Art of Computer Programming 3, 6.4, algorithms L and R, with Fibonacci hashing).
         changed: [capacity] the rows that are TOUCHED, in the order in which they were.
         state: SIZE, rows ever used; COUNT, live ones; LOWEST, no free row lies below it; CHANGED, length of `changed`;
@@ -177,34 +174,10 @@ def ensure_all(index: Index, keys: Rows, rows: Rows, new: Rows) -> int:
 
 
 @compiled
-def allocate_all(index: Index, count: int) -> None:
-    """`allocate` so many rows: the first of `next_rows`."""
-    for _ in range(count):
-        allocate(index)
-
-
-@compiled
-def next_rows(index: Index, rows: Rows) -> None:
-    """The rows that `allocate` would give one after the other, into the array; none is taken."""
-    free, row = index.state[SIZE] - index.state[COUNT], index.state[LOWEST]
-    for i in range(len(rows)):
-        if i >= free:
-            rows[i] = index.state[SIZE] + i - free
-            continue
-        while index.marks[row] & LIVE:
-            row += 1
-        rows[i] = row
-        row += 1
-
-
-@compiled
 def remove_all(index: Index, rows: Rows) -> None:
-    """`remove` each; of a table whose keys are texts, `release` each."""
+    """`remove` each."""
     for row in rows:
-        if len(index.slots):
-            remove(index, row)
-        else:
-            release(index, row)
+        remove(index, row)
 
 
 @compiled
@@ -216,101 +189,39 @@ def rebuild(index: Index) -> None:
     for row in range(state[SIZE]):
         if index.marks[row] & LIVE:
             state[COUNT] += 1
-            if len(slots):
-                slot = home(index, index.keys[row])
-                while slots[slot] != EMPTY:
-                    slot = (slot + 1) & mask
-                slots[slot] = row
+            slot = home(index, index.keys[row])
+            while slots[slot] != EMPTY:
+                slot = (slot + 1) & mask
+            slots[slot] = row
 
 
-def make_index(integers: bool) -> Index:
-    """An index without rows and without room for any."""
+def roomy(used: int, needed: int) -> int:
+    """How much room to make for what is needed, where so much is used: an eighth of that to spare at least.
+
+    So what grows is copied eight times in all: a tenth of a microsecond for a large record.
+    """
+    return max(needed, used + used // 8)
+
+
+def make_index(capacity: int) -> Index:
+    """An index with room for so many rows, without any."""
     none = np.zeros(0, np.int32)
-    index = Index(np.zeros(0, np.int64), np.zeros(0, np.uint8), none, none, np.zeros(5, np.int64))
-    return grown(index, ROWS_MIN, integers)
+    index = grown(Index(np.zeros(0, np.int64), np.zeros(0, np.uint8), none, none, np.zeros(5, np.int64)), capacity)
+    rebuild(index)
+    return index
 
 
-def grown(index: Index, capacity: int, integers: bool) -> Index:
-    """The index with room for so many rows."""
+def grown(index: Index, capacity: int) -> Index:
+    """The index with room for so many rows. Where its slots are others, `rebuild` is still to come."""
 
     def longer(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         out = np.zeros(capacity, values.dtype)
         out[: len(values)] = values
         return out
 
-    keys = longer(index.keys) if integers else index.keys
     slots = index.slots
-    if integers and len(slots) < 2 * capacity:
-        bits = (2 * capacity - 1).bit_length()
+    if 2 * len(slots) < 3 * capacity:
+        bits = (3 * capacity // 2).bit_length()
         slots = np.empty(1 << bits, np.int32)
         index.state[SHIFT] = 64 - bits
-    found = Index(keys, longer(index.marks), slots, longer(index.changed), index.state)
-    if slots is not index.slots:
-        rebuild(found)
-    return found
-
-
-class TextIndex:
-    """Rows by text: which text stands in which row, and Python's dictionary to find it."""
-
-    def __init__(self) -> None:
-        self.keys: list[str | None] = []
-        self._row_of: defaultdict[str, int] = defaultdict(None)
-
-    def find(self, keys: Sequence[str]) -> Rows:
-        """Rows of the keys, −1 where a key is unknown."""
-        return np.fromiter(map(self._row_of.get, keys, repeat(-1)), np.int64, len(keys))
-
-    def ensure(self, keys: Sequence[str], index: Index) -> tuple[Rows, Rows]:
-        """Rows of the keys; and those that new keys get, in order of first appearance, which are still to be taken."""
-        row_of, size = self._row_of, int(index.state[SIZE])
-        before = len(row_of)
-        if index.state[COUNT] == size:
-            new_row = count(size).__next__
-        else:
-            spare = np.empty(len(keys), np.int64)
-            next_rows(index, spare)
-            new_row = iter(spare.tolist()).__next__
-        # The dictionary itself hands out rows: one pass in C for known and new keys alike.
-        row_of.default_factory = new_row
-        rows = np.fromiter(map(row_of.__getitem__, keys), np.int64, len(keys))
-        row_of.default_factory = None
-        created = len(row_of) - before
-        if not created:
-            return rows, NO_ROWS
-        new = list(islice(reversed(row_of), created))
-        new.reverse()
-        made = np.empty(created, np.int64)
-        next_rows(index, made)
-        self.name(made, new, max(size, int(made[-1]) + 1))
-        return rows, made
-
-    def remove(self, rows: Rows) -> None:
-        """Forget the keys of live rows."""
-        for row in rows.tolist():
-            key = self.keys[row]
-            if key is None:
-                raise KeyError(row)
-            del self._row_of[key]
-            self.keys[row] = None
-
-    def name(self, rows: Rows, keys: Sequence[str | None], size: int) -> None:
-        """Set the keys of rows, ascending, None for free ones, of a table that has so many rows.
-
-        Of a table that is being rebuilt nothing is found until `rebuild`.
-        """
-        self.keys.extend(repeat(None, size - len(self.keys)))
-        if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows):
-            self.keys[int(rows[0]) : int(rows[-1]) + 1] = keys
-            return
-        for row, key in zip(rows.tolist(), keys, strict=True):
-            self.keys[row] = key
-
-    def rebuild(self) -> None:
-        """Find every named row again."""
-        self._row_of = defaultdict(None, zip(self.keys, range(len(self.keys)), strict=True))  # type: ignore[arg-type]
-        self._row_of.pop(None, None)  # type: ignore[call-overload]
-
-    def items(self) -> Iterator[tuple[str, int]]:
-        """Every (key, row)."""
-        return iter(self._row_of.items())
+    return Index(longer(index.keys), longer(index.marks), slots, longer(index.changed), index.state)

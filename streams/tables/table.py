@@ -10,19 +10,16 @@ one of them was rebuilt from the changelog in between, which is why a row number
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.ma  # by itself numpy takes 50 ms for it when `unique` is first called: amid the first events
 import numpy.typing as npt
-import orjson
 
 from streams.tables.categorical import Categorical
 from streams.tables.compiled import INTERPRETED, compiled
-from streams.tables.field import Field
+from streams.tables.field import TEXT, Field
 from streams.tables.index import (
     CHANGED,
     COUNT,
@@ -33,8 +30,6 @@ from streams.tables.index import (
     Index,
     Int,
     Rows,
-    TextIndex,
-    allocate_all,
     ensure_all,
     find_all,
     grown,
@@ -42,12 +37,15 @@ from streams.tables.index import (
     rebuild,
     remove,
     remove_all,
+    roomy,
     touch_all,
 )
+from streams.tables.names import NameBook
 from streams.tables.ordering import grouped
+from streams.tables.row_wire import Payload, head, pick, put
+from streams.tables.texts import LENGTH_MAX, Columns, TextField, Texts
 
 SEGMENT_ROWS = 2048
-_HEAD = struct.Struct("<I")
 
 
 def _integers(values: Any) -> Rows:
@@ -72,9 +70,14 @@ class View(NamedTuple):
 
 @compiled
 def forget(view: View, row: Int) -> None:
-    """Free a live row of a table with integer keys: its key, and (as zeros) its fields. Texts stay until it is used."""
+    """Free a live row of a table with integer keys: its key, and (as zeros) its fields."""
     view.records[row] = view.blank[0]
     remove(view.rows, row)
+
+
+def kept_as(dtype: str) -> str:
+    """numpy's type of a field of a record: of a text, that of its place."""
+    return "i8" if dtype == TEXT else dtype
 
 
 def layout_of(fields: Mapping[str, str]) -> np.dtype[Any]:
@@ -82,7 +85,7 @@ def layout_of(fields: Mapping[str, str]) -> np.dtype[Any]:
 
     Fields that are used together are best declared together, and narrow ones in company.
     """
-    spec = {"names": list(fields), "formats": [np.dtype(dtype) for dtype in fields.values()]}
+    spec = {"names": list(fields), "formats": [np.dtype(kept_as(dtype)) for dtype in fields.values()]}
     aligned = np.dtype(spec, align=True)  # type: ignore[call-overload]
     offsets = [aligned.fields[name][1] for name in fields]
     return np.dtype({**spec, "offsets": offsets, "itemsize": max(8, -(-aligned.itemsize // 8) * 8)})  # type: ignore[call-overload,no-any-return]
@@ -96,13 +99,13 @@ def records_of(rows: int, layout: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 class Table:
-    """Rows with a unique key, a record of numbers and, if wanted, texts.
+    """Rows with a unique key and a record of numbers and texts.
 
     Args:
         name: name of the table, unique within a partition's state.
-        fields: the numbers of a row by name, as declared; or by numpy's type alone.
-        text: names of columns that hold Python strings (empty by default).
+        fields: what each row keeps, by name, as declared; or by its type alone.
         integers: whether keys are 64-bit integers, given and returned as arrays, instead of texts.
+        texts: where texts of fields lie, to share them with another table; a place of its own by default.
 
     `table["w"]` is field w of all rows, a view of `records`: index it with rows. Compiled loops take `table.view`. Both
     are replaced when the table grows: take them again after `ensure` and `reserve`. Whoever writes to a row calls
@@ -110,20 +113,22 @@ class Table:
     """
 
     def __init__(
-        self, name: str, fields: Mapping[str, Field | str], text: Sequence[str] = (), integers: bool = False
+        self, name: str, fields: Mapping[str, Field | str], integers: bool = False, texts: Texts | None = None
     ) -> None:
         self.name = name
         self.declared = {field: Field(told, "") if isinstance(told, str) else told for field, told in fields.items()}
         self.fields = {field: told.dtype for field, told in self.declared.items()}
-        self.text = tuple(text)
         self.integers = integers
         self.layout = layout_of(self.fields)
         self.records = records_of(ROWS_MIN, self.layout)
         self._blank = records_of(1, self.layout)
-        self._index = make_index(integers)
-        self._by_text = TextIndex()
-        self._texts: dict[str, list[str]] = {f: [] for f in self.text}
+        self._index = make_index(ROWS_MIN)
+        self._names = NameBook(ROWS_MIN)
+        self._columns: Columns = {}
         self._take_views()
+        self._kept = texts or Texts()
+        named = [field for field, dtype in self.fields.items() if dtype == TEXT]
+        self._texts = {field: TextField(self._columns, field, self._kept) for field in named}
 
     def __len__(self) -> int:
         return int(self._index.state[COUNT])
@@ -136,29 +141,24 @@ class Table:
     def __getitem__(self, field: str) -> npt.NDArray[Any]:
         return self._columns[field]
 
-    def texts(self, field: str) -> list[str]:
-        """The backing list of a text column, indexed by row."""
-        self._lengthen_texts()
+    def texts(self, field: str) -> TextField:
+        """A field of texts, indexed by row."""
         return self._texts[field]
 
     def key(self, row: int) -> Any:
         """Key of a live row; KeyError for a free one."""
         if not self._index.marks[row] & LIVE:
             raise KeyError(row)
-        return int(self._index.keys[row]) if self.integers else self._by_text.keys[row]
+        return int(self._index.keys[row]) if self.integers else self._names.one(row)
 
     def keys_of(self, rows: Rows) -> Any:
         """Keys of live rows, in order: a list of texts, or an array of integers."""
-        if self.integers:
-            return self._index.keys[rows]
-        return list(map(self._by_text.keys.__getitem__, rows.tolist()))
+        return self._index.keys[rows] if self.integers else self._names.of(rows)
 
     def items(self) -> Iterator[tuple[Any, int]]:
         """Every (key, row)."""
-        if not self.integers:
-            return self._by_text.items()
         rows = self.rows()
-        return zip(self._index.keys[rows].tolist(), rows.tolist(), strict=True)
+        return zip(self.keys_of(rows) if not self.integers else self.keys_of(rows).tolist(), rows.tolist(), strict=True)
 
     def rows(self) -> Rows:
         """Every live row, in ascending order."""
@@ -176,7 +176,7 @@ class Table:
             found: Rows = self.find(keys.categories)[keys.codes]
             return found
         if not self.integers:
-            return self._by_text.find(keys)
+            return self._names.find(self._index, keys)
         wanted = _integers(keys)
         rows = np.empty(len(wanted), np.int64)
         find_all(self._index, wanted, rows)
@@ -197,15 +197,11 @@ class Table:
             rows, made = self.ensure(keys.categories)
             return rows[keys.codes], made
         self.reserve(len(keys))
-        if self.integers:
-            wanted = _integers(keys)
-            rows, made = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
-            made = made[: ensure_all(self._index, wanted, rows, made)]
-        else:
-            rows, made = self._by_text.ensure(keys, self._index)
-            allocate_all(self._index, len(made))
-        self._lengthen_texts()
-        return rows, made
+        if not self.integers:
+            return self._names.ensure(self._index, keys)
+        wanted = _integers(keys)
+        rows, made = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
+        return rows, made[: ensure_all(self._index, wanted, rows, made)]
 
     def touch(self, rows: Rows) -> None:
         """Say that these rows changed, so that the next delta holds them."""
@@ -216,13 +212,9 @@ class Table:
         """Forget these live rows: their keys, and (as zeros) their content."""
         if not rows.size:
             return
-        rows = _integers(rows)
-        remove_all(self._index, rows)
+        remove_all(self._index, _integers(rows))
         if not self.integers:
-            self._by_text.remove(rows)
-        for values in self._texts.values():
-            for row in rows.tolist():
-                values[row] = ""
+            self._names.forget(rows)
         self.records[rows] = self._blank[0]
 
     # --- for compiled loops ------------------------------------------------------------------------------------
@@ -240,20 +232,32 @@ class Table:
 
     def _take_views(self) -> None:
         plain = self.records.view(np.ndarray)
-        self._columns: dict[str, npt.NDArray[Any]] = {f: plain[f] for f in self.fields}
+        self._columns.update((field, plain[field]) for field in self.fields)
         self._view = View(self.records, self._index, self._blank)
 
     def _grow_to(self, size: int) -> None:
-        capacity = 2 * size
-        records = records_of(capacity, self.layout)
-        records[: self.size] = self.records[: self.size]
-        self.records = records
-        self._index = grown(self._index, capacity, self.integers)
+        slots = self._index.slots
+        self._widen(roomy(self.size, size))
+        if self._index.slots is not slots:
+            rebuild(self._index)
+
+    def _widen(self, capacity: int) -> None:
+        """Make room for so many rows. Where the index has other slots then, nothing is found by its key yet."""
+        former = self._words()[: self.size]
+        self.records = records_of(capacity, self.layout)
+        self._words()[: self.size] = former  # numpy copies records field by field
+        self._index = grown(self._index, capacity)
+        if not self.integers:
+            self._names.grow(capacity)
         self._take_views()
 
-    def _lengthen_texts(self) -> None:
-        for values in self._texts.values():
-            values.extend(repeat("", self.size - len(values)))
+    def _words(self) -> npt.NDArray[np.int64]:
+        """[capacity, words] the records, by eight bytes."""
+        return self.records.view(np.ndarray).view(np.int64).reshape(len(self.records), -1)
+
+    def _places_in(self, words: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """Those rows of [words, rows] that are places of texts."""
+        return [words[self.layout.fields[field][1] // 8] for field in self._texts]  # type: ignore[index]
 
     # --- persistence -------------------------------------------------------------------------------------------
 
@@ -283,33 +287,21 @@ class Table:
         return self._encode(rows, rows)
 
     def _encode(self, rows: Rows, keyed: Rows) -> bytes:
-        """Header, then in binary: rows (unless they are a span), keyed rows and their marks, integer keys, records.
-
-        Of records first the first eight bytes of each, then the next eight: so neighbours resemble each other, and
-        shrink.
-        """
-        count = len(rows)
-        span = count == 0 or int(rows[-1]) - int(rows[0]) + 1 == count
-        picked = rows.tolist() if self._texts else []
-        head = orjson.dumps(
-            {
-                "n": count,
-                "from": (int(rows[0]) if count else 0) if span else None,
-                "size": self.size,
-                "keyed": len(keyed),
-                "keys": None if self.integers else self.keys_of(keyed),
-                "text": [[values[r] for r in picked] for values in self._texts.values()],
-            }
-        )
-        parts = [_HEAD.pack(len(head)), head]
-        parts.extend([] if span else [rows.astype("<i4").tobytes()])
-        parts.append(keyed.astype("<i4").tobytes())
-        parts.append((self._index.marks[keyed] & LIVE).tobytes())
-        parts.extend([self._index.keys[keyed].tobytes()] if self.integers else [])
-        at: Any = slice(int(rows[0]), int(rows[-1]) + 1) if span and count else rows
-        words = self.records.view(np.ndarray)[at].view(np.int64).reshape(count, self.layout.itemsize // 8)
-        parts.append(words.T.tobytes())
-        return b"".join(parts)
+        """See `row_wire`."""
+        parts = head(rows, self.size, len(keyed))
+        parts.extend([keyed.astype("<i4").tobytes(), (self._index.marks[keyed] & LIVE).tobytes()])
+        if self.integers:
+            parts.append(self._index.keys[keyed].tobytes())
+        else:
+            names = self._names.gathered(keyed)
+            parts.extend([(names.places & LENGTH_MAX).astype("<u4").tobytes(), names.letters.tobytes()])
+        words = np.empty((self.layout.itemsize // 8, len(rows)), np.int64)
+        pick(self._words(), rows, words)
+        letters = []
+        for places in self._places_in(words):
+            letters.append(self._kept.gathered(places).letters.tobytes())
+            places &= LENGTH_MAX
+        return b"".join([*parts, words.tobytes(), *letters])
 
     def apply(self, payload: bytes) -> None:
         """Bring the rows that a delta or a segment names to the state that it holds.
@@ -317,44 +309,34 @@ class Table:
         Apply payloads in the order in which they were written, then call `recovered`: until then nothing can be found
         by its key.
         """
-        (length,) = _HEAD.unpack_from(payload)
-        at = _HEAD.size + length
-        head = orjson.loads(payload[_HEAD.size : at])
-        count, first, keyed_count = head["n"], head["from"], head["keyed"]
-        if head["size"] > self.size:
-            if head["size"] > len(self.records):
-                self._grow_to(head["size"])
-            self._index.state[SIZE] = head["size"]
-            self._lengthen_texts()
-        rows: Any = slice(first, first + count) if first is not None else np.frombuffer(payload, "<i4", count, at)
-        at += 4 * count if first is None else 0
-        keyed = np.frombuffer(payload, "<i4", keyed_count, at)
-        at += keyed.nbytes
-        self._index.marks[keyed] = np.frombuffer(payload, np.uint8, keyed_count, at)
-        at += keyed_count
+        told = Payload(payload)
+        if told.size > self.size:
+            if told.size > len(self.records):
+                self._widen(2 * told.size)  # it will go on growing, and room that nothing is written to takes no memory
+            self._index.state[SIZE] = told.size
+        keyed = told.row_numbers(told.keyed)
+        self._index.marks[keyed] = told.numbers("u1", told.keyed)
         if self.integers:
-            self._index.keys[keyed] = np.frombuffer(payload, "<i8", keyed_count, at)
-            at += 8 * keyed_count
+            self._index.keys[keyed] = told.numbers("<i8", told.keyed)
         else:
-            self._by_text.name(keyed, head["keys"], self.size)
-        for values, new in zip(self._texts.values(), head["text"], strict=True):
-            for row, value in zip(range(self.size)[rows] if first is not None else rows.tolist(), new, strict=True):
-                values[row] = value
-        words = np.frombuffer(payload, "<i8", count * self.layout.itemsize // 8, at)
-        whole = np.ascontiguousarray(words.reshape(-1, count).T) if count else words
-        self.records.view(np.ndarray)[rows] = whole.view(self.layout).reshape(count)
+            self._names.name(self._index, keyed, told.texts(told.numbers("<u4", told.keyed)))
+        words = told.numbers("<i8", len(told.rows) * self.layout.itemsize // 8).reshape(-1, len(told.rows)).copy()
+        places = self._places_in(words)
+        texts = [told.texts(lengths) for lengths in places]
+        self._kept.reserve(sum(len(packed.letters) for packed in texts))  # at once, for places move when it is full
+        for where, packed in zip(places, texts, strict=True):
+            where[:] = self._kept.add(packed)
+        put(self._words(), told.rows, words)
 
     def recovered(self) -> None:
         """Call once after the last `apply`: finds keys and free rows again, and drops what `apply` marked."""
         rebuild(self._index)
-        if not self.integers:
-            self._by_text.rebuild()
         self.disregard()
 
     # --- inspection --------------------------------------------------------------------------------------------
 
     def nbytes(self) -> int:
-        """Bytes held by records (keys, text and their index come on top)."""
+        """Bytes held by records (keys, texts and their index come on top)."""
         return self.size * self.layout.itemsize
 
     def difference(self, other: Table) -> float:
@@ -367,16 +349,13 @@ class Table:
             return float("inf")
         mine = np.fromiter(ours.values(), np.int64, len(self))
         yours = np.fromiter(map(theirs.__getitem__, ours), np.int64, len(self))
-        if any([a[i] for i in mine] != [b[i] for i in yours] for a, b in self._text_pairs(other)):
+        if any(texts.of(mine) != other.texts(field).of(yours) for field, texts in self._texts.items()):
             return float("inf")
         worst = 0.0
-        for field, column in self._columns.items():
-            a, b = column[mine], other[field][yours]
+        for field in self.fields.keys() - self._texts.keys():
+            a, b = self[field][mine], other[field][yours]
             same = (a == b) | ((a != a) & (b != b))
             if not same.all():
                 gap = np.abs(a[~same].astype(np.float64) - b[~same].astype(np.float64))
                 worst = max(worst, float(np.max(np.where(np.isnan(gap), np.inf, gap))))
         return worst
-
-    def _text_pairs(self, other: Table) -> list[tuple[list[str], list[str]]]:
-        return [(self._texts[f], other._texts[f]) for f in self.text]

@@ -14,11 +14,11 @@ from streams.engine.replica import Fence
 from streams.tables import table as columns
 from streams.tables.table import Table
 
-FIELDS = {"n": "i8", "w": "f8"}
+FIELDS = {"n": "i8", "w": "f8", "name": "text"}
 
 
 def tables() -> tuple[Table, Table]:
-    return Table("one", FIELDS, text=("name",)), Table("two", {"b": "i1"}, integers=True)
+    return Table("one", FIELDS), Table("two", {"b": "i1"}, integers=True)
 
 
 def compacted(log: list[Entry], dirty_from: int) -> list[Entry]:

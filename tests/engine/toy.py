@@ -24,7 +24,7 @@ class Counter:
     """Counts rows by source. A block with meta {"steps": n} takes n steps."""
 
     def __init__(self) -> None:
-        self.counts = Table("counts", {"n": "i8", "sum_ms": "f8"}, text=("last",))
+        self.counts = Table("counts", {"n": "i8", "sum_ms": "f8", "last": "text"})
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -38,6 +38,8 @@ from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.sources.sources_state import SourcesState
 from streams.tables.block_wire import NotABlockError, decode, encode
 from streams.tables.blocks import COLUMNS, Block
+from streams.tables.field import TEXT
+from streams.tables.table import Table
 from streams.worker.stages import STAGES, stage_specs
 from tests.scoring.builders import (
     DAY_MS,
@@ -304,7 +306,11 @@ def of_sources(core: Any) -> dict[str, Any]:
 
 def of_claims(core: Any) -> list[Any]:
     """Everything."""
-    return [{key: table.records[row].tobytes() for key, row in table.items()} for table in core.tables]
+
+    def kept(table: Table, row: int) -> list[Any]:
+        return [table.texts(f)[row] if t == TEXT else table[f][row].tobytes() for f, t in table.fields.items()]
+
+    return [{key: kept(table, row) for key, row in table.items()} for table in core.tables]
 
 
 def of_parameters(core: Any) -> dict[str, Any]:

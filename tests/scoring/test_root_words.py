@@ -85,7 +85,8 @@ def test_the_latest_edit_holds_in_whatever_order_it_all_comes(order: tuple[int, 
         line.events([all_of_it[i]])
     line.events([Event("ben", "c", "answer", AT_MS + 3 * DAY_MS)])
     assert told(line)["text"] == "It is open again"
-    assert line.sources.corrections.updates.texts("said") == [""] * 2  # what came on is not kept there
+    updates = line.sources.corrections.updates
+    assert updates.texts("said").of(updates.rows()) == [""] * 2  # what came on is not kept there
 
 
 def test_an_edit_of_a_flagged_claim_is_told_at_once_and_one_of_a_reply_is_not() -> None:
@@ -127,7 +128,8 @@ def test_a_delete_that_came_first_leaves_no_words() -> None:
     line = flagging()
     line.events([edit("It is open again", 1)])
     line.events([delete(POSTED)])
-    assert set(line.sources.corrections.updates.texts("said")) == {""}
+    updates = line.sources.corrections.updates
+    assert updates.texts("said").of(updates.rows()) == [""]
     line.events([POSTED])
     assert len(line.claims.data.words) == 0
 

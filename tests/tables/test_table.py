@@ -32,7 +32,7 @@ def steps(draw: st.DrawFn) -> tuple[bool, list[tuple[str, Any]]]:
 
 
 def table(integers: bool = False) -> Table:
-    return Table("t", {"n": "i8", "w": "f4", "h": "u8"}, text=("name",), integers=integers)
+    return Table("t", {"n": "i8", "w": "f4", "h": "u8", "name": "text"}, integers=integers)
 
 
 def perform(target: Table, action: str, argument: Any) -> None:

@@ -13,8 +13,9 @@ from streams.scoring.numeric import Int, Ints, distinct
 from streams.scoring.parameters.flag_rules import RULE_COUNT
 from streams.scoring.signals.registry import REGISTRY, SIGNALS
 from streams.tables.compiled import compiled, inlined
-from streams.tables.field import FIXED, HASH, LINK, Field
-from streams.tables.table import Table, View
+from streams.tables.field import FIXED, HASH, LINK, TEXT, Field
+from streams.tables.table import Table, View, kept_as
+from streams.tables.texts import Texts
 
 COMMENT = STANCE_CODES[Stance.COMMENT]
 ROOT_POST = -1  # the kind of a post at the root, in state
@@ -22,7 +23,11 @@ VETERAN = 2
 
 CLAIM_FIELDS = {
     "seen": Field("u4", "append time of the latest row", "s"),
-    "events": Field("i8", "events that stand"),
+    "bare": Field("i1", "1 while posts were taken back and none stands"),
+    "verdict": Field("i1", "0 none in force, 1 true, 2 false, 3 settled without credit"),
+    "owed": Field("i1", "1 while credits of the latest verdict are still being sent"),
+    "aged": Field("i1", "snapshots taken: bit 0 at one hour, 1 at six, 2 at a day"),
+    "events": Field("i4", "events that stand"),
     "first_ms": Field("i8", "time of the first of them", "ms"),
     "last_ms": Field("i8", "time of the latest", "ms"),
     "participants": Field("i4", "sources of whom something stands"),
@@ -53,19 +58,15 @@ CLAIM_FIELDS = {
     "root": Field("i4", "participant who posted the root, the earliest that stands", LINK),
     "root_ms": Field("i8", "its time", "ms"),
     "root_event": Field("u8", "its event", HASH),
-    "bare": Field("i1", "1 while posts were taken back and none stands"),
     "kernels": Field("9f8", "x_k of the cascade, the window's last"),
     "start": Field("f8", "soft count of events in the first 10 minutes"),
     "early": Field("f8", "and in the first 3 hours"),
-    "verdict": Field("i1", "0 none in force, 1 true, 2 false, 3 settled without credit"),
     "ruled_ms": Field("i8", "time of the first ruling in force", "ms"),
     "rulings": Field("i4", "raters in force for true minus those for false"),
     "ruled": Field("i4", "the latest rater to rule, where the chain of ratings begins", LINK),
     "heard": Field("i4", "the latest of what else was heard", LINK),
     "settlement": Field("i8", "sequence of the ruling that made the verdict"),
-    "owed": Field("i1", "1 while credits of that version are still being sent"),
-    "aged": Field("i1", "snapshots taken: bit 0 at one hour, 1 at six, 2 at a day"),
-    "told": Field("i8", "events when it last moved materially"),
+    "told": Field("i4", "events when it last moved materially"),
     "told_score": Field("f4", "score at that moment, log-odds", "nats"),
     "told_risk": Field("f4", "and risk", "nats"),
     "alarm": Field("f4", "the highest before a verdict, 0 at least", "nats"),
@@ -76,37 +77,38 @@ CLAIM_FIELDS = {
     "flag_number": Field(f"{RULE_COUNT}i8", "the claim's version when it was raised: it rises for good"),
 }
 SAID_FIELDS = {  # what an event says
-    "stance": Field("i1", "what it says of the claim, a code"),
-    "kind": Field("i1", "what it is, a code; −1 for a post at the root"),
     "time_ms": Field("i8", "when it was said", "ms"),
     "event": Field("u8", "its id; 0: nothing that the participant said stands", HASH),
+    "id": Field(TEXT, "its id in letters, where there is something to read"),
     "text": Field("u8", "its normalised text, 0 none", HASH),
     "named": Field("i4", "community that it names", "row"),
     "chance": Field("f4", "q: P(its stance is right) just before it was said"),
+    "stance": Field("i1", "what it says of the claim, a code"),
+    "kind": Field("i1", "what it is, a code; −1 for a post at the root"),
 }
 STAMP_FIELDS = {  # what the sources stage says of who said it
-    "stamp": Field("i8", "sequence: the highest wins"),
-    "support": Field("f4", "signed weight of a support", "nats"),
-    "denial": Field("f4", "and of a denial", "nats"),
-    "cluster": Field("u8", "copy-cluster, 0 none"),
     "record": Field("i1", "0 none, 1 some, 2 veteran"),
     "band": Field("i1", "band of the source"),
+    "support": Field("f4", "signed weight of a support", "nats"),
+    "denial": Field("f4", "and of a denial", "nats"),
     "history": Field("f4", "log-odds of taking part in falsehoods, undecayed", "nats"),
     "history_30": Field("f4", "the same with a half-life of 30 days", "nats"),
     "history_60": Field("f4", "and of 60 days", "nats"),
+    "stamp": Field("i8", "sequence: the highest wins"),
+    "cluster": Field("u8", "copy-cluster, 0 none"),
 }
 EVENT = np.dtype(
     [("claim", "i8"), ("source", "i8"), ("root", "i1")]
-    + [(name, "f8" if f.dtype == "f4" else f.dtype) for name, f in (SAID_FIELDS | STAMP_FIELDS).items()]
+    + [(name, "f8" if f.dtype == "f4" else kept_as(f.dtype)) for name, f in (SAID_FIELDS | STAMP_FIELDS).items()]
 )
 """A stamped event, as the loops take it: with rows for names."""
 PART_FIELDS = {
     "claim": Field("i4", "in which it takes part", "row"),
     "source": Field("i4", "who it is", "row"),
     "peer": Field("i4", "who joined the claim just before", LINK),
+    "further": Field("i4", "further events that stand", LINK),
     **SAID_FIELDS,
     **STAMP_FIELDS,
-    "further": Field("i4", "further events that stand", LINK),
     "past": Field("i4", "edits and deletes, and what they were made to", LINK),
     "credited": Field("i1", "credit sent last: +1 right, −1 wrong, 0 none"),
     "finding": Field("i1", "and its finding: +1 on the side of falsehood, −1 on the other"),
@@ -146,6 +148,12 @@ SNAPSHOT_FIELDS = {
     "weight": Field("f4", "independent weight then", "nats"),
     **{f"signal_{signal.name}": Field("f4", f"then: {signal.meaning}") for signal in REGISTRY},
 }
+RULED_TEXTS = {
+    "id": Field(TEXT, "of the ruling"),
+    "kind": Field(TEXT, "of the ruling, in the rater's words"),
+    "url": Field(TEXT, "where the rater says why"),
+    "note": Field(TEXT, "of the rater"),
+}
 RULED_FIELDS = {
     "claim": Field("i4", "on which it is", "row"),
     "next": Field("i4", "what came on the claim just before", LINK),
@@ -153,19 +161,25 @@ RULED_FIELDS = {
     "verdict": Field("i1", "0 withdrawn, 1 true, 2 false, 3 mixed"),
     "time_ms": Field("i8", "when it was ruled", "ms"),
     "content": Field("u8", "of all that the ruling says", HASH),
+    **RULED_TEXTS,
 }
 RULING_FIELDS = {
     **RULED_FIELDS,
     "first_ms": Field("i8", "the rater's earliest ruling on the claim", "ms"),
     "origin": Field("i8", "its place in the upstream `up`"),
     "number": Field("i8", "rises with every version of every rater that comes to count"),
+    "up": Field(TEXT, "the upstream that brought the version"),
 }
-HEARD_FIELDS = {**RULED_FIELDS, "fate": Field("i1", "what became of it, a code")}
+HEARD_FIELDS = {
+    **RULED_FIELDS,
+    "fate": Field("i1", "what became of it, a code"),
+    "rater": Field(TEXT, "who ruled"),
+}
 WORDS_FIELDS = {
     "latest_ms": Field("i8", "time of the latest post of those whose words are kept", "ms"),
     "roots": Field("i1", "posts that may be the root, whose words are kept"),
+    "said": Field(TEXT, "these posts and their words, as JSON"),
 }
-RULED_TEXTS = ("id", "kind", "url", "note")
 
 
 class Books(NamedTuple):
@@ -188,15 +202,16 @@ class ClaimTables:
     def __init__(self) -> None:
         self.claims = Table("claims", CLAIM_FIELDS)
         self.names = Table("source_names", {"parts": Field("i4", "participants that it is")})
-        self.parts = Table("participants", PART_FIELDS, text=("id",), integers=True)
-        self.more = Table("assertions", MORE_FIELDS, text=("id",), integers=True)
+        self.ids = Texts()  # of events
+        self.parts = Table("participants", PART_FIELDS, integers=True, texts=self.ids)
+        self.more = Table("assertions", MORE_FIELDS, integers=True, texts=self.ids)
         self.edits = Table("edits", EDIT_FIELDS, integers=True)
         self.camps = Table("camps", CAMP_FIELDS, integers=True)
         self.cells = Table("cells", CELL_FIELDS, integers=True)
-        self.rulings = Table("rulings", RULING_FIELDS, text=(*RULED_TEXTS, "up"))
-        self.heard = Table("heard", HEARD_FIELDS, text=(*RULED_TEXTS, "rater"), integers=True)
+        self.rulings = Table("rulings", RULING_FIELDS)
+        self.heard = Table("heard", HEARD_FIELDS, integers=True)
         self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
-        self.words = Table("words", WORDS_FIELDS, text=("said",), integers=True)
+        self.words = Table("words", WORDS_FIELDS, integers=True)
 
     def all(self) -> tuple[Table, ...]:
         """The tables, in storage order."""
@@ -205,12 +220,13 @@ class ClaimTables:
             self.heard, self.snapshots, self.words,
         )  # fmt: skip
 
-    def books(self, events: int = 0, corrections: int = 0, rulings: int = 0) -> Books:
-        """The tables as the loops take them, with room for what so many of these may add."""
+    def books(self, events: int = 0, corrections: int = 0, claims: int = 0) -> Books:
+        """The tables as the loops take them, with room for what so many events and corrections add, and ruled claims or
+        claims of events."""
         for table in (self.parts, self.more, self.camps, self.cells):
             table.reserve(events + corrections)
         self.edits.reserve(2 * corrections)
-        self.snapshots.reserve(3 * (events + rulings))
+        self.snapshots.reserve(3 * claims)
         return Books(
             self.claims.view, self.names.view, self.parts.view, self.more.view, self.edits.view, self.camps.view,
             self.cells.view, self.snapshots.view, self._signals(),

@@ -18,7 +18,6 @@ from streams.scoring.claims.crediting import Credits, credit_owed, room
 from streams.scoring.claims.explain import explain
 from streams.scoring.claims.flag_writing import FlagContext, Flags
 from streams.scoring.claims.flags import RAISE, STAYS, has_room, priority
-from streams.scoring.claims.ledger import move_texts, room_for_texts
 from streams.scoring.claims.lessons import Lessons, finding_of
 from streams.scoring.claims.ratings import disagree, ratings
 from streams.scoring.claims.reading import (
@@ -43,6 +42,7 @@ from streams.scoring.partition import PartitionState, communities_table
 from streams.tables.blocks import Block, Column
 from streams.tables.index import NO_ROWS
 from streams.tables.table import records_of
+from streams.tables.texts import pack
 
 STAMP_COLUMNS = {
     "stamp": "z", "support": "w", "denial": "v", "cluster": "cl", "record": "known", "band": "band",
@@ -91,12 +91,12 @@ class ClaimsState(PartitionState):
         events["source"], _ = self.data.names.ensure(block["s"])
         events["named"], _ = self.communities.ensure(block["m"])
         _fill(events, block, SAID_COLUMNS | STAMP_COLUMNS)
-        books, texts, credits = self.data.books(events=count), room_for_texts(count), room(count)
+        events["id"] = self.data.ids.add(pack(block["i"]))
+        books, credits = self.data.books(events=count, claims=len(block.words("c").categories)), room(count)
         said = self.words.said_in(block)
 
         def loop(first: int, desk: fold.Desk) -> int:
-            at = fold.fold_events(books, events, first, self.now_s, desk, texts, credits)
-            move_texts(self.data, texts, block["i"])
+            at = fold.fold_events(books, events, first, self.now_s, desk, credits)
             self.words.take(block, said[(said >= first) & (said <= at)], events["claim"])
             return at
 
@@ -113,11 +113,11 @@ class ClaimsState(PartitionState):
     def _correct(self, block: Block, cursor: int, effects: Effects) -> None:
         block = block.take(np.flatnonzero(block["kind"] >= CORRECTS_FROM))
         changes = self._of_participants(block, SAID_COLUMNS)
-        books, texts, credits = self.data.books(corrections=len(block)), room_for_texts(len(block)), room(len(block))
+        changes["id"] = self.data.ids.add(pack(block["i"]))
+        books, credits = self.data.books(corrections=len(block)), room(len(block))
 
         def loop(first: int, desk: fold.Desk) -> int:
-            at = fold.fold_corrections(books, changes, first, desk, texts, credits)
-            move_texts(self.data, texts, block["i"])
+            at = fold.fold_corrections(books, changes, first, desk, credits)
             self.words.correct(block, range(first, min(at + 1, len(block))), changes["claim"])
             return at
 
@@ -156,7 +156,7 @@ class ClaimsState(PartitionState):
             for i, claim in enumerate(rows.tolist()):
                 said = self.rulings.take(block, i, claim, self.seq + i + 1, effects)
                 ruled["verdict"][i], ruled["balance"][i], ruled["ruled_ms"][i] = said
-            books, now_s = self.data.books(rulings=len(block)), self.now_s
+            books, now_s = self.data.books(claims=len(block)), self.now_s
             self._run(lambda first, desk: fold.fold_rulings(books, ruled, first, now_s, desk), rows, effects)
             effects.ruled_in += self._communities_of(rows)
             changed = np.array(list(dict.fromkeys(rows[ruled["changed"] > 0].tolist())), np.int64)

@@ -22,15 +22,9 @@ from streams.contract.codes import DELETE, POST, UPDATE
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ROOT_POST, Books
 from streams.scoring.claims.ledger import (
-    KEPT,
-    MOVED,
-    TAKEN,
-    WRITTEN,
-    TextMoves,
     began_otherwise,
     has_words,
     keep,
-    note,
     outranks,
     put_in,
     say,
@@ -47,12 +41,11 @@ END_MS = np.iinfo(np.int64).max
 
 
 @compiled
-def correct(books: Books, row: Int, change: Any, number: Int, settings: Any, texts: TextMoves, now: Any) -> bool:
+def correct(books: Books, row: Int, change: Any, settings: Any, now: Any) -> bool:
     """Take in a delete or an update of an event of a participant.
 
     Args:
         change: as a row of claim_tables.EVENT; `root` is 1 if it brings a text.
-        number: of the change in its block.
         now: room for what the event says now.
 
     Returns:
@@ -78,20 +71,15 @@ def correct(books: Books, row: Int, change: Any, number: Int, settings: Any, tex
     read_at(books, np.int64(part.past), original, END_MS, True, now)
     take_out(books, row, settings)
     if in_force and now.stands:
-        _rewrite(part, now)
-        if has_words(now):
-            note(texts, WRITTEN, row, number)
+        _rewrite(part, now, change)
     elif in_force:
         say(part, books.further.blank[0])
-        note(texts, WRITTEN, row, -1)
     elif now.stands:
-        _rewrite(books.further.records[place], now)
+        _rewrite(books.further.records[place], now, change)
         touch(books.further.rows, place)
-        if has_words(now):
-            note(texts, KEPT, place, number)
     else:
         _drop(books, row, place)
-    _promote(books, row, texts)
+    _promote(books, row)
     put_in(books, row, settings)
     if not now.stands:
         _uncount(books, np.int64(part.claim), now, settings)
@@ -168,13 +156,15 @@ def _later(time_ms: Int, value: Int, than_ms: Int, than: Int) -> bool:
 
 
 @inlined
-def _rewrite(said: Any, now: Any) -> None:
+def _rewrite(said: Any, now: Any, change: Any) -> None:
     """Let an event that stands say what it says now."""
     said.stance, said.text, said.chance = now.stance, now.text, now.chance
+    if has_words(now):
+        said.id = change.id
 
 
 @inlined
-def _promote(books: Books, part_row: Int, texts: TextMoves) -> None:
+def _promote(books: Books, part_row: Int) -> None:
     """Let the highest in rank of what stands be in force."""
     part, further = books.participants.records[part_row], books.further.records
     best, link = np.int64(-1), np.int64(part.further)
@@ -185,9 +175,8 @@ def _promote(books: Books, part_row: Int, texts: TextMoves) -> None:
     if best < 0 or (part.event > 0 and not outranks(further[best], part)):
         return
     if part.event > 0:
-        note(texts, MOVED, keep(books, part_row, part), part_row)
+        keep(books, part_row, part)
     say(part, further[best])
-    note(texts, TAKEN, part_row, best)
     _drop(books, part_row, best)
 
 

@@ -18,7 +18,6 @@ from streams.scoring.claims.crediting import Credits, credit
 from streams.scoring.claims.edits import correct
 from streams.scoring.claims.flags import STAYS, UPDATE, decide, hands_out, is_shown
 from streams.scoring.claims.ledger import (
-    TextMoves,
     admit,
     assert_stance,
     began_otherwise,
@@ -67,13 +66,11 @@ def desk_for(settings: npt.NDArray[Any], clock: npt.NDArray[Any], rows: int) -> 
 
 
 @compiled
-def fold_events(
-    books: Books, events: npt.NDArray[Any], first: Int, now_s: Int, desk: Desk, texts: TextMoves, credits: Credits
-) -> int:
+def fold_events(books: Books, events: npt.NDArray[Any], first: Int, now_s: Int, desk: Desk, credits: Credits) -> int:
     """Take in stamped events.
 
     Args:
-        events: rows of claim_tables.EVENT; chance and kind are written.
+        events: rows of claim_tables.EVENT; chance, kind and id are written.
         first: event to begin with.
         now_s: append time of the block, seconds.
 
@@ -99,7 +96,7 @@ def fold_events(
             begins = claim.root_event == event.event
         take_out(books, row, settings)
         take_stamp(books.participants.records[row], event)
-        assert_stance(books, row, event, i, texts)
+        assert_stance(books, row, event)
         put_in(books, row, settings)
         if claim.verdict > 0:
             credit(books, row, False, credits)
@@ -146,15 +143,13 @@ def fold_stamps(books: Books, events: npt.NDArray[Any], first: Int, desk: Desk) 
 
 
 @compiled
-def fold_corrections(
-    books: Books, changes: npt.NDArray[Any], first: Int, desk: Desk, texts: TextMoves, credits: Credits
-) -> int:
+def fold_corrections(books: Books, changes: npt.NDArray[Any], first: Int, desk: Desk, credits: Credits) -> int:
     """Take in deletes and updates of what participants said; those of unknown events say nothing. See `fold_events`."""
     for i in range(first, len(changes)):
         desk.clock[0].seq += 1
         row = participant_of(books, changes[i])
         root = books.claims.records[max(changes[i].claim, 0)].root_event
-        if row < 0 or not correct(books, row, changes[i], i, desk.settings[0], texts, credits.reads[0]):
+        if row < 0 or not correct(books, row, changes[i], desk.settings[0], credits.reads[0]):
             continue
         claim = books.claims.records[changes[i].claim]
         if claim.verdict > 0:

@@ -10,18 +10,15 @@ Everything that is summed over participants changes the same way: take the parti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
 from streams.scoring.claims.claim_tables import (
     COMMENT,
     VETERAN,
     Books,
-    ClaimTables,
     asserts,
 )
 from streams.scoring.claims.corroboration import speak
@@ -29,41 +26,6 @@ from streams.scoring.numeric import Int, fixed, mix_key
 from streams.scoring.signals.histories import brings_record
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import ensure, touch
-from streams.tables.table import records_of
-
-WRITTEN, KEPT, MOVED, TAKEN = 1, 2, 3, 4
-TEXT_MOVE = np.dtype([("what", "i8"), ("row", "i8"), ("origin", "i8")])
-
-
-class TextMoves(NamedTuple):
-    """What happened to the ids of events, which are Python's: to be done again after the loop, in order.
-
-    Attributes:
-        moves: WRITTEN a participant's row gets the id of an event of the block, KEPT a further assertion's row does,
-            MOVED it gets that of a participant's row, TAKEN the other way round.
-        filled: [1] how many there are.
-    """
-
-    moves: npt.NDArray[Any]
-    filled: npt.NDArray[np.int64]
-
-
-def room_for_texts(rows: int) -> TextMoves:
-    """Room for what happens to ids in so many rows: at most three things in each."""
-    return TextMoves(records_of(3 * rows, TEXT_MOVE), np.zeros(1, np.int64))
-
-
-def move_texts(tables: ClaimTables, texts: TextMoves, ids: Sequence[str]) -> None:
-    """Let the ids of events follow what a loop did with the events so far."""
-    parts, more = tables.parts.texts("id"), tables.more.texts("id")
-    for what, row, origin in texts.moves[: int(texts.filled[0])].tolist():
-        if what == MOVED:
-            more[row] = parts[origin]
-        elif what == TAKEN:
-            parts[row] = more[origin]
-        else:
-            (parts if what == WRITTEN else more)[row] = ids[origin] if origin >= 0 else ""
-    texts.filled[0] = 0
 
 
 @inlined
@@ -95,6 +57,7 @@ def say(target: Any, source: Any) -> None:
     target.kind = source.kind
     target.time_ms = source.time_ms
     target.event = source.event
+    target.id = source.id
     target.text = source.text
     target.named = source.named
     target.chance = source.chance
@@ -132,27 +95,18 @@ def take_stamp(part: Any, event: Any) -> None:
 
 
 @inlined
-def assert_stance(books: Books, row: Int, event: Any, number: Int, texts: TextMoves) -> None:
-    """An event of a participant: the highest in rank is in force, and the rest is kept; of equals the first stays.
-
-    Args:
-        number: of the event in its block.
-    """
+def assert_stance(books: Books, row: Int, event: Any) -> None:
+    """An event of a participant: the highest in rank is in force, and the rest is kept; of equals the first stays."""
     part = books.participants.records[row]
+    if not has_words(event):
+        event.id = 0
     if part.event == 0:
         say(part, event)
-        if has_words(event):
-            note(texts, WRITTEN, row, number)
     elif outranks(event, part):
-        kept = keep(books, row, part)
-        if kept >= 0:
-            note(texts, MOVED, kept, row)
+        keep(books, row, part)
         say(part, event)
-        note(texts, WRITTEN, row, number if has_words(event) else -1)
     else:
-        kept = keep(books, row, event)
-        if kept >= 0:
-            note(texts, KEPT, kept, number if has_words(event) else -1)
+        keep(books, row, event)
 
 
 @inlined
@@ -162,24 +116,14 @@ def has_words(event: Any) -> bool:
 
 
 @inlined
-def note(texts: TextMoves, what: Int, row: Int, origin: Int) -> None:
-    """Put down what happens to an id; origin −1 for none."""
-    move = texts.moves[texts.filled[0]]
-    move.what, move.row, move.origin = what, row, origin
-    texts.filled[0] += 1
-
-
-@inlined
-def keep(books: Books, part_row: Int, said: Any) -> Int:
-    """Put an event that is not in force into its participant's chain: its row, −1 if it is there, as it was."""
+def keep(books: Books, part_row: Int, said: Any) -> None:
+    """Put an event that is not in force into its participant's chain; if it is there, it stays as it was."""
     row, made = ensure(books.further.rows, mix_key(part_row, said.event))
-    if not made:
-        return -1
-    further, part = books.further.records[row], books.participants.records[part_row]
-    say(further, said)
-    further.participant = part_row
-    further.next, part.further = part.further, row + 1
-    return row
+    if made:
+        further, part = books.further.records[row], books.participants.records[part_row]
+        say(further, said)
+        further.participant = part_row
+        further.next, part.further = part.further, row + 1
 
 
 # --- what is summed over participants ---------------------------------------------------------------------------------

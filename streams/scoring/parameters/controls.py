@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from streams.tables.blocks import Block
-from streams.tables.field import Field
+from streams.tables.field import TEXT, Field
 from streams.tables.table import Table
 
 SUBJECT = {"pause": "switch", "stop": "switch", "resume": "switch", "precision": "precision", "budget": "budget"}
@@ -19,11 +19,19 @@ NOTE_CHARS_MAX = 2_000
 BY_CHARS_MAX = 256
 
 
+CONTROL_FIELDS = {
+    "at_ms": Field("i8", "when it was sent", "ms"),
+    "control": Field(TEXT, "which"),
+    "by": Field(TEXT, "who sent it"),
+    "note": Field(TEXT, "and why"),
+}
+
+
 class Controls:
     """The latest controls of each rule; `table` is all there is to keep."""
 
     def __init__(self) -> None:
-        self.table = Table("controls", {"at_ms": Field("i8", "when it was sent", "ms")}, text=("control", "by", "note"))
+        self.table = Table("controls", CONTROL_FIELDS)
 
     def take(self, block: Block) -> None:
         """Keep who sent a control, and why; nothing of a block that names no rule. Its origin is when it was sent."""

@@ -25,7 +25,7 @@ from streams.scoring.chains import along
 from streams.scoring.numeric import Ints, mix_keys
 from streams.scoring.sources.source_tables import SourceTables
 from streams.tables.blocks import Block, make
-from streams.tables.field import HASH, LINK, Field
+from streams.tables.field import HASH, LINK, TEXT, Field
 from streams.tables.table import Table
 
 CORRECTED_FIELDS = {
@@ -40,6 +40,7 @@ UPDATE_FIELDS = {
     "said_ms": Field("i8", "its time", "ms"),
     "text": Field("u8", "the text that it brings", HASH),
     "new_text": Field("i1", "1 if it brings one"),
+    "said": Field(TEXT, "its words, while it waits for its event"),
 }
 BROUGHT = {"x": "stance", "t": "said_ms", "g": "text", "r": "new_text"}  # what makes an update the same one
 
@@ -50,7 +51,7 @@ class Corrections:
     def __init__(self, tables: SourceTables) -> None:
         self.sources, self.claims, self.pairs, self.extras = tables.all()
         self.corrected = Table("corrected", CORRECTED_FIELDS, integers=True)
-        self.updates = Table("updates", UPDATE_FIELDS, text=("said",), integers=True)
+        self.updates = Table("updates", UPDATE_FIELDS, integers=True)
 
     def fold(self, block: Block, now_s: int) -> tuple[list[Block], int]:
         """Take in deletes and updates.

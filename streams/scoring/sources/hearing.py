@@ -17,6 +17,7 @@ from streams.tables.index import ensure, touch
 
 KEPT, REPEAT, CONFLICT = 0, 1, 2  # fates of an event
 _LATEST_S = (1 << 32) - 1  # that a field holds
+_SHORT = np.uint64((1 << 32) - 1)  # the half of a content's hash that is kept: enough to tell a source's own mistakes
 
 
 class Said(NamedTuple):
@@ -97,18 +98,18 @@ def hear(
 @inlined
 def _fate(tables: SourceViews, row: Int, made: bool, event: np.uint64, content: np.uint64, now_s: Int) -> Int:
     """Whether an event came before: the same id with the same content is a repeat, with another a conflict."""
-    pair = tables.pairs.records[row]
+    pair, short = tables.pairs.records[row], np.uint32(content & _SHORT)
     if made:
-        pair.event, pair.content = event, content
+        pair.event, pair.content = event, short
         return KEPT
     known = pair.content
     if pair.event != event:
         extra, first = ensure(tables.extras.rows, mix_key(row, event))
         if first:
-            tables.extras.records[extra].content, tables.extras.records[extra].seen_s = content, now_s
+            tables.extras.records[extra].content, tables.extras.records[extra].seen_s = short, now_s
             return KEPT
         known = tables.extras.records[extra].content
-    return REPEAT if known == content else CONFLICT
+    return REPEAT if known == short else CONFLICT
 
 
 @inlined

@@ -39,7 +39,7 @@ SOURCE_FIELDS = {  # what every event reads or moves first
 }
 PAIR_FIELDS = {
     "event": Field("u8", "id of the first event", HASH),
-    "content": Field("u8", "and its content", HASH),
+    "content": Field("u4", "and its content, the lower half", HASH),
     "events": Field("i4", "events ever"),
     "gone": Field("i4", "those that the source took back"),
     "seen_s": Field("u4", "append time of the latest event or credit", "s"),
@@ -48,15 +48,15 @@ PAIR_FIELDS = {
     "older": Field("i4", "neighbour in the source's list of open claims", LINK),
     "newer": Field("i4", "and the other one", LINK),
     "expected": Field("f4", "of the credit applied: P(own stance is right) just before it was taken"),
-    "settlement": Field("i8", "version of the credit applied, 0 none"),
-    "ruled_ms": Field("i8", "time of its first ruling", "ms"),
     "outcome": Field("i1", "+1 right, −1 wrong, 0 none"),
     "finding": Field("i1", "+1 the claim was false, −1 true, 0 none"),
     "stance": Field("i1", "the stance credited"),
+    "settlement": Field("i8", "version of the credit applied, 0 none"),
+    "ruled_ms": Field("i8", "time of its first ruling", "ms"),
 }
 CLAIM_FIELDS = {"pairs": Field("i4", "pairs that hang on the name")}
 EXTRA_FIELDS = {  # of a pair's event that is not its first
-    "content": Field("u8", "its content", HASH),
+    "content": Field("u4", "its content, the lower half", HASH),
     "seen_s": Field("u4", "append time", "s"),
 }
 
