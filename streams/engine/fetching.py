@@ -22,8 +22,9 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from streams.engine.fetched import Fetch, take
 
 WAIT_MS = 500
-SHORT_WAIT_MS = 10
-"""How long a fetch waits that does not ask for all partitions of its lane: those left out may be wanted any moment."""
+SHORT_WAIT_MS = 50
+"""How long a fetch waits that does not ask for all partitions of its lane. Of those left out AHEAD_BYTES are kept: who
+wants them has something to do meanwhile."""
 AHEAD_BYTES = 4 << 20
 """What is kept of a partition while its former batch is being worked on; beyond it, it is asked for no more."""
 _LANES = max(ConnectionGroup) + 1  # aiokafka's numbers of connections; ours follow
