@@ -25,6 +25,7 @@ from streams.engine.replica import Replica
 from streams.engine.stage import StagePartition
 from streams.scoring.claims.claims_state import ClaimsState
 from streams.scoring.config import ScoringConfig
+from streams.scoring.rehearsal import rehearse
 from streams.scoring.sources.sources_state import SourcesState
 from streams.tables.block_wire import decode, encode
 from streams.tables.blocks import Block, make
@@ -106,8 +107,9 @@ async def recover(settings: Settings) -> dict[str, float]:
 def bytes_per_row(rows: int) -> dict[str, int]:
     """Bytes that a source with five open claims, a claim and a participant take, keys and texts included.
 
-    Measured as what the allocator still holds after `rows` of them were applied.
+    Measured as what the allocator still holds after `rows` of them were applied. Compiled code is loaded before.
     """
+    rehearse()
     sources, stamped = SourcesState(ScoringConfig(), 0), list[bytes]()
 
     def posts() -> None:
