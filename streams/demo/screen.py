@@ -29,9 +29,7 @@ PLAIN_EVERY_S = 4.0
 # Reasons of flags as a person says them in a narrow column; `tests/demo/test_demo.py` sees to it that none is missing.
 WORDS = {
     "history": "spread by people with a poor record",
-    "history_veterans": "spread by people with a long and poor record",
     "history_repliers": "answered by people with a poor record",
-    "root": "begun by a source with a poor record",
     "slow": "a slow start",
     "evidence": "little credible support",
     "vote": "denied in replies",

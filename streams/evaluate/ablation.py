@@ -31,8 +31,8 @@ def parse(text: str) -> tuple[str, ...]:
 
     Raises ValueError for a name that is none of `switched`.
 
-    >>> parse("root,history_30+history_60")
-    ('root', 'history_30+history_60')
+    >>> parse("slow,history+history_30")
+    ('slow', 'history+history_30')
     """
     asked = tuple(text.split(","))
     if unknown := [name for each in asked for name in each.split(TOGETHER) if name not in switched()]:

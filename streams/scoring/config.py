@@ -34,10 +34,9 @@ class ScoringConfig:
     enough_evidence: float = 1.0  # effective independent weight below which people read "not enough evidence"
 
     # Participation history.
-    history_half_lives_ms: tuple[int, int, int] = (0, 30 * DAY_MS, 60 * DAY_MS)  # 0: none
+    history_half_life_ms: int = 30 * DAY_MS  # of the second history; the first does not decay
     history_prior_strength: float = 3.0
     history_design_effect: float = 0.1
-    veteran_claims: int = 8  # settled claims joined, from which a record is heard apart
 
     # Copy-clusters.
     rush_ms: int = HOUR_MS  # what a net says this soon after a claim's first event is heard apart

@@ -32,8 +32,7 @@ _STAMP = {
     "cl": "u8",  # copy-cluster of the source, 0 = none
     "band": "i1",  # history band: 0 none, 1 few, 2 many settled claims
     "hist0": "f8",  # history of the source, log-odds of taking part in falsehoods, nats: undecayed,
-    "hist30": "f8",  # with a half-life of 30 days,
-    "hist60": "f8",  # and of 60 days
+    "hist30": "f8",  # and with a half-life of 30 days
     "known": "i1",  # 1 if the source took part in any settled claim
 }
 
@@ -135,7 +134,7 @@ WordName = Literal["s", "c", "m", "said"]
 TextName = Literal["i", "id", "rater", "event", "url", "note"]
 ListName = Literal["sig", "rw"]
 NumberName = Literal[
-    "A", "L", "al", "band", "cl", "e", "f", "g", "h", "hist0", "hist30", "hist60", "kind", "known", "n", "q", "r",
+    "A", "L", "al", "band", "cl", "e", "f", "g", "h", "hist0", "hist30", "kind", "known", "n", "q", "r",
     "stance", "t", "v", "ver", "verdict", "w", "x", "y", "z",
 ]  # fmt: skip
 

@@ -146,13 +146,13 @@ class Pipeline:
 
 CLAIM_SUMS = (
     "events", "participants", "supports", "denials", "queries", "comments", "reshares", "first_ms", "last_ms",
-    "corroboration", "weight", "history", "history_30", "history_60", "known", "history_veterans", "history_writers",
-    "veterans", "writers", "netted", "signed", "new_supports", "new_denials", "net_supports", "net_denials",
+    "corroboration", "weight", "history", "history_30", "known", "history_writers",
+    "writers", "netted", "signed", "new_supports", "new_denials", "net_supports", "net_denials",
     "rush_supports", "rush_denials", "verdict", "ruled_ms", "rulings",
 )  # fmt: skip
 PART_VALUES = (
     "stance", "kind", "time_ms", "event", "text", "stamp", "support", "denial", "cluster", "record", "history",
-    "history_30", "history_60", "credited", "finding", "credited_stance",
+    "history_30", "credited", "finding", "credited_stance",
 )  # fmt: skip
 
 

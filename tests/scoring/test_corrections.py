@@ -46,8 +46,8 @@ def hold(block: Block) -> None:
     block.columns |= {
         "w": weight, "v": np.round(weight * 0.7, 3), "z": np.ones(len(block), np.int64),
         "cl": np.where(number % 4 == 3, 99, 0).astype(np.uint64),
-        "band": (number % 3).astype(np.int8), "known": (number % 3).astype(np.int8),
-        "hist0": np.round(weight - 1, 3), "hist30": np.round(weight - 1.1, 3), "hist60": np.round(weight - 1.2, 3),
+        "band": (number % 3).astype(np.int8), "known": (number % 3 > 0).astype(np.int8),
+        "hist0": np.round(weight - 1, 3), "hist30": np.round(weight - 1.1, 3),
     }  # fmt: skip
 
 

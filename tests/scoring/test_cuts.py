@@ -119,7 +119,7 @@ def stamp_columns(drawn: Sequence[Any]) -> dict[str, list[Any]]:
     sequence, support, denial, cluster, record, band, history = map(list, zip(*drawn, strict=True))
     return {
         "z": sequence, "w": support, "v": denial, "cl": cluster, "known": record, "band": band,
-        "hist0": history, "hist30": history, "hist60": history,
+        "hist0": history, "hist30": history,
     }  # fmt: skip
 
 

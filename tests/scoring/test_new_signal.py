@@ -25,7 +25,7 @@ def _many(claim: Any, root: Any, settings: Any) -> Float:
 TIMING = (
     Signal(
         name="toy",
-        prior=0.5,
+        prior=0.6,
         sd=LOOSE,
         meaning="how many take part",
         form="ln(1 + n)",
@@ -83,7 +83,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     family = place / FAMILY
     text = family.read_text("utf-8")
     assert text.count(BEFORE) == 1
-    family.write_text(text.replace(BEFORE, ENTRY).replace("import TIGHT,", "import LOOSE, TIGHT,"), "utf-8")
+    family.write_text(text.replace(BEFORE, ENTRY), "utf-8")
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join((str(place), str(ROOT)))}
     done = subprocess.run(
         [sys.executable, "-c", WITNESS], env=paths, cwd=place, capture_output=True, text=True, check=False
@@ -98,7 +98,7 @@ def reason(reasons: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_it_is_computed_and_weighs_with_its_prior(told: Any) -> None:
     assert told["signal"] == pytest.approx(5.7071, abs=1e-4)  # ln(1 + 300)
-    assert reason(told["many"])["weight"] == pytest.approx(0.5 * told["signal"])
+    assert reason(told["many"])["weight"] == pytest.approx(0.6 * told["signal"])
 
 
 def test_its_reason_has_its_words_and_the_events_to_read(told: Any) -> None:
@@ -113,11 +113,11 @@ def test_flags_tell_it(told: Any) -> None:
 
 
 def test_its_weight_is_learned(told: Any) -> None:
-    assert told["learned"] > 0.55  # many took part in each false claim, few in each true one
+    assert told["learned"] > 0.62  # many took part in each false claim, few in each true one
 
 
 def test_it_is_in_the_table_of_the_docs(told: Any) -> None:
-    assert told["page"] == ["| `toy` | how many take part | ln(1 + n) | 0.5 ± 0.25 | 0.5 | `toy` |"]
+    assert told["page"] == ["| `toy` | how many take part | ln(1 + n) | 0.6 ± 0.3 | 0.6 | `toy` |"]
 
 
 def test_it_can_be_switched_off(told: Any) -> None:

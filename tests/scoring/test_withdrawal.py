@@ -29,9 +29,9 @@ HOUR_MS = 3_600_000
 COUNTS = ("right", "wrong", "joined_false", "joined_true", "gain", "loss", "claims", "events", "ruled_ms")
 SUMS = (
     "right_supports", "wrong_supports", "right_denials", "wrong_denials", "right_reshares", "wrong_reshares",
-    "joined_false_30", "joined_true_30", "joined_false_60", "joined_true_60",
+    "joined_false_30", "joined_true_30",
 )  # fmt: skip
-STAMP = ("support", "denial", "cluster", "record", "band", "history", "history_30", "history_60")
+STAMP = ("support", "denial", "cluster", "record", "band", "history", "history_30")
 # Without hysteresis a flag is a function of what is known now; with it, of what was known before, too.
 PLAIN = ScoringConfig(flag_ripe_ms=0, flag_min_participants=1, flag_hysteresis=0.0)
 

@@ -19,7 +19,6 @@ from streams.tables.texts import Texts
 
 COMMENT = STANCE_CODES[Stance.COMMENT]
 ROOT_POST = -1  # the kind of a post at the root, in state
-VETERAN = 2
 
 CLAIM_FIELDS = {
     "seen": Field("u4", "append time of the latest row", "s"),
@@ -41,11 +40,8 @@ CLAIM_FIELDS = {
     "weight": Field("i8", "independent weight behind it, of both signs", FIXED),
     "history": Field("i8", "histories of known participants, undecayed", FIXED),
     "history_30": Field("i8", "the same with a half-life of 30 days", FIXED),
-    "history_60": Field("i8", "and of 60 days", FIXED),
-    "history_veterans": Field("i8", "undecayed, of those in eight settled claims or more", FIXED),
     "history_writers": Field("i8", "undecayed, of those who wrote", FIXED),
     "known": Field("i4", "participants with a history"),
-    "veterans": Field("i4", "veterans among them"),
     "writers": Field("i4", "those among them who wrote"),
     "netted": Field("i4", "participants in copy-clusters"),
     "signed": Field("i8", "signed weights of known participants' stances", FIXED),
@@ -87,13 +83,12 @@ SAID_FIELDS = {  # what an event says
     "kind": Field("i1", "what it is, a code; −1 for a post at the root"),
 }
 STAMP_FIELDS = {  # what the sources stage says of who said it
-    "record": Field("i1", "0 none, 1 some, 2 veteran"),
+    "record": Field("i1", "1 if any claim of the source is settled"),
     "band": Field("i1", "band of the source"),
     "support": Field("f4", "signed weight of a support", "nats"),
     "denial": Field("f4", "and of a denial", "nats"),
     "history": Field("f4", "log-odds of taking part in falsehoods, undecayed", "nats"),
     "history_30": Field("f4", "the same with a half-life of 30 days", "nats"),
-    "history_60": Field("f4", "and of 60 days", "nats"),
     "stamp": Field("i8", "sequence: the highest wins"),
     "cluster": Field("u8", "copy-cluster, 0 none"),
 }

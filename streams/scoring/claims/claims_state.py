@@ -46,7 +46,7 @@ from streams.tables.texts import pack
 
 STAMP_COLUMNS = {
     "stamp": "z", "support": "w", "denial": "v", "cluster": "cl", "record": "known", "band": "band",
-    "history": "hist0", "history_30": "hist30", "history_60": "hist60",
+    "history": "hist0", "history_30": "hist30",
 }  # fmt: skip
 SAID_COLUMNS = {"stance": "x", "kind": "kind", "time_ms": "t", "event": "e", "text": "g", "root": "r"}
 Loop = Callable[[int, fold.Desk], int]

@@ -17,7 +17,6 @@ import numpy as np
 from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
 from streams.scoring.claims.claim_tables import (
     COMMENT,
-    VETERAN,
     Books,
     asserts,
 )
@@ -91,7 +90,6 @@ def take_stamp(part: Any, event: Any) -> None:
         part.band = event.band
         part.history = event.history
         part.history_30 = event.history_30
-        part.history_60 = event.history_60
 
 
 @inlined
@@ -203,10 +201,6 @@ def _pool_history(claim: Any, part: Any, sign: Int) -> None:
     claim.known += sign
     claim.history += side * fixed(np.float64(part.history))
     claim.history_30 += side * fixed(np.float64(part.history_30))
-    claim.history_60 += side * fixed(np.float64(part.history_60))
-    if part.record == VETERAN:
-        claim.veterans += sign
-        claim.history_veterans += side * fixed(np.float64(part.history))
     if part.kind != RESHARE:
         claim.writers += sign
         claim.history_writers += side * fixed(np.float64(part.history))

@@ -106,8 +106,8 @@ class Lessons:
     def tallies(self, credits: npt.NDArray[Any]) -> list[Block]:
         """How stances turned out by stance and history band, new credit minus old, as one lesson a claim.
 
-        Accounts in copy-clusters are left out, as they are of every pool: what they do says nothing of newcomers or
-        veterans. What was tallied of one before it was found stays.
+        Accounts in copy-clusters are left out, as they are of every pool: what they do says nothing of
+        others. What was tallied of one before it was found stays.
 
         Args:
             credits: what is sent to sources (`crediting.CREDIT`).

@@ -3,7 +3,7 @@
     alarm      = risk's log-odds + min(.5, .3·(ln n − c)⁺), n participants, c the usual ln n at the age of one hour
     raised     where alarm ≥ t
     precision  of the threshold t = (F + m·π)/(N + m): N settled claims whose highest alarm before the verdict reached
-               t, F of them false, both forgotten with .998 a verdict, after m = 300 claims at π(t) = σ(t) + .07
+               t, F of them false, both forgotten with .99 a verdict, after m = 50 claims at π(t) = σ(t) + .05
     t          going down from σ(t) = .97 in steps of .01, the last before the precision falls below the wanted one
 
 A flag is raised when the alarm first passes t. So the lesson of a claim is its highest alarm, not where it stood when
@@ -11,9 +11,9 @@ the verdict came. For a calibrated risk, the precision at the first passage is t
 t plus the size of the jump over it, hence π. A claim that many have joined is flagged a little earlier: there is more
 to lose. c is the stream's own, because a large claim of one stream is a small one of another.
 
-Range: t in [.04, 3.5] nats. Failure modes: a few dozen flags say little, so where the risk promises far too much it
-takes some hundred verdicts until t moves; verdicts that come only for flagged claims leave the rest of the
-scale at its prior; wrong verdicts raise the threshold.
+Range: t in [−.4, 3.5] nats. Failure modes: a few dozen flags say little, so that in the beginning t is what the
+prior says, and fewer than a hundred claims are remembered: t wanders. Verdicts that come only for flagged claims leave
+the rest of the scale at its prior; wrong verdicts raise the threshold.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from streams.scoring.numeric import Floats, logit
 from streams.tables.compiled import inlined
 
 CROWD_WEIGHT, CROWD_MAX = 0.3, 0.5  # nats a unit of ln n, and in all
-RISKS = np.arange(51, 98) / 100.0  # where the threshold may lie
+RISKS = np.arange(40, 98) / 100.0  # where the threshold may lie
 STEPS = logit(RISKS)
-OVERSHOOT = 0.07  # of precision over the risk at the threshold, before any verdict
-PRIOR_FLAGS = 300.0
-REMEMBER = 0.998
+OVERSHOOT = 0.05  # of precision over the risk at the threshold, before any verdict
+PRIOR_FLAGS = 50.0
+REMEMBER = 0.99
 
 
 @inlined
@@ -48,8 +48,8 @@ class Threshold:
     """What verdicts taught of the precision at each possible threshold; `state` is all there is to keep.
 
     >>> threshold = Threshold()
-    >>> round(threshold.at(0.81), 2)  # before any verdict: a risk of .74
-    1.05
+    >>> round(threshold.at(0.81), 2)  # before any verdict: a risk of .76
+    1.15
     >>> for n in range(500):  # of the claims that rose to a risk of .82, half were false
     ...     threshold.learn(1.5, n % 2 == 0)
     >>> round(threshold.at(0.81), 2)

@@ -33,7 +33,7 @@ import numpy as np
 from streams.scoring.numeric import Floats, sigmoid
 from streams.tables.compiled import inlined
 
-RISK_SD, SCORE_SD = 0.5, 2.0  # s, nats; the evidence of the score has no base rate of its own
+RISK_SD, SCORE_SD = 0.35, 2.0  # s, nats; the evidence of the score has no base rate of its own
 RELIABLE = 0.3  # c, of the weight of one independent piece of evidence
 FREE_SD = 2.0  # of the prior of â
 SLOPE_SD = 0.3  # of ln b

@@ -3,11 +3,13 @@
 Lessons come in (signals as they were known one, six and twenty-four hours after a claim's start, with the verdict; and
 tallies of stances that turned out right or wrong), versions of `Params` go out.
 
-    β    one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior weights:
+    β    learned weights: one step of online Newton (extended Kalman filter) a lesson on logistic loss, around the prior
+         weights:
          P ← P + s·p(1−p)·x xᵀ,  β ← β + P⁻¹·s·(y − p)·x, and not below 0 where theory gives the sign
          x are the signals minus their mean over the latest lessons of the same age; p starts from the base rate of the
          latest verdicts. So what merely follows the calendar, in signals or in verdicts, is not learned. Nets change
          their ways: a part of what was learned of them is forgotten with every verdict, P ← λP + (1 − λ)P₀
+    w    how far β is used, and how far the prior weights: see `mixture`; and the untaught weights: see `skill`
     bias −β·m, m the mean of all lessons, so that a change of β never moves all claims at once
     a, b scaling of z, apart from the ranking, and of the public score: see `calibration`
     t    the threshold of flags, and the usual size of a claim: see `alarm`
@@ -36,6 +38,7 @@ from streams.scoring.parameters.alarm import Threshold
 from streams.scoring.parameters.calibration import SCORE_SD, Calibration, reliability
 from streams.scoring.parameters.controls import Controls
 from streams.scoring.parameters.flag_rules import RULES
+from streams.scoring.parameters.mixture import Mixture
 from streams.scoring.parameters.params import NAMES, Params
 from streams.scoring.parameters.skill import Skill
 from streams.scoring.signals.registry import (
@@ -57,7 +60,7 @@ MEAN_PRIOR = 20.0  # lessons that the signals' mean over all time starts with
 TALLY_PRIOR = 10.0  # claims
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
 CROWD_PRIOR = 20.0  # claims
-PUBLISH_EVERY = 8  # settled claims between versions
+PUBLISH_EVERY = 4  # settled claims between versions
 SANE = 1e6  # nats; a lesson with a larger number is a fault
 ANY_SIGN = np.array([name in EITHER_SIGN for name in SIGNALS])
 PRIOR_PRECISION = np.diag([1.0 / signal.sd**2 for signal in REGISTRY])
@@ -162,7 +165,7 @@ class Learner(BlockCore):
         centre, seen = self._vector("mean", np.zeros(len(SIGNALS))), self._get("seen")
         beta, precision = self._weights()
         x = (signals - centre) * IN_USE
-        z = float(x @ beta)
+        z = float(x @ self._mixed())
         calibration = self._calibration()
         calibration.learn(z, false, share, counts=age == 1)
         self._set_vector("cal", calibration.state)
@@ -171,7 +174,11 @@ class Learner(BlockCore):
         self._set_vector("skill", skill.state)
         usual = self._vector(f"recent/{age}", centre)
         x = (signals - usual) * IN_USE
-        p = float(sigmoid(logit(base) + x @ beta))
+        forecasts = logit(base) + _experts(beta) @ x
+        mixture = self._mixture()
+        mixture.learn(forecasts, false, share)
+        self._set_vector("mixture", mixture.state)
+        p = float(sigmoid(forecasts[-1]))
         kept = REMEMBER ** (share / 2)
         precision = precision * np.outer(kept, kept) + PRIOR_PRECISION * (1 - kept * kept)
         precision = precision + share * p * (1 - p) * np.outer(x, x)
@@ -200,6 +207,14 @@ class Learner(BlockCore):
 
     def _calibration(self) -> Calibration:
         return Calibration(self._vector("cal", np.zeros(Calibration.SIZE)))
+
+    def _mixture(self) -> Mixture:
+        return Mixture(self._vector("mixture", np.zeros(Mixture.SIZE)))
+
+    def _mixed(self) -> Floats:
+        """Weights of the signals as the mixture has them, before it is asked whether verdicts are to be believed."""
+        mixed: Floats = self._mixture().shares @ _experts(self._weights()[0])
+        return mixed
 
     def _skill(self) -> Skill:
         return Skill(self._vector("skill", np.zeros(Skill.SIZE)))
@@ -236,9 +251,8 @@ class Learner(BlockCore):
 
     def _used(self) -> tuple[Floats, float]:
         """Weights of the signals as the next version will have them, and the intercept, in nats."""
-        beta, _ = self._weights()
         trust = self._skill().trust
-        beta = trust * beta + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
+        beta = trust * self._mixed() + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
         beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
         used = IN_USE * beta
         return used, -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
@@ -318,6 +332,11 @@ class Learner(BlockCore):
         rows = self._find(names)
         self.state["v"][rows] = values
         self.state.touch(rows)
+
+
+def _experts(learned: Floats) -> Floats:
+    """[experts, signals] whose forecasts are mixed: the weights of before any verdict, and those that were learned."""
+    return np.stack([np.array(PRIOR_WEIGHTS), learned])
 
 
 @lru_cache(maxsize=64)

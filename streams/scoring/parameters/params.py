@@ -49,10 +49,10 @@ class Params:
     risk_sd: float = 0.6  # standard deviation of the calibration's own error, nats
     # Flags: what an operator wants, and what verdicts say follows from it (see `alarm`).
     flag_precision: float = 0.805  # share of flags that are right; a little above the promise of four in five
-    flag_z: float = math.log(74 / 26)  # alarm at which a flag is raised, nats: a risk of .74 before any verdict
+    flag_z: float = math.log(76 / 24)  # alarm at which a flag is raised, nats: a risk of .76 before any verdict
     flag_crowd: float = math.log(20.0)  # usual log of a claim's participants at one hour
     trial_precision: float = 0.9  # the same for the rule in shadow
-    trial_z: float = math.log(83 / 17)
+    trial_z: float = math.log(85 / 15)
     # The operator's switches and budgets, for each of `flag_rules.RULES`.
     flags_paused: float = 0.0  # raise nothing new; what was raised may still be retracted
     flags_killed: float = 0.0  # retract everything and raise nothing

@@ -3,7 +3,7 @@
     b̂      = Σ (y − p)·u / Σ p(1 − p)·u²        over lessons, forgotten with .998 a claim
              u = 4σ(z) − 2, z the log-odds that the weights of before the lesson give: near 0 it is z, and a sure
              forecast counts as 2; p the base rate of the latest verdicts
-    trust   = min(1, P(b > .4) / P₀(b > .4)),  b ~ N(.5, .5²) before any verdict (P₀)
+    trust   = min(1, P(b > .6) / P₀(b > .6)),  b ~ N(.5, .5²) before any verdict (P₀)
     weights = trust · learned + (1 − trust) · untaught
 
 b̂ is one Newton step, from b = 0, on the slope of σ(logit p + b·u). Where verdicts have nothing to do with what was
@@ -12,7 +12,7 @@ teach nothing, and the records that they leave drown what is known without them.
 signals that need no records: how the claim began, and everybody's votes, taken at their word.
 
 Source: the score test, Rao 1948; forecasts before the event as the measure of a model, Dawid 1984 (prequential). On
-honest sets the slope of z was .4 to 1.2, attacked or not; with half of the verdicts turned −.1 to .1. Range: trust in
+four honest sets trust is .98 to 1 in the mean; with half of the verdicts turned .2 to .3. Range: trust in
 (0, 1]. Failure modes: a minority of wrong verdicts is not seen; a majority that is wrong the same way is consistent
 with itself, and is believed; the public score goes on believing; records that say little yet are set aside for a while.
 """
@@ -27,7 +27,7 @@ from streams.scoring.numeric import Floats, sigmoid
 
 REMEMBER = 0.998
 USUAL, USUAL_SD = 0.5, 0.5
-LEAST = 0.4
+LEAST = 0.6
 
 
 class Skill:
@@ -61,7 +61,7 @@ class Skill:
 
 
 def _beyond(met: float, known: float) -> float:
-    """P(b > .4) after lessons with these sums."""
+    """P(b > .6) after lessons with these sums."""
     known += USUAL_SD**-2
     mean = (met + USUAL * USUAL_SD**-2) / known
     return 0.5 * math.erfc((LEAST - mean) * math.sqrt(known / 2.0))

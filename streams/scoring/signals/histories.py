@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.contract.codes import DENY, RESHARE
 from streams.scoring.numeric import Float, Int, real
-from streams.scoring.signals.signal import TIGHT, Crowd, Idea, Ranked, Signal, first_post
+from streams.scoring.signals.signal import LOOSE, TIGHT, Crowd, Idea, Ranked, Signal
 from streams.tables.compiled import inlined
 
 
@@ -51,28 +51,8 @@ def _all_30(claim: Any, root: Any, settings: Any) -> Float:
 
 
 @inlined
-def _all_60(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(real(claim.history_60), _people(claim), settings.history_design_effect)
-
-
-@inlined
-def _known(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(real(claim.history), claim.known, settings.history_design_effect)
-
-
-@inlined
-def _veterans(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(real(claim.history_veterans), claim.veterans, settings.history_design_effect)
-
-
-@inlined
 def _crowd(claim: Any, root: Any, settings: Any) -> Float:
     return pooled(np.float64(claim.known), claim.known, settings.history_design_effect)
-
-
-@inlined
-def _root(claim: Any, root: Any, settings: Any) -> Float:
-    return np.float64(root.history) if claim.root > 0 else 0.0
 
 
 @inlined
@@ -97,30 +77,18 @@ HISTORY = Idea(
     "the people in it took part in true claims more than is usual",
     strong_records,
 )
-VETERANS = Idea(
-    "history_veterans",
-    "the people in it with a long record mostly spread false claims",
-    "the people in it with a long record mostly spread true claims",
-    strong_records,
-)
 REPLIERS = Idea(
     "history_repliers",
     "those who reply to it mostly took part in false claims before",
     "those who reply to it mostly took part in true claims before",
     strong_records,
 )
-ROOT = Idea(
-    "root",
-    "who posted it first has spread falsehoods before",
-    "who posted it first has spread truths before",
-    first_post,
-)
 
 HISTORIES = (
     Signal(
         name="history",
-        prior=0.4,
-        sd=TIGHT,
+        prior=0.5,
+        sd=LOOSE,
         meaning="on which side of falsehoods all participants stood before, whatever the claim's size",
         form="Σ h / (1 + d·(n − 1))",
         compute=_all,
@@ -129,8 +97,8 @@ HISTORIES = (
     ),
     Signal(
         name="history_30",
-        prior=0.4,
-        sd=TIGHT,
+        prior=1.0,
+        sd=LOOSE,
         meaning="the same with a half-life of 30 days",
         form="Σ h₃₀ / (1 + d·(n − 1))",
         compute=_all_30,
@@ -138,40 +106,10 @@ HISTORIES = (
         untaught=0.0,
     ),
     Signal(
-        name="history_60",
-        prior=0.4,
-        sd=TIGHT,
-        meaning="the same with a half-life of 60 days",
-        form="Σ h₆₀ / (1 + d·(n − 1))",
-        compute=_all_60,
-        idea=HISTORY,
-        untaught=0.0,
-    ),
-    Signal(
-        name="history_known",
-        prior=0.05,
-        sd=TIGHT,
-        meaning="the same, over participants with a record alone",
-        form="Σ h / (1 + d·(k − 1))",
-        compute=_known,
-        idea=HISTORY,
-        untaught=0.0,
-    ),
-    Signal(
-        name="history_veterans",
-        prior=0.1,
-        sd=TIGHT,
-        meaning="the same, over participants in eight settled claims or more, who are fewer and say more",
-        form="Σ h / (1 + d·(v − 1)), over v veterans",
-        compute=_veterans,
-        idea=VETERANS,
-        untaught=0.0,
-    ),
-    Signal(
         name="history_repliers",
         prior=0.3,
-        sd=TIGHT,
-        meaning="the same, over those who answered in words, the root's author apart",
+        sd=LOOSE,
+        meaning="the same, undecayed, over those who answered in words, the root's author apart",
         form="Σ h / (1 + d·(a − 1)), over a known answers",
         compute=_repliers,
         idea=REPLIERS,
@@ -181,22 +119,12 @@ HISTORIES = (
     Signal(
         name="crowd_known",
         prior=0.0,
-        sd=0.05,
+        sd=TIGHT,
         meaning="how many have a record, whatever it says: lets verdicts take out the shift that their number alone "
         "gives the pools",
         form="k / (1 + d·(k − 1))",
         compute=_crowd,
         idea=HISTORY,
         either=True,
-    ),
-    Signal(
-        name="root",
-        prior=0.05,
-        sd=TIGHT,
-        meaning="the root author's own history",
-        form="h of who posted it first",
-        compute=_root,
-        idea=ROOT,
-        untaught=0.0,
     ),
 )

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from streams.scoring.numeric import Float
-from streams.scoring.signals.signal import TIGHT, Idea, Signal, first_post
+from streams.scoring.signals.signal import LOOSE, Idea, Signal, first_post
 from streams.tables.compiled import inlined
 
 
@@ -30,8 +30,8 @@ SLOW = Idea(
 TIMING = (
     Signal(
         name="slow",
-        prior=0.25,
-        sd=TIGHT,
+        prior=0.3,
+        sd=LOOSE,
         meaning="a slow start over ten minutes",
         form="−ln Σ exp(−t/τ) over its events, τ = 10 min",
         compute=_slow,
@@ -39,11 +39,12 @@ TIMING = (
     ),
     Signal(
         name="slow_3h",
-        prior=0.15,
-        sd=TIGHT,
+        prior=0.1,
+        sd=LOOSE,
         meaning="a slow start over three hours",
         form="the same, τ = 3 h",
         compute=_slow_3h,
         idea=SLOW,
+        either=True,
     ),
 )

@@ -27,8 +27,7 @@ class HalfLives(NamedTuple):
     """In ms; 0: none."""
 
     record: float
-    month: float
-    two_months: float
+    history: float
 
 
 class Credits(NamedTuple):
@@ -45,9 +44,8 @@ class Credits(NamedTuple):
 
 
 def half_lives(config: ScoringConfig) -> HalfLives:
-    """Of a source's record and of its two decayed histories."""
-    _, month, two_months = config.history_half_lives_ms
-    return HalfLives(float(config.credibility_half_life_ms), float(month), float(two_months))
+    """Of a source's record and of its decayed history."""
+    return HalfLives(float(config.credibility_half_life_ms), float(config.history_half_life_ms))
 
 
 @compiled
@@ -105,12 +103,12 @@ def _advance(record: Any, ruled_ms: Int, halves: HalfLives) -> None:
         return
     if record.ruled_ms > 0:
         age = ruled_ms - record.ruled_ms
-        _scale(record, faded(age, halves.record), faded(age, halves.month), faded(age, halves.two_months))
+        _scale(record, faded(age, halves.record), faded(age, halves.history))
     record.ruled_ms = ruled_ms
 
 
 @compiled
-def _scale(record: Any, by: Float, month: Float, two_months: Float) -> None:
+def _scale(record: Any, by: Float, history: Float) -> None:
     """Multiply a record's sums."""
     record.right_supports *= by
     record.wrong_supports *= by
@@ -118,10 +116,8 @@ def _scale(record: Any, by: Float, month: Float, two_months: Float) -> None:
     record.wrong_denials *= by
     record.right_reshares *= by
     record.wrong_reshares *= by
-    record.joined_false_30 *= month
-    record.joined_true_30 *= month
-    record.joined_false_60 *= two_months
-    record.joined_true_60 *= two_months
+    record.joined_false_30 *= history
+    record.joined_true_30 *= history
 
 
 @compiled
@@ -153,13 +149,11 @@ def add_verdict(record: Any, pair: Any, sign: Float, halves: HalfLives) -> None:
         record.wrong_supports += amount * (pair.stance == SUPPORT)
         record.wrong_denials += amount * (pair.stance == DENY)
         record.wrong_reshares += amount * (pair.stance == PASSED_ON)
-    month, two_months = sign * faded(age, halves.month), sign * faded(age, halves.two_months)
+    joined = sign * faded(age, halves.history)
     if pair.finding == 1:
-        record.joined_false_30 += month
-        record.joined_false_60 += two_months
+        record.joined_false_30 += joined
     elif pair.finding == -1:
-        record.joined_true_30 += month
-        record.joined_true_60 += two_months
+        record.joined_true_30 += joined
 
 
 @compiled
@@ -177,7 +171,7 @@ def recount(record: Any, pairs: Any, except_row: Int, halves: HalfLives) -> None
     if count != record.joined_false + record.joined_true:
         return
     record.ruled_ms = latest
-    _scale(record, 0.0, 0.0, 0.0)
+    _scale(record, 0.0, 0.0)
     link = record.newest
     while link:
         if pairs[link - 1].finding != 0 and link - 1 != except_row:

@@ -6,7 +6,7 @@ F counts false claims that the source took part in and true ones that it denied,
 ones denied; a claim pools hist over its participants, deniers with a minus sign. Without stances this is plain
 participation, with them it is close to a record of being wrong. The pseudo-counts are equal on purpose: a running base
 rate drifts with the calendar, and where verdicts on the same story are withheld it even leans against the truth.
-Kept for three half-lives (none, 30 and 60 days). It feeds `risk` only: repeating a falsehood is no witness against it.
+Kept undecayed, and with a half-life of 30 days. It feeds `risk` only: repeating a falsehood is no witness against it.
 
 Source: measured (scoring notes of this project): the one signal that carried over between all platforms tried.
 Range: about ±4 nats. Failure modes: says nothing on platforms whose users hardly recur; inherits the choice of what

@@ -26,8 +26,6 @@ SOURCE_FIELDS = {  # what every event reads or moves first
     "joined_true": Field("i4", "and true ones"),
     "joined_false_30": Field("f8", "false claims joined, with a half-life of 30 days"),
     "joined_true_30": Field("f8", "and true ones"),
-    "joined_false_60": Field("f8", "false claims joined, with a half-life of 60 days"),
-    "joined_true_60": Field("f8", "and true ones"),
     "right_supports": Field("f8", "supports written that were right, decayed"),
     "wrong_supports": Field("f8", "and wrong"),
     "right_denials": Field("f8", "denials written that were right, decayed"),

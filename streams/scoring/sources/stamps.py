@@ -41,7 +41,7 @@ class Terms(NamedTuple):
     Attributes:
         coins: [generations, 2, bands] P(support) given true, and given false.
         generation: of the coins in force.
-        coin_strength, history_strength: pseudo-counts. veteran_claims: see `ScoringConfig`.
+        coin_strength, history_strength: pseudo-counts.
         base_false: where histories start.
         scratch: room for one record.
     """
@@ -50,7 +50,6 @@ class Terms(NamedTuple):
     generation: int
     coin_strength: float
     history_strength: float
-    veteran_claims: int
     base_false: float
     halves: HalfLives
     scratch: npt.NDArray[Any]
@@ -66,15 +65,14 @@ class StampColumns(NamedTuple):
     band: npt.NDArray[np.int8]
     hist0: Floats
     hist30: Floats
-    hist60: Floats
     known: npt.NDArray[np.int8]
 
 
 def empty_stamps(count: int) -> StampColumns:
     """Room for so many stamps."""
-    floats, codes = np.empty((5, count)), np.empty((2, count), np.int8)
+    floats, codes = np.empty((4, count)), np.empty((2, count), np.int8)
     sequence, clusters = np.empty(count, np.int64), np.empty(count, np.uint64)
-    return StampColumns(floats[0], floats[1], sequence, clusters, codes[0], floats[2], floats[3], floats[4], codes[1])
+    return StampColumns(floats[0], floats[1], sequence, clusters, codes[0], floats[2], floats[3], codes[1])
 
 
 @inlined
@@ -113,7 +111,6 @@ def record_for(tables: SourceViews, source: Int, row: Int, terms: Terms) -> Any:
     record.right_supports, record.wrong_supports = max(record.right_supports, 0.0), max(record.wrong_supports, 0.0)
     record.right_denials, record.wrong_denials = max(record.right_denials, 0.0), max(record.wrong_denials, 0.0)
     record.joined_false_30, record.joined_true_30 = max(record.joined_false_30, 0.0), max(record.joined_true_30, 0.0)
-    record.joined_false_60, record.joined_true_60 = max(record.joined_false_60, 0.0), max(record.joined_true_60, 0.0)
     if was_latest and np.int64(pair.spoke_s) * 1000 < record.ruled_ms:  # the record stands at the latest of the others
         recount(record, tables.pairs.records, row, terms.halves)
     return record
@@ -125,18 +122,17 @@ def stamp(tables: SourceViews, row: Int, terms: Terms, out: StampColumns, at: In
     source = source_of(tables.pairs.rows.keys[row])
     pair, whole = tables.pairs.records[row], tables.sources.records[source]
     out.cl[at], out.band[at], out.known[at] = whole.cluster, 0, 0
-    out.hist0[at], out.hist30[at], out.hist60[at] = 0.0, 0.0, 0.0
+    out.hist0[at], out.hist30[at] = 0.0, 0.0
     record, age_ms = whole, np.int64(0)
     if whole.ruled_ms:
         record = record_for(tables, source, row, terms)
         age_ms = max(np.int64(pair.spoke_s) * 1000 - record.ruled_ms, np.int64(0))
         joined = record.joined_false + record.joined_true
         out.band[at] = band_of(record.right + record.wrong)
-        out.known[at] = int(joined > 0) + int(joined >= terms.veteran_claims)
+        out.known[at] = int(joined > 0)
         out.hist0[at] = history(record.joined_false, record.joined_true, age_ms, 0.0, terms)
-        month, two_months = terms.halves.month, terms.halves.two_months
-        out.hist30[at] = history(record.joined_false_30, record.joined_true_30, age_ms, month, terms)
-        out.hist60[at] = history(record.joined_false_60, record.joined_true_60, age_ms, two_months, terms)
+        half_life = terms.halves.history
+        out.hist30[at] = history(record.joined_false_30, record.joined_true_30, age_ms, half_life, terms)
     # Who acts with others as one corroborates nothing, however right it was: so are records bought.
     out.w[at], out.v[at] = 0.0, 0.0
     if not whole.cluster:
@@ -212,7 +208,7 @@ class Stamps:
             config = self.config
             self._terms = Terms(
                 self._coins(), self.generation, config.coin_prior_strength, config.history_prior_strength,
-                config.veteran_claims, float(params.base_false), half_lives(config), self._scratch,
+                float(params.base_false), half_lives(config), self._scratch,
             )  # fmt: skip
         return self._terms
 

@@ -40,7 +40,6 @@ STAMP: dict[str, Any] = {
     "band": 0,
     "hist0": 0,
     "hist30": 0,
-    "hist60": 0,
     "known": 0,
 }
 
