@@ -79,7 +79,7 @@ def application(service: Service, settings: Settings, site: Site | None = None) 
     pages: set[web.AbstractRoute] = set()
 
     def told(problem: Problem, request: web.Request) -> web.Response:
-        if site is not None and request.match_info.route in pages:
+        if site is not None and (request.match_info.route in pages or _mistyped(request)):
             return site.told(problem, request)
         return answer(problem, request.rel_url.raw_path)
 
@@ -115,6 +115,12 @@ def application(service: Service, settings: Settings, site: Site | None = None) 
         # For anybody: browsers ask this before they send a token.
         names[resource.add_route("OPTIONS", _allowed(here))] = here[0].name
     return app
+
+
+def _mistyped(request: web.Request) -> bool:
+    """Whether a person asks for what there is not: a browser says that it takes pages."""
+    nothing = request.match_info.http_exception is not None
+    return nothing and "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/v1/")
 
 
 def _bound(route: Route, service: Service) -> Handler:

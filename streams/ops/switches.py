@@ -16,7 +16,7 @@ from streams.contract.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FRESH_S = 10.0
+FRESH_S = 30.0
 PATIENCE_S = 1.0
 """Seconds for which the first reading is waited for."""
 
@@ -43,13 +43,19 @@ class Switches:
                 await asyncio.wait_for(asyncio.shield(self._reading), PATIENCE_S)
         return self._found
 
+    def knows(self, found: list[dict[str, Any]] | None) -> None:
+        """Take a reading of this moment; None for one that failed."""
+        self._found, self._at = found or self._found, time.monotonic()
+
     async def _read(self) -> None:
+        found = None
         try:
-            self._found = await asyncio.to_thread(lambda: asyncio.run(_in_force(self._settings)))
+            found = await asyncio.to_thread(lambda: asyncio.run(_in_force(self._settings)))
         except Exception as error:
             log.warning("how flags are set cannot be read: %s", error)
         finally:
-            self._at, self._reading = time.monotonic(), None
+            self.knows(found)
+            self._reading = None
 
 
 async def _in_force(settings: Settings) -> list[dict[str, Any]]:

@@ -64,8 +64,8 @@ def tokens() -> dict[str, str]:
 
 
 @pytest.fixture
-async def client(tmp_path: Path, request: pytest.FixtureRequest, tokens: dict[str, str]) -> AsyncIterator[Client]:
-    """The pages of a service that holds the records; with the mark `tokens` it takes them."""
+def service(tmp_path: Path, request: pytest.FixtureRequest, tokens: dict[str, str]) -> Service:
+    """A service that holds the records and has read all there is; with the mark `tokens` it takes them."""
     settings = Settings(broker="none:1")
     if request.node.get_closest_marker("tokens"):
         lines = []
@@ -77,7 +77,13 @@ async def client(tmp_path: Path, request: pytest.FixtureRequest, tokens: dict[st
     service = Service(settings)
     service.store.apply(records())
     service.caught_up = True
-    async with TestClient(TestServer(application(service, settings, site(service)))) as opened:
+    return service
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[Client]:
+    """The pages of that service."""
+    async with TestClient(TestServer(application(service, service.settings, site(service)))) as opened:
         yield opened
     service.lists.close()
     service.store.close()
@@ -168,6 +174,26 @@ async def test_an_unknown_id_is_a_page_that_says_so(client: Client) -> None:
     assert (await client.get("/find", params={"id": "open"}, allow_redirects=False)).headers[
         "Location"
     ] == "/claims/open"
+
+
+async def test_a_mistyped_address_is_a_page_for_browsers_and_a_problem_for_programs(client: Client) -> None:
+    person = await client.get("/claim/open", headers={"Accept": "text/html,*/*"})
+    assert (person.status, person.content_type) == (404, "text/html")
+    assert "is not served" in await person.text()
+    for path, accepted in (("/claim/open", "*/*"), ("/v1/nothing", "text/html")):
+        program = await client.get(path, headers={"Accept": accepted})
+        assert (program.status, program.content_type) == (404, "application/problem+json")
+
+
+async def test_the_front_page_says_who_paused_flags_and_why(client: Client, service: Service) -> None:
+    done = {"control": "pause", "by": "ann", "note": NASTY, "at_ms": T0_MS}
+    rule = {"rule": "risk-cascade", "shadow": False, "precision": 0.8, "controls": {"switch": done}}
+    for state in ("running", "paused"):
+        service.switches.knows([rule | {"state": state}])
+        page = await text(client, "/")
+        assert ('<b class="bad">risk-cascade is paused</b>' in page) is (state == "paused")
+        assert "pause by <bdi>ann</bdi>" in page
+        assert "<script>alert" not in page
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def appealed(page: Page, path: str) -> None:
     expect(page.locator("section:has(#verdicts)")).to_contain_text("The town hall confirms it.")
 
 
+def healthy(page: Page) -> None:
+    """The front page says that all is well."""
+    page.goto("/")
+    expect(page.locator("section:has(#health)")).to_contain_text(re.compile(r"Answers are [\d.]+ s old"))
+    expect(page.locator("section:has(#health)")).to_contain_text("risk-cascade is running")
+    expect(page.locator("section:has(#right)")).to_contain_text("were right")
+
+
 def by_keyboard(page: Page) -> None:
     """The queue without a mouse: down, up, help, dismiss; what is decided has left."""
     page.goto("/queue?state=any")
@@ -145,6 +153,7 @@ def test_a_new_user_walks_from_the_front_page_to_a_flag_that_is_taken_back(up: U
         vindicated(page)
         claim = flagged_claim(page)
         appealed(page, claim)
+        healthy(page)
         by_keyboard(page)
         every_page(chromium, up, claim)
         without_scripts(chromium, up, claim)
