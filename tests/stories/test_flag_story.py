@@ -199,6 +199,7 @@ def controls(platform: Platform) -> None:
     assert platform.flags("unheard") == []
     switch("resume", *BY)
     switch("precision", "0.5", "--rule", "risk-trial", "--by", "mia", "--note", "would it see more?")
+    switch("precision", "0.5", *BY)  # the true claim that was flagged has made the rule careful
     switch("budget", "--an-hour", "0", *BY)
     platform.tell("late")
     platform.settle()
@@ -211,7 +212,9 @@ def controls(platform: Platform) -> None:
 
     live, trial = (json.loads(line) for line in shown("flags", "status", "--json").splitlines())
     assert (live["state"], live["held_back"], live["an_hour"]) == ("running", 1, 0)
-    assert {subject: done["by"] for subject, done in live["controls"].items()} == {"switch": "ann", "budget": "ann"}
+    assert {subject: done["by"] for subject, done in live["controls"].items()} == {
+        "switch": "ann", "precision": "ann", "budget": "ann"
+    }  # fmt: skip
     assert trial["stands"] >= 1
     assert trial["controls"]["precision"]["note"] == "would it see more?"
     table = shown("flags", "status")
