@@ -69,9 +69,8 @@ def kept_in() -> Path:
     if INTERPRETED:
         np.seterr(over="ignore")  # hashes wrap around, as they do in machine code
         return Path()
-    if not numba.config.CACHE_DIR:
-        folder = _base() / _digest()
-        numba.config.CACHE_DIR = str(folder if _writable(folder) else _copy(folder))
+    folder = _base() / _digest()
+    numba.config.CACHE_DIR = str(folder if _writable(folder) else _copy(folder))
     return Path(numba.config.CACHE_DIR)
 
 
@@ -81,6 +80,8 @@ def anything_kept() -> bool:
 
 
 def _base() -> Path:
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(given).expanduser() / "credence"
     if given := os.environ.get("CREDENCE_HOME"):
         return Path(given).expanduser() / "compiled"
     base = os.environ.get("XDG_CACHE_HOME")

@@ -23,8 +23,8 @@ print(compiled.anything_kept(), sum(index.find_all.stats.cache_hits.values()), c
 
 def run(home: Path, **environment: str) -> tuple[list[str], str]:
     """Words and errors of a process that looks something up in a table."""
-    given = {**os.environ, "CREDENCE_HOME": str(home), **environment}
-    given = {name: value for name, value in given.items() if name != "NUMBA_CACHE_DIR"}
+    ours = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    given = {**ours, "CREDENCE_HOME": str(home), **environment}
     done = subprocess.run([sys.executable, "-c", FIND], env=given, capture_output=True, text=True, check=True)
     return done.stdout.split(), done.stderr
 
@@ -37,6 +37,12 @@ def test_machine_code_is_kept_for_the_next_start(tmp_path: Path) -> None:
 def test_of_another_make_of_cpu_there_is_machine_code_of_its_own(tmp_path: Path) -> None:
     folder = run(tmp_path)[0][2]
     assert run(tmp_path, NUMBA_CPU_NAME="generic")[0][2] != folder
+
+
+def test_a_folder_of_numba_s_own_setting_holds_the_code_of_each_state_of_the_sources_apart(tmp_path: Path) -> None:
+    usual = Path(run(tmp_path)[0][2])
+    (_, _, folder), _ = run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "numba"))
+    assert folder == str(tmp_path / "numba" / "credence" / usual.name)
 
 
 def test_without_a_folder_to_write_to_a_sentence_says_so_and_all_goes_on(tmp_path: Path) -> None:
