@@ -4,7 +4,8 @@ A line of the file is one token: its name, its scopes, the SHA-256 of the token,
 
     queue-team read,rule sha256:5e88…f1 2027-01-31
 
-The token itself stands nowhere. It is 256 random bits, so that a plain hash cannot be turned back by guessing.
+The line `anybody read` lets those read who bear none. The token itself stands nowhere. It is 256 random bits, so that a
+plain hash cannot be turned back by guessing.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _LINE = re.compile(
 )
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 _REALM = 'Bearer realm="credence"'
+ANYBODY = "anybody read"
+"""The line that lets those read who bear no token."""
 
 
 class Scope(StrEnum):
@@ -73,7 +76,10 @@ class Access:
     def __init__(self, path: str = "") -> None:
         self._path = Path(path) if path else None
         self._looked, self._seen = time.monotonic(), self._state()
-        self._tokens = () if self._path is None else parse(_text(self._path))
+        self._tokens: tuple[Token, ...] = ()
+        self._anybody_reads = self._path is None
+        if self._path is not None:
+            self._take(_text(self._path))
 
     def who(self, authorization: str | None) -> Token | None:
         """Whose token a request bears; None where it bears none, or none is looked at.
@@ -96,12 +102,14 @@ class Access:
 
     def require(self, token: Token | None, scope: Scope) -> None:
         """Pass if the bearer may do this. Raises Problem: 401 without a token, 403 without the scope."""
+        self._read_again()
+        if token is None and scope is Scope.READ and self._anybody_reads:
+            return
         if self._path is None:
-            if scope is not Scope.READ:
-                raise Problem(403, f"this takes a token with the scope {scope}, and no tokens are set up: {HOW_TO}")
-        elif token is None:
+            raise Problem(403, f"this takes a token with the scope {scope}, and no tokens are set up: {HOW_TO}")
+        if token is None:
             raise _unauthorized("this takes a token: send `Authorization: Bearer TOKEN`")
-        elif scope not in token.scopes:
+        if scope not in token.scopes:
             said = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
             raise Problem(403, f"the token {token.name} lacks the scope {scope}", {"WWW-Authenticate": said})
 
@@ -113,10 +121,14 @@ class Access:
             return
         self._seen = state
         try:
-            self._tokens = parse(_text(self._path))
+            self._take(_text(self._path))
             log.info("the file of tokens was read again: %d tokens", len(self._tokens))
         except SettingsError as error:
             log.error("%s. The tokens of before stay in force until the file can be read", error)
+
+    def _take(self, text: str) -> None:
+        self._tokens = parse(text)
+        self._anybody_reads = ANYBODY in _lines(text).values()
 
     def _state(self) -> tuple[int, ...] | None:
         """What changes when the file does, also where a secret is a link that is moved on."""
@@ -155,8 +167,8 @@ def made(name: str, scopes: Iterable[Scope], until: str = "") -> tuple[str, str]
 def parse(text: str) -> tuple[Token, ...]:
     """The tokens of a file. Raises SettingsError, which names a line and never what is in it."""
     found: dict[str, Token] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not (said := line.partition("#")[0].strip()):
+    for number, said in _lines(text).items():
+        if said == ANYBODY:
             continue
         token = _token(said, number)
         if token.name in found:
@@ -165,12 +177,18 @@ def parse(text: str) -> tuple[Token, ...]:
     return tuple(found.values())
 
 
+def _lines(text: str) -> dict[int, str]:
+    """What each line says, comments left out, one blank between words; those that say nothing are left out."""
+    said = {n: " ".join(line.partition("#")[0].split()) for n, line in enumerate(text.splitlines(), start=1)}
+    return {n: words for n, words in said.items() if words}
+
+
 def _token(line: str, number: int) -> Token:
     matched = _LINE.fullmatch(line)
     if matched is None:
         raise SettingsError(
-            f"line {number} of the tokens' file is not of the form NAME SCOPES sha256:HASH [END], with no blanks "
-            f"between scopes: {HOW_TO}"
+            f"line {number} of the tokens' file is neither `{ANYBODY}` nor of the form NAME SCOPES sha256:HASH "
+            f"[END], with no blanks between scopes: {HOW_TO}"
         )
     try:
         scopes = frozenset(Scope(each) for each in matched["scopes"].split(","))

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from rich.console import Console
 
+from streams.api.access import ANYBODY, Scope, made
 from streams.broker import embedded as broker
 from streams.broker.machine import free_port
 from streams.client.asynchronous import AsyncClient
@@ -144,9 +145,8 @@ def _kafka(asked: Asked, console: Console) -> Iterator[Settings]:
         "session_timeout_ms": SESSION_MS,
         # Under the same name, one that follows it need not wait until it is given up.
         "instance_id": "demo",
-        # Whoever tries it out asks from here, without a token, and the verdicts of the data count.
+        # Whoever tries it out asks from here, and the verdicts of the data count.
         "api_host": "127.0.0.1",
-        "api_tokens_file": "",
         "raters": "",
     }
     if PARTITIONS_VARIABLE not in os.environ:
@@ -174,8 +174,11 @@ class _Demo:
         console: Console,
         steps: Steps,
     ) -> None:
-        self._asked, self._settings, self._data, self._console = asked, settings, data, console
+        self._asked, self._data, self._console = asked, data, console
         self._folder, self._steps = folder, steps
+        self._token, line = made("demo", (Scope.READ, Scope.RULE))
+        (folder / "tokens").write_text(f"{ANYBODY}\n{line}\n")
+        settings = self._settings = settings.replace(api_tokens_file=str(folder / "tokens"))
         self._truth, self._facts = Truth.read(directory, data), Facts(data)
         self._watch = Watch(settings, (self._truth.lone, *self._truth.stories))
         self._crew = Crew(settings, folder)
@@ -213,6 +216,7 @@ class _Demo:
         crew = self._crew
         shown = {
             "pages": f"{crew.api}/",
+            "to answer there": f"sign in at {crew.api}/sign-in with {self._token}",
             "a claim": f"curl {crew.api}/v1/claims/{quote(claim, safe='')}",
             "a source": f"curl {crew.api}/v1/sources/{quote(source, safe='')}",
             "flags": f"curl {crew.api}/v1/flags",

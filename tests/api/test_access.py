@@ -73,6 +73,31 @@ def served(installation: Settings, tmp_path: Path) -> Iterator[Served]:
     assert "Traceback" not in running.api.said
 
 
+def test_a_line_lets_anybody_read_and_nobody_rule(tmp_path: Path) -> None:
+    token, line = made("desk", (Scope.RULE,))
+    (tmp_path / "tokens").write_text(f"anybody  read  # from inside\n{line}\n")
+    access = Access(str(tmp_path / "tokens"))
+    access.require(access.who(None), Scope.READ)
+    access.require(access.who(f"Bearer {token}"), Scope.RULE)
+    with pytest.raises(Problem) as refused:
+        access.require(access.who(None), Scope.RULE)
+    assert refused.value.status == 401
+    with pytest.raises(Problem) as unknown:
+        access.who("Bearer credence_unknown")
+    assert unknown.value.status == 401
+
+
+def test_nobody_reads_without_a_token_once_the_line_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "LOOK_S", 0.0)
+    file = tmp_path / "tokens"
+    file.write_text(f"{access.ANYBODY}\n{made('desk', (Scope.RULE,))[1]}\n")
+    asked = Access(str(file))
+    asked.require(asked.who(None), Scope.READ)
+    file.write_text(made("desk", (Scope.RULE,))[1] + "\n")
+    with pytest.raises(Problem):
+        asked.require(asked.who(None), Scope.READ)
+
+
 def test_a_token_with_the_scope_is_let_in_and_others_are_told_what_is_wrong(served: Served) -> None:
     for name in ("reader", "desk"):
         assert served.get(name)[0] == 200
