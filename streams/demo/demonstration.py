@@ -96,11 +96,11 @@ def run(asked: Asked, console: Console) -> dict[str, Any]:
     with _folder() as folder, contextlib.closing(Steps(console)) as steps:
         steps("reading the data" if asked.data else "making a world")
         directory, data = _data(asked, folder, console)
-        if not anything_kept():  # or all processes would compile it at once, and the demo be silent meanwhile
-            steps("compiling the scoring core, once: about a minute")
-            prepare(lambda sentence: console.print(sentence, highlight=False, markup=False))
         steps("starting Apache Kafka")
         with _kafka(asked, console) as settings:
+            if not anything_kept():  # or all processes would compile it at once, and the demo be silent meanwhile
+                steps("compiling the scoring core, once: about a minute")
+                prepare(lambda sentence: console.print(sentence, highlight=False, markup=False))
             steps("creating the topics")
             provision.create(settings.broker, settings)
             try:

@@ -176,7 +176,7 @@ def claim(claim_id: str, **changed: Any) -> dict[str, Any]:
 
 
 def flag(claim_id: str, at_ms: int, action: str = "raise", revision: int = 1) -> dict[str, Any]:
-    reasons = [{"code": "history", "weight": 1.5}, {"code": "vote", "weight": 0.5}, {"code": "root", "weight": -1.0}]
+    reasons = [{"code": "history", "weight": 1.5}, {"code": "vote", "weight": 0.5}, {"code": "slow", "weight": -1.0}]
     return {
         "flag_id": f"f/{claim_id}", "revision": revision, "action": action,
         "subject": {"type": "claim", "id": claim_id}, "event_time_ms": at_ms, "confidence": 0.9, "reasons": reasons,
@@ -311,8 +311,8 @@ def test_the_report_ends_with_what_was_refused_and_why() -> None:
 
 def test_every_reason_of_a_flag_has_words() -> None:
     assert set(IDEAS) == set(WORDS)
-    assert reasons_in_words(("history", "root", "vote")) == (
-        "spread by people with a poor record, begun by a source with a poor record"
+    assert reasons_in_words(("history", "history_repliers", "vote")) == (
+        "spread by people with a poor record, answered by people with a poor record"
     )
 
 
