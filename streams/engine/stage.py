@@ -136,6 +136,9 @@ class StagePartition(Generic[EffectsT]):
         self._ticked_at_s = self.busy_at_s
         self._settled = True  # whether nothing has been applied since a tick that flushes
         self._position = 0  # changelog offset up to which the state is read
+        self.whole = (
+            False  # whether all of it is; before, a core must not be asked anything, for it may remember the answer
+        )
         self.replica = Replica(spec.core(partition))
         self._journal = Journal(self.replica.core.tables)
         layout = [f"{t.name}: {t.fields}" for t in self.replica.core.tables]
@@ -148,6 +151,7 @@ class StagePartition(Generic[EffectsT]):
         Called at every assignment. If this process owned the partition before, it reads only what another owner may
         have written since.
         """
+        self.whole = False
         await self._producer.claim()
         spec, partition = self.spec, self.partition
         marker = orjson.dumps({"claimed_at_ms": int(time.time() * 1000)})
@@ -160,6 +164,7 @@ class StagePartition(Generic[EffectsT]):
         await self._producer.send(self._journal.outbox)
         # This outbox is done with. From now on this owner sends what it writes, and must not send the old one again.
         self._journal.outbox = []
+        self.whole = True
         return sum(len(t) for t in self.replica.core.tables)
 
     async def _read(self, end: int) -> Fence | None:

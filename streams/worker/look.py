@@ -23,7 +23,7 @@ class Look:
     """Looks at the partitions of one process.
 
     Args:
-        partitions: those it holds now; read at each look.
+        partitions: those it holds now; read at each look. One whose state is still being read is left out.
         stage_of: input topic → stage.
     """
 
@@ -43,7 +43,8 @@ class Look:
             return
         held: dict[str, list[StagePartition[Any]]] = {spec.name: [] for spec in self._stage_of.values()}
         for tp, partition in self._partitions.items():
-            held[self._stage_of[tp.topic].name].append(partition)
+            if partition.whole:
+                held[self._stage_of[tp.topic].name].append(partition)
         for stage, parts in held.items():
             cores = [part.replica.core for part in parts]
             rows = sum(len(table) for core in cores for table in core.tables)
