@@ -6,6 +6,8 @@ import asyncio
 import statistics
 import tempfile
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,13 +64,9 @@ def _worker(
     """
     if context.invoked_subcommand is not None:
         return
-    with (
-        foreseen(BrokerError, SettingsError),
-        tempfile.TemporaryDirectory() as folder,
-        embedded.private(Path(folder) / "kafka", say=say) as node,
-    ):
+    with _kafka() as (folder, node):
         settings = Settings.from_env(broker=node.bootstrap)
-        log = Path(folder) / "worker.log"
+        log = folder / "worker.log"
         result = asyncio.run(_measure(settings, events, rounds, idiomatic, recovery, log))
         if core:
             say(f"the core alone, on {core}")
@@ -89,6 +87,21 @@ def _worker(
             f" --half-minutes {half_minutes:g} --core {Path(core).name} --recovery {recovery}"
         )
         page.write(write, result, _named(), f"credence bench {asked}")
+    _tell(result, as_json)
+
+
+@contextmanager
+def _kafka() -> Iterator[tuple[Path, Broker]]:
+    """A folder that goes at the end, and a private Kafka in it."""
+    with (
+        foreseen(BrokerError, SettingsError),
+        tempfile.TemporaryDirectory() as folder,
+        embedded.private(Path(folder) / "kafka", say=say) as node,
+    ):
+        yield Path(folder), node
+
+
+def _tell(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
@@ -124,13 +137,9 @@ def api(
     """
     from load_tests.bench import api_reads
 
-    with (
-        foreseen(BrokerError, SettingsError),
-        tempfile.TemporaryDirectory() as folder,
-        embedded.private(Path(folder) / "kafka", say=say) as node,
-    ):
+    with _kafka() as (folder, node):
         settings = Settings.from_env(broker=node.bootstrap)
-        log, copy = Path(folder) / "log", Path(folder) / "copy"
+        log, copy = folder / "log", folder / "copy"
         here = settings.replace(namespace="reads.")
         result = asyncio.run(api_reads.reads(here, keys, rate, batches, seconds, events, log, say))
         if restart_keys:
@@ -139,11 +148,7 @@ def api(
     if write is not None:
         asked = f"--keys {keys} --rate {rate} --batches {batches} --events {events} --restart-keys {restart_keys}"
         page.write(write, {"api": result}, _named(), f"credence bench api {asked}")
-    if as_json:
-        print_json(result)
-    else:
-        for name, value in result.items():
-            out.print(f"{name.replace('_', ' '):32} {value}", highlight=False)
+    _tell(result, as_json)
 
 
 @bench.command(epilog="Example: credence bench pages --keys 100000")
@@ -161,21 +166,13 @@ def pages(
     """
     from load_tests.bench import page_reads
 
-    with (
-        foreseen(BrokerError, SettingsError),
-        tempfile.TemporaryDirectory() as folder,
-        embedded.private(Path(folder) / "kafka", say=say) as node,
-    ):
+    with _kafka() as (folder, node):
         settings = Settings.from_env(broker=node.bootstrap, namespace="pages.")
-        result = asyncio.run(page_reads.pages(settings, keys, rate, seconds, events, Path(folder) / "log", say))
+        result = asyncio.run(page_reads.pages(settings, keys, rate, seconds, events, folder / "log", say))
     if write is not None:
         asked = f"--keys {keys} --rate {rate:g} --events {events}"
         page.write(write, {"pages": result}, _named(), f"credence bench pages {asked}")
-    if as_json:
-        print_json(result)
-    else:
-        for name, value in result.items():
-            out.print(f"{name:32} {value}", highlight=False)
+    _tell(result, as_json)
 
 
 async def _beside(settings: Settings, events: int, rounds: int, checkout: Path, log: Path) -> dict[str, float]:

@@ -89,9 +89,9 @@ class Access:
 
         Raises Problem (401) on a token that is unknown or has ended.
         """
+        self._read_again()
         if self._path is None or authorization is None:
             return None
-        self._read_again()
         borne = _BEARER.fullmatch(authorization)
         digest = digest_of(borne[1]) if borne else b""
         # Every line is compared, each in constant time: how long it takes says nothing.
@@ -101,8 +101,7 @@ class Access:
         return found[0]
 
     def require(self, token: Token | None, scope: Scope) -> None:
-        """Pass if the bearer may do this. Raises Problem: 401 without a token, 403 without the scope."""
-        self._read_again()
+        """Pass if the bearer (`who`) may do this. Raises Problem: 401 without a token, 403 without the scope."""
         if token is None and scope is Scope.READ and self._anybody_reads:
             return
         if self._path is None:

@@ -143,8 +143,8 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class _Logged:
-    """A row as the record that the codec would read."""
+class Logged:
+    """A record as a codec reads it."""
 
     offset: int
     timestamp: int
@@ -260,8 +260,8 @@ def _repeats(data: Dataset, faults: dict[int, tuple[str, str]]) -> list[int]:
     return repeats
 
 
-def _logged(data: Dataset, rows: Sequence[int], now_ms: int) -> list[_Logged]:
-    return [_Logged(row, now_ms, value) for row in rows for _, value in data.records(row, row + 1)]
+def _logged(data: Dataset, rows: Sequence[int], now_ms: int) -> list[Logged]:
+    return [Logged(row, now_ms, value) for row in rows for _, value in data.records(row, row + 1)]
 
 
 def _claims_named(columns: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:

@@ -19,7 +19,7 @@ from streams.agents.intake.careful import Limits
 from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
 from streams.contract.settings import Settings, client_kwargs
-from streams.datasets.dataset import Dataset, Release
+from streams.datasets.dataset import Dataset, Logged, Release
 from streams.datasets.labels import FALSE
 from streams.engine.audit import recovered
 from streams.kafka.log_reader import LogReader
@@ -33,17 +33,6 @@ from streams.worker.stages import scoring_config, stage_specs
 
 BLOCK_ROWS = 4_096
 CLAIM_KINDS = frozenset(("stamped", "restamp", "rulings"))
-
-
-@dataclass(frozen=True)
-class Logged:
-    """A record as a codec wants it."""
-
-    offset: int
-    timestamp: int
-    value: bytes
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from streams.agents.intake.events import decode_events
 from streams.agents.intake.rulings import decode_rulings
 from streams.contract.words import CLOCK_MIN_MS, Kind, Stance
 from streams.datasets.csv_files import DatasetError
-from streams.datasets.dataset import Dataset, read
+from streams.datasets.dataset import Dataset, Logged, read
 from streams.datasets.findings import in_words
-from streams.demo.in_order import Logged
 
 NOW_MS = 1_764_000_000_000
 HEAD = "ts,kind,claim_id,event_id,parent_id,user_id,stance,followers,text\n"
