@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from streams.scoring.signals.registry import EITHER_SIGN, PARAMETERS, PRIOR_WEIG
 from streams.tables.blocks import Block
 
 AT = SIGNALS.index("signed")
+_numbers = count()
 
 
 def lessons(
@@ -19,12 +22,16 @@ def lessons(
     tallies: list[list[int]] | None = None,
     highest: float = 0.0,
     weight: float = 1.0,
+    claims: list[str] | None = None,
 ) -> Block:
-    """Lessons at one hour: (false?, signals), all with the same highest alarm; then a row of tallies for each claim."""
+    """Lessons at one hour: (false?, signals), all with the same highest alarm; then a row of tallies for each claim.
+
+    Each is of another claim than those of all blocks before, unless the claims are given.
+    """
     counts = tallies or []
     n, m = len(rows), len(counts)
     return Block("lessons", "c/0", 1, {
-        "c": [f"c{i}" for i in range(n + m)],
+        "c": claims or [f"c{next(_numbers)}" for _ in range(n + m)],
         "h": np.array([1] * n + [0] * m, np.int8),
         "f": np.array([1 if false else -1 for false, _ in rows] + [1] * m, np.int8),
         "t": np.zeros(n + m, np.int64),
@@ -258,3 +265,60 @@ def test_a_tally_of_another_size_is_refused() -> None:
     block = lessons([], [[1, 0]])
     block.columns["rw"][0].append(1)
     assert [code for _, code, _ in Learner().apply(block, 0).dead] == ["out_of_range"]
+
+
+def revised(claims: list[str], rows: list[tuple[bool, list[float]]], finding: int) -> Block:
+    """The same lessons with another verdict: +1 false, −1 true, 0 withdrawn."""
+    block = lessons(rows, claims=claims)
+    block.columns["f"] = np.full(len(claims), finding, np.int8)
+    return block
+
+
+def named(n: int) -> list[str]:
+    return [f"claim {i}" for i in range(n)]
+
+
+@pytest.mark.parametrize("remembered", [4, 600])
+def test_a_verdict_that_is_withdrawn_leaves_nothing_of_what_it_taught(
+    monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    monkeypatch.setattr("streams.scoring.parameters.remembered.LESSONS", remembered)
+    rows, claims, poisoned = drawn(4, 40, 1.0), named(40), [37, 39]
+    learner, spared = Learner(), Learner()
+    learner.apply(lessons(rows, highest=1.0, claims=claims), 0)
+    learner.apply(revised([claims[i] for i in poisoned], [rows[i] for i in poisoned], 0), 0)
+    left = [i for i in range(40) if i not in poisoned]
+    monkeypatch.setattr("streams.scoring.parameters.remembered.LESSONS", max(remembered - len(poisoned), 2))
+    spared.apply(lessons([rows[i] for i in left], highest=1.0, claims=[claims[i] for i in left]), 0)
+    assert learner.values() == spared.values()
+
+
+def test_a_verdict_that_turns_around_teaches_as_if_it_had_been_so_from_the_start_and_a_repeated_one_teaches_once() -> (
+    None
+):
+    rows, claims = drawn(4, 40, 1.0), named(40)
+    turned, plain = Learner(), Learner()
+    turned.apply(lessons(rows, claims=claims), 0)
+    turned.apply(revised(claims[5:6], rows[5:6], -1 if rows[5][0] else 1), 0)
+    turned.apply(revised(claims[7:8], rows[7:8], 1 if rows[7][0] else -1), 0)
+    plain.apply(lessons([*rows[:5], (not rows[5][0], rows[5][1]), *rows[6:]], claims=claims), 0)
+    assert turned.values() == plain.values()
+
+
+def test_a_withdrawal_counts_towards_the_next_version() -> None:
+    learner, rows, claims = Learner(), drawn(1, PUBLISH_EVERY - 1, 1.0), named(PUBLISH_EVERY - 1)
+    assert learner.apply(lessons(rows, claims=claims), 0).blocks == []
+    assert learner.apply(revised(["never heard of"], rows[:1], 0), 0).blocks == []
+    (block,) = learner.apply(revised(claims[:1], rows[:1], 0), 0).blocks
+    assert block.meta["version"] == 1
+
+
+def test_what_lies_before_the_lessons_that_are_remembered_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.scoring.parameters.remembered.LESSONS", 10)
+    rows, claims = drawn(4, 40, 1.0), named(40)
+    learner, never = Learner(), Learner()
+    for each in (learner, never):
+        each.apply(lessons(rows, claims=claims), 0)
+    learner.apply(revised(claims[:3], rows[:3], 0), 0)
+    assert learner.values() == never.values()
+    assert len(learner.remembered.table) == 10

@@ -81,9 +81,10 @@ class Lessons:
         self.tables = tables
 
     def settled(self, claim_rows: Ints) -> list[Block]:
-        """Snapshots of claims whose verdict is true or false, as lessons."""
+        """Snapshots of claims whose verdict changed, as lessons; with neither true nor false, what they taught goes."""
         claims, table = self.tables.claims, self.tables.snapshots
-        rows = claim_rows[np.isin(claims["verdict"][claim_rows], (TRUE, FALSE)) & (claims["events"][claim_rows] > 0)]
+        undone = ~np.isin(claims["verdict"][claim_rows], (TRUE, FALSE))
+        rows = claim_rows[undone | (claims["events"][claim_rows] > 0)]
         which, bits = ((claims["aged"][rows][:, None] >> np.arange(len(AGES_H))) & 1).nonzero()
         if not which.size:
             return []

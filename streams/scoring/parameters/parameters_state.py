@@ -18,8 +18,8 @@ tallies of stances that turned out right or wrong), versions of `Params` go out.
 Source: online Newton for logistic regression is the extended Kalman filter of West, Harrison & Migon 1985 (dynamic
 generalised linear models, with λ as their discount factor); taking the local mean out of both sides is the partial
 regression of Frisch & Waugh 1933, with time as the variable that is taken out. Range: as in `params`. Failure modes: a
-few hundred verdicts move the weights little, by design; a poisoned rater teaches what it says until withdrawn, and
-parameters do not forget a withdrawn lesson.
+few hundred verdicts move the weights little, by design; a poisoned rater teaches what it says until withdrawn, and what
+it taught before the lessons that are remembered (see `remembered`) stays.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from streams.scoring.parameters.controls import Controls
 from streams.scoring.parameters.flag_rules import RULES
 from streams.scoring.parameters.mixture import Mixture
 from streams.scoring.parameters.params import NAMES, Params
+from streams.scoring.parameters.remembered import Lesson, Remembered
 from streams.scoring.parameters.skill import Skill
 from streams.scoring.signals.registry import (
     EITHER_SIGN,
@@ -60,7 +61,9 @@ MEAN_PRIOR = 20.0  # lessons that the signals' mean over all time starts with
 TALLY_PRIOR = 10.0  # claims
 IN_USE = np.array([name not in SHADOW for name in SIGNALS], np.float64)  # what is in shadow moves no other weight
 CROWD_PRIOR = 20.0  # claims
-PUBLISH_EVERY = 8  # settled claims between versions
+PUBLISH_EVERY = 8  # verdicts that were settled, changed or withdrawn between versions
+BEFORE = "before/"  # in front of the names of what was learned before the lessons that are remembered
+APART = ("tally", "coins", "unpublished", "version", "given")  # first parts of names of what is not learned in order
 SANE = 1e6  # nats; a lesson with a larger number is a fault
 ANY_SIGN = np.array([name in EITHER_SIGN for name in SIGNALS])
 PRIOR_PRECISION = np.diag([1.0 / signal.sd**2 for signal in REGISTRY])
@@ -100,11 +103,12 @@ class Learner(BlockCore):
     def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
         super().__init__(config, partition)
         self.state = Table("learner", {"v": Field("f8", "value of what was learned under the name")})
+        self.remembered = Remembered()
         self.controls = Controls()
-        self.tables = (self.state, self.controls.table)
+        self.tables = (self.state, self.remembered.table, self.controls.table)
         self._defaults = Params()
-        # Rows of a value, or of a vector by its first element. None is ever freed, so that they hold for good.
-        self._rows: dict[str, Ints] = {}
+        self._rows: dict[str, Ints] = {}  # of a value, or of a vector by its first element
+        self._of = ""  # in front of the names of what lessons move: nothing, or BEFORE
 
     @reads("lessons")
     def _take_lessons(self, block: Block, cursor: int, effects: Effects) -> None:
@@ -113,9 +117,16 @@ class Learner(BlockCore):
             row, why = refused[0]
             told = f"{len(refused)} of {len(block)} lessons are not learned from; the first, of claim"
             effects.dead.append((row, "out_of_range", f"{told} {block['c'][row]!r}: {why}"))
+        stale = False
         for i in sorted(set(range(len(block))) - {i for i, _ in refused}):
-            self._learn(block, i, effects)
-        if self._get("settled") - self._get("published") >= PUBLISH_EVERY:
+            stale = self._hear(block, i, effects) or stale
+        if stale:
+            self._learn_again()
+        self._of = BEFORE
+        for lesson in self.remembered.forget():
+            self._learn(lesson)
+        self._of = ""
+        if self._get("unpublished") >= PUBLISH_EVERY:
             effects.blocks.append(self._version({}))
 
     @reads("params")
@@ -130,18 +141,39 @@ class Learner(BlockCore):
 
     # --- learning ------------------------------------------------------------------------------------------------
 
-    def _learn(self, block: Block, i: int, effects: Effects) -> None:
-        age, false = int(block["h"][i]), int(block["f"][i])
+    def _hear(self, block: Block, i: int, effects: Effects) -> bool:
+        """Take in a row of lessons; whether what was learned holds no longer."""
+        age = int(block["h"][i])
         if age == 0:
             self._tally(block["rw"][i], int(block["n"][i]), int(block["w"][i]))
-        elif false and age in SHARE:
-            signals = np.asarray(block["sig"][i], np.float64)
+        if age not in SHARE:
+            return False
+        lesson, stale = self.remembered.take(block, i)
+        if age == 1 and (lesson or stale):
+            self._set("unpublished", self._get("unpublished") + 1)
+        if lesson:
             if age == 1:
-                effects.settled.append((self._expected(signals), false > 0))
-            self._fit(signals, age, false > 0)
-            self._calibrate_score(float(block["L"][i]), block["A"][i], age, false <= 0)
-            if age == 1:
-                self._settle(float(block["al"][i]), int(block["n"][i]), false > 0)
+                effects.settled.append((self._expected(lesson.signals), lesson.false))
+            self._learn(lesson)
+        return stale
+
+    def _learn(self, lesson: Lesson) -> None:
+        self._fit(lesson.signals, lesson.age, lesson.false)
+        self._calibrate_score(lesson.corroboration, lesson.weight, lesson.age, not lesson.false)
+        if lesson.age == 1:
+            self._settle(lesson.alarm, lesson.participants, lesson.false)
+
+    def _learn_again(self) -> None:
+        """A verdict was changed or withdrawn: learn anew from all lessons that are remembered, as they are now."""
+        kept = [(str(key), row) for key, row in self.state.items() if str(key).split("/", 1)[0] not in APART]
+        before = {key: self.state["v"][row] for key, row in kept if key.startswith(BEFORE)}
+        self.state.free(np.array([row for key, row in kept if key not in before], np.int64))
+        self._rows.clear()
+        rows, _ = self.state.ensure([key.removeprefix(BEFORE) for key in before])
+        self.state["v"][rows] = np.array(list(before.values()), np.float64)
+        self.state.touch(rows)
+        for lesson in self.remembered.all():
+            self._learn(lesson)
 
     def _expected(self, signals: Floats) -> float:
         """The risk that what was learned so far gives to these signals: what was known before this verdict."""
@@ -222,10 +254,10 @@ class Learner(BlockCore):
     def _score_calibration(self) -> Calibration:
         return Calibration(self._vector("score_cal", np.zeros(Calibration.SIZE)), SCORE_SD)
 
-    def _calibrate_score(self, corroboration: float, weight: Floats, age: int, true: bool) -> None:
+    def _calibrate_score(self, corroboration: float, weight: float, age: int, true: bool) -> None:
         """Of the public score: how its evidence, and how much of it there was, turned out."""
         calibration = self._score_calibration()
-        calibration.learn(corroboration, true, SHARE[age], counts=age == 1, v=float(reliability(float(weight))))
+        calibration.learn(corroboration, true, SHARE[age], counts=age == 1, v=float(reliability(weight)))
         self._set_vector("score_cal", calibration.state)
 
     def _weights(self) -> tuple[Floats, Floats]:
@@ -293,7 +325,7 @@ class Learner(BlockCore):
                 self._set("given/" + name, float(value))
         version = self._get("version") + 1
         self._set("version", version)
-        self._set("published", self._get("settled"))
+        self._set("unpublished", 0.0)
         values = self.values()
         values.update({str(k)[6:]: float(self.state["v"][r]) for k, r in self.state.items() if str(k)[:6] == "given/"})
         return Block("params", "", 0, {}, {"version": version, "values": values})
@@ -319,19 +351,23 @@ class Learner(BlockCore):
 
     def _find(self, names: tuple[str, ...]) -> Ints:
         """Rows of these keys, −1 for what has not been learned yet."""
-        rows = self._rows.get(names[0])
+        name = self._of + names[0]
+        rows = self._rows.get(name)
         if rows is None:
-            rows = self.state.find(names)
+            rows = self.state.find(self._named(names))
             if rows.min() >= 0:
-                self._rows[names[0]] = rows
+                self._rows[name] = rows
         return rows
 
     def _put(self, names: tuple[str, ...], values: Floats) -> None:
         if self._find(names).min() < 0:
-            self.state.ensure(names)
+            self.state.ensure(self._named(names))
         rows = self._find(names)
         self.state["v"][rows] = values
         self.state.touch(rows)
+
+    def _named(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._of + name for name in names) if self._of else names
 
 
 def _experts(learned: Floats) -> Floats:
