@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from streams.contract.attention import DAY_MS
 from streams.ops.flag_precision import JudgedFlag, told
 
 PAGE_MAX = 1_000
@@ -37,6 +38,8 @@ class Order:
 
 
 CLAIMS = {"risk": Order("claims", "rank"), "growth": Order("claims", "growth")}
+STILL_HEARD = ("heard_ms > (SELECT max(heard_ms) FROM claims) - ?", DAY_MS)
+"""A filter of claims: heard of within a day of the latest event of all. Others rise no more, whatever was expected."""
 SOURCES = Order("sources", "rank")
 COMMUNITIES = Order("communities", "rank")
 FLAGS_BY_PRIORITY = Order("flags", "priority")

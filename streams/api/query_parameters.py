@@ -88,7 +88,10 @@ MAX_LAG = Parameter(
 )
 PAGES = (LIMIT, CURSOR)
 SORT = Parameter(
-    "sort", "What comes first: the riskiest, or what is expected to grow most.", "risk", words=("risk", "growth")
+    "sort",
+    "What comes first: the riskiest, or of the claims heard of within a day what is expected to grow most.",
+    "risk",
+    words=("risk", "growth"),
 )
 STATE = Parameter("state", "Open or settled by a verdict.", "any", words=("any", "open", "settled"))
 FLAGGED = Parameter("flagged", "Whether a flag stands.", "any", words=("any", "yes", "no"))

@@ -22,7 +22,7 @@ from streams.api.published import Entry
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, DECISIONS, FLAGS, SOURCE_SCORES, Topic
 from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction, FlagDecision
 
-FORM = 3
+FORM = 4
 """Version of the tables; a copy of another is made anew."""
 Places = Mapping[tuple[str, int], int]
 """(Topic without namespace, partition) → the next offset to read."""
@@ -32,10 +32,11 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS places (topic TEXT, partition INTEGER, next INTEGER, PRIMARY KEY (topic, partition))
 WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS claims (id TEXT PRIMARY KEY, rank REAL, growth REAL, settled INTEGER, flagged INTEGER,
-value BLOB);
+CREATE TABLE IF NOT EXISTS claims (id TEXT PRIMARY KEY, rank REAL, growth REAL, heard_ms INTEGER, settled INTEGER,
+flagged INTEGER, value BLOB);
 CREATE INDEX IF NOT EXISTS claims_by_risk ON claims (rank, id);
 CREATE INDEX IF NOT EXISTS claims_by_growth ON claims (growth, id);
+CREATE INDEX IF NOT EXISTS claims_by_time ON claims (heard_ms);
 CREATE TABLE IF NOT EXISTS histories (id TEXT PRIMARY KEY, points BLOB);
 CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, rank REAL, value BLOB);
 CREATE INDEX IF NOT EXISTS sources_by_events ON sources (rank, id);
@@ -58,8 +59,9 @@ _RANKS = {
 _SCORE_SQL = (
     "INSERT INTO {0} VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, value = excluded.value"
 )
-_CLAIM_SQL = """INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank,
-growth = excluded.growth, settled = excluded.settled, flagged = excluded.flagged, value = excluded.value"""
+_CLAIM_SQL = """INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank,
+growth = excluded.growth, heard_ms = excluded.heard_ms, settled = excluded.settled, flagged = excluded.flagged,
+value = excluded.value"""
 _HISTORY_SQL = """INSERT INTO histories VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET
 points = lengthened(points, excluded.points)"""
 _FLAG_SQL = """INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -260,8 +262,7 @@ def _score_row(entry: Entry) -> tuple[Any, ...] | None:
         return None
     if entry.topic is not CLAIM_SCORES:
         return id_, float(rank), entry.value, b""
-    growth = record.get("expected_growth_24h")
-    growth = growth if isinstance(growth, int | float) else 0.0
+    growth, heard_ms = record.get("expected_growth_24h"), record.get("last_event_ms")
     try:
         point = history_points.point_of(record)
     except (KeyError, TypeError, ValueError, OverflowError, struct.error):
@@ -269,7 +270,8 @@ def _score_row(entry: Entry) -> tuple[Any, ...] | None:
     return (
         id_,
         float(rank),
-        float(growth),
+        float(growth) if isinstance(growth, int | float) else 0.0,
+        heard_ms if _is_number(heard_ms) else 0,
         record.get("verdict") is not None,
         bool(record.get("flagged")),
         entry.value,

@@ -12,12 +12,15 @@ import pytest
 
 from streams.api.freshness import Waiting
 from streams.api.replies import takes_gzip
+from streams.contract.attention import DAY_MS
 from streams.contract.settings import Settings
 from streams.kafka import provision
 from tests.api.serving import Api
 from tests.scores import claim, community, flag, publish, source
 
 CLAIMS = 25
+HEARD_MS = 1_790_000_000_000
+SILENT = 23  # which was expected to grow two days ago
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,8 @@ def api(broker: str) -> Iterator[Api]:
             *(
                 claim(
                     f"c{n:02}", risk=n / CLAIMS, expected_growth_24h=float(n * 7 % CLAIMS), flagged=n % 5 == 0,
-                    verdict="false" if n % 3 == 0 else None, **({"low": 0.02, "high": 0.98} if n == 1 else {}),
+                    verdict="false" if n % 3 == 0 else None, last_event_ms=HEARD_MS - 2 * DAY_MS * (n == SILENT),
+                    **({"low": 0.02, "high": 0.98} if n == 1 else {}),
                 )
                 for n in range(CLAIMS)
             ),
@@ -74,7 +78,7 @@ def names(api: Api, path: str, field: str, id_: str) -> list[str]:
     ("query", "wanted"),
     [
         ("", sorted(range(CLAIMS), reverse=True)),
-        ("?sort=growth", sorted(range(CLAIMS), key=lambda n: -(n * 7 % CLAIMS))),
+        ("?sort=growth", sorted({*range(CLAIMS)} - {SILENT}, key=lambda n: -(n * 7 % CLAIMS))),
         ("?state=settled", [n for n in range(CLAIMS - 1, -1, -1) if n % 3 == 0]),
         ("?state=open&flagged=yes", [20, 10, 5]),
         ("?flagged=no&state=settled", [24, 21, 18, 12, 9, 6, 3]),
