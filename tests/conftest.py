@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from streams.broker.embedded import Broker
@@ -27,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "tokens: the pages take access tokens (tests/pages)")
     # How long an example takes says more of the machine's other work than of the code.
-    hypothesis_settings.register_profile("untimed", deadline=None)
+    hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     hypothesis_settings.load_profile("untimed")
 
 
