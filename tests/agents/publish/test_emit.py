@@ -293,8 +293,9 @@ def test_repeats_and_fates_of_rulings_are_counted() -> None:
 
 def test_raters_and_outcomes_are_counted_and_nothing_of_them_is_sent() -> None:
     names = ("credence_ruling_window_rulings", "credence_settled_false_total")
-    before = [counted(names[0]), counted(names[1], risk="0.8-1.0")]
     ruling = Block("rulings", "r/0", 1, {"rater": ["desk"]})
+    emitted("claims", step(Effects(ruled_in=["north"]), ruling))  # the gauge says how many were heard, not one more
+    before = [counted(names[0]), counted(names[1], risk="0.8-1.0")]
     assert emitted("claims", step(Effects(ruled_in=["north"]), ruling)) == []
     assert emitted("parameters", step(Effects(settled=[(0.9, True)]))) == []
     after = [counted(names[0]), counted(names[1], risk="0.8-1.0")]
