@@ -40,21 +40,6 @@ def sigmoid(z: Any) -> Any:
     return 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-z, -40.0), 40.0)))
 
 
-def trigamma(x: Floats) -> Floats:
-    """ψ′(x) for x > 0, to 1e-9: recurrence to x + 8, then the asymptotic series (Abramowitz & Stegun 6.4.6, 6.4.12).
-
-    >>> round(float(trigamma(np.array([1.0]))[0]), 6)  # π²/6
-    1.644934
-    """
-    z = np.asarray(x, np.float64)
-    i = 1.0 / (z + 8.0)
-    i2 = i * i
-    result: Floats = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
-    for step in range(8):
-        result += (z + step) ** -2.0
-    return result
-
-
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
@@ -71,13 +56,6 @@ def mix_keys(*parts: npt.NDArray[Any]) -> Ints:
         state *= _MIX2
         state ^= state >> np.uint64(31)
     return (state >> np.uint64(1)).astype(np.int64)
-
-
-def decay(age_ms: Any, half_life_ms: float) -> Any:
-    """2^(−age / half-life); 1 for a half-life of 0, which means none."""
-    if half_life_ms <= 0:
-        return np.ones_like(age_ms, dtype=np.float64)
-    return np.exp2(-np.asarray(age_ms, np.float64) / half_life_ms)
 
 
 # --- for compiled loops ----------------------------------------------------------------------------------------------
@@ -107,10 +85,31 @@ def thousandth(x: Float) -> Float:
 
 @inlined
 def faded(age_ms: Int, half_life_ms: Float) -> Float:
-    """`decay` of one number."""
+    """2^(−age / half-life); 1 for a half-life of 0, which means none."""
     if half_life_ms <= 0:
         return 1.0
     return float(np.exp2(-np.float64(age_ms) / half_life_ms))
+
+
+@inlined
+def rounded(x: Float) -> Float:
+    """Rounded to millionths, as records have it."""
+    return float(np.rint(x * 1e6) / 1e6)
+
+
+@inlined
+def trigamma(x: Float) -> Float:
+    """ψ′(x) for x > 0, to 1e-9: recurrence to x + 8, then the asymptotic series (Abramowitz & Stegun 6.4.6, 6.4.12).
+
+    >>> round(trigamma(1.0), 6)  # π²/6
+    1.644934
+    """
+    i = 1.0 / (x + 8.0)
+    i2 = i * i
+    result = i + i2 / 2 + i * i2 * (1 / 6 - i2 * (1 / 30 - i2 * (1 / 42 - i2 / 30)))
+    for step in range(8):
+        result += 1.0 / ((x + step) * (x + step))
+    return float(result)
 
 
 @inlined

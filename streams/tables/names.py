@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.tables.compiled import compiled, inlined
-from streams.tables.index import EMPTY, Index, Int, Rows, allocate, home
+from streams.tables.index import EMPTY, Index, Int, Rows, allocate, home, longer
 from streams.tables.texts import Bytes, Columns, Heap, Packed, Texts, append, begin_of, length_of, pack
 
 KEY = np.frombuffer(secrets.token_bytes(16), np.uint64).copy()
@@ -148,9 +148,7 @@ class NameBook:
 
     def grow(self, capacity: int) -> None:
         """Make room for so many rows."""
-        places = np.zeros(capacity, np.int64)
-        places[: len(self._places)] = self._places
-        self._columns["places"] = places
+        self._columns["places"] = longer([self._columns.pop("places")], capacity)
 
     def find(self, index: Index, keys: Sequence[str]) -> Rows:
         """Rows of the keys, −1 where a key is unknown."""

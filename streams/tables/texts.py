@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.tables.compiled import compiled, inlined
-from streams.tables.index import Int, Rows, roomy
+from streams.tables.index import Int, Rows, longer, roomy
 
 Bytes = npt.NDArray[np.uint8]
 Columns = dict[str, npt.NDArray[Any]]  # that are replaced in it when they grow
@@ -69,6 +69,15 @@ def append_all(heap: Heap, letters: Bytes, places: Rows, found: Rows) -> None:
     """`append` each: their places in the heap, into the array."""
     for i in range(len(places)):
         found[i] = append(heap, letters, places[i])
+
+
+@compiled
+def letters_of(places: Rows) -> Int:
+    """The length of these texts together, in bytes."""
+    count = np.int64(0)
+    for i in range(len(places)):
+        count += length_of(places[i])
+    return count
 
 
 # --- from Python ------------------------------------------------------------------------------------------------------
@@ -134,20 +143,29 @@ class Texts:
 
     def one(self, place: int) -> str:
         """The text at a place."""
-        begin = begin_of(place)
-        return self.heap.letters[begin : begin + length_of(place)].tobytes().decode()
+        begin = place >> LENGTH_BITS
+        return self.heap.letters[begin : begin + (place & LENGTH_MAX)].tobytes().decode()
 
     def reserve(self, size: int) -> None:
-        """Make room for so many more bytes."""
-        letters, used = self.heap
-        if used[0] + size <= len(letters):
+        """Make room for so many more bytes: what nobody holds any more goes, if it is much; else the heap grows."""
+        used = int(self.heap.used[0])
+        if used + size <= len(self.heap.letters):
             return
-        live = sum(int((columns[name] & LENGTH_MAX).sum()) for columns, name in self._holders)
-        fresh = Heap(np.empty(max(_ROOM_MIN, roomy(live, live + size)), np.uint8), np.zeros(1, np.int64))
+        live = sum(int(letters_of(np.ascontiguousarray(columns[name]))) for columns, name in self._holders)
+        if live <= used - used // 8:
+            self._move(max(_ROOM_MIN, roomy(live, live + size)))
+            return
+        arrays: list[npt.NDArray[Any]] = [*self.heap]
+        del self.heap
+        self.heap = Heap(longer(arrays, roomy(used, used + size)), arrays.pop())
+
+    def _move(self, room: int) -> None:
+        """To another heap with so much room, which holds what somebody holds."""
+        fresh = Heap(np.empty(room, np.uint8), np.zeros(1, np.int64))
         for columns, name in self._holders:
             held = np.ascontiguousarray(columns[name])
             moved = np.empty_like(held)
-            append_all(fresh, letters, held, moved)
+            append_all(fresh, self.heap.letters, held, moved)
             columns[name][:] = moved
         self.heap = fresh
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.tables.compiled import INTERPRETED
 from streams.tables.ordering import distinct, grouped, order_of
 from streams.tables.table import SEGMENT_ROWS, Table
 
@@ -141,6 +142,25 @@ def test_freed_rows_read_as_zero_when_they_are_used_again(integers: bool, key: A
     assert live.texts("name")[int(rows[0])] == ""
     with pytest.raises(KeyError):
         live.free(np.array([0, 0]))
+
+
+@pytest.mark.skipif(INTERPRETED, reason="records are of a class of their own then, which is a view")
+@pytest.mark.parametrize("integers", [False, True])
+def test_what_grows_stays_where_it_lies_unless_somebody_looks_at_it(integers: bool) -> None:
+    live = table(integers)
+    live.ensure(np.arange(5) if integers else list("abcde"))
+    live["n"][:5] = np.arange(5)
+    before = live.records
+    del before
+    arrays = [id(live.records), id(live.view.rows.keys), id(live.view.rows.changed)]
+    live.reserve(10_000)
+    assert [id(live.records), id(live.view.rows.keys), id(live.view.rows.changed)] == arrays
+    seen = live["n"]
+    live.reserve(100_000)
+    assert id(live.records) != arrays[0]
+    seen[0] = 7  # what somebody looked at is still there, and of no concern to the table
+    assert live["n"][:5].tolist() == [0, 1, 2, 3, 4]
+    assert not live["n"][5:].any()
 
 
 def test_difference_sees_numbers_text_and_keys() -> None:

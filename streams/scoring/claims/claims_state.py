@@ -20,15 +20,7 @@ from streams.scoring.claims.flag_writing import FlagContext, Flags
 from streams.scoring.claims.flags import RAISE, STAYS, has_room, priority
 from streams.scoring.claims.lessons import Lessons, finding_of
 from streams.scoring.claims.ratings import disagree, ratings
-from streams.scoring.claims.reading import (
-    READING,
-    VERDICTS,
-    Readings,
-    evidence_level,
-    read,
-    records,
-    settings_of,
-)
+from streams.scoring.claims.reading import COUNTS, NINETY, READING, VERDICTS, Readings, read, records, settings_of
 from streams.scoring.claims.rising import rising
 from streams.scoring.claims.root_words import RootWords
 from streams.scoring.claims.settlement import Rulings
@@ -243,7 +235,7 @@ class ClaimsState(PartitionState):
 
     def records(self, readings: Readings) -> dict[str, ClaimScoreDict]:
         """Score records of read claims, by claim id; changes no state."""
-        return records(self.data, readings.view(np.ndarray), self.config, self._common())
+        return records(self.data, readings, self._common())
 
     def _common(self) -> dict[str, Any]:
         return {"v": 1, "core_version": self.core_version, "as_of_ms": self.now_ms, "version": self.seq}
@@ -316,21 +308,17 @@ class ClaimsState(PartitionState):
         reading = read(self.data, rows, self.settings, rulings).view(np.ndarray)
         out: dict[str, npt.NDArray[Any]] = {
             "score": sigmoid(reading["score_z"]),
-            "low": sigmoid(reading["score_z"] - 1.645 * reading["spread"]),
-            "high": sigmoid(reading["score_z"] + 1.645 * reading["spread"]),
+            "low": sigmoid(reading["score_z"] - NINETY * reading["spread"]),
+            "high": sigmoid(reading["score_z"] + NINETY * reading["spread"]),
             "risk": sigmoid(reading["risk_z"]),
             "score_z": reading["score_z"],
             "risk_z": reading["risk_z"],
             "evidence": reading["weight"],
-            "enough_evidence": evidence_level(reading["weight"], claims["verdict"][rows], self.config),
+            "enough_evidence": reading["enough"] > 0,
             "signals": reading["signals"],
             "known": found >= 0,
         }
-        for name, field in (
-            ("events", "events"), ("participants", "participants"), ("supports", "supports"), ("denies", "denials"),
-            ("queries", "queries"), ("comments", "comments"), ("first_event_ms", "first_ms"),
-            ("last_event_ms", "last_ms"), ("verdict", "verdict"),
-        ):  # fmt: skip
+        for name, field in (COUNTS | {"verdict": "verdict"}).items():
             out[name] = claims[field][rows]
         out["flagged"] = claims["flag"][rows, 0] > 0
         return out

@@ -21,15 +21,13 @@ import numpy as np
 from streams.contract.record_dicts import FlagDict, ReasonDict, RootDict, SpreadDict
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables, chain
-from streams.scoring.claims.reading import evidence_level, score_of
+from streams.scoring.claims.reading import NINETY, score_of
 from streams.scoring.claims.root_words import words_of
-from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import sigmoid
 from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import IDEAS
 from streams.tables.table import Table
 
-NINETY = 1.645  # standard deviations to each side
 APPEAL = (
     "Whoever posted it or is concerned by it may ask for another look. Who looks again answers with a ruling of kind"
     " `appeal` on this claim (POST /v1/rulings): it replaces the former ruling of the same rater, and the flag, the"
@@ -91,19 +89,17 @@ def community_of(tables: ClaimTables, row: int, communities: Table) -> str:
     return str(communities.key(int(counts.argmax()))) if counts.size else ""
 
 
-def add_figures(record: FlagDict, tables: ClaimTables, reading: Any, config: ScoringConfig, params: Params) -> None:
+def add_figures(record: FlagDict, tables: ClaimTables, reading: Any, params: Params) -> None:
     """Add stances, and the intervals of risk and score."""
     claims, row = tables.claims, int(reading["claim"])
     score_z, spread, risk_z = (float(reading[name]) for name in ("score_z", "spread", "risk_z"))
-    wide, ends = NINETY * params.risk_sd, np.array([-NINETY, NINETY])
-    low, high = score_of(score_z + ends * spread).tolist()
+    wide = NINETY * params.risk_sd
     record["supports"], record["denials"], record["queries"] = (
         int(claims[name][row]) for name in ("supports", "denials", "queries")
     )
     record["risk_low"], record["risk_high"] = (round(float(sigmoid(risk_z + side)), 6) for side in (-wide, wide))
-    record["score_low"], record["score_high"] = low, high
-    weight = np.array([reading["weight"]])
-    record["enough_evidence"] = bool(evidence_level(weight, claims["verdict"][[row]], config)[0])
+    record["score_low"], record["score_high"] = (score_of(score_z + side * spread) for side in (-NINETY, NINETY))
+    record["enough_evidence"] = bool(reading["enough"])
 
 
 def would_fall(reasons: Sequence[ReasonDict], risk_z: float, floor_z: float, expires_at_ms: int) -> str:

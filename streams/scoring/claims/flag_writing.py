@@ -128,7 +128,7 @@ class Flags:
         claims, claim_id = self.tables.claims, self.tables.claims.key(row)
         risk_z = float(reading["risk_z"])
         level = alarm(risk_z, int(claims["participants"][row]), context.params.flag_crowd)
-        risk = float(risk_of(np.array([risk_z]))[0])
+        risk = risk_of(risk_z)
         record: FlagDict = {
             "schema_version": 2,
             "flag_id": f"{rule.name}/{claim_id}/{int(claims['flag_number'][row, number])}",
@@ -143,7 +143,7 @@ class Flags:
             "severity": str(severity(rank)),
             "priority": rank,
             "risk": risk,
-            "score": float(score_of(reading["score_z"])),
+            "score": score_of(float(reading["score_z"])),
             "claim_version": context.version,
             "confidence": round(confidence(level, threshold, context.params), 6),
             "threshold": round(float(sigmoid(threshold - level + risk_z)), 6),
@@ -157,7 +157,7 @@ class Flags:
         add_ratings(self.tables, row, record)
         if community := flag_facts.community_of(self.tables, row, self.communities):
             record["community"] = community
-        flag_facts.add_figures(record, self.tables, reading, context.config, context.params)
+        flag_facts.add_figures(record, self.tables, reading, context.params)
         quiet = rule.shadow or action == HOLD or (was_held and action == RETRACT)
         if why is not None:
             return record | {"retracted_because": str(why)}, quiet

@@ -5,36 +5,41 @@ Nothing here counts anything; `settlement` does.
 
 from __future__ import annotations
 
-import numpy as np
-
 from streams.contract.codes import NO_VERDICT, VERDICT_CODES
 from streams.contract.record_dicts import ClaimScoreDict, FlagDict, RatingDict
 from streams.contract.words import RATINGS_MAX
-from streams.scoring.claims.claim_tables import ClaimTables, chain
+from streams.scoring.claims.claim_tables import ClaimTables
 
 _VERDICTS = {code: word for word, code in VERDICT_CODES.items()}
 
 
 def add_ratings(tables: ClaimTables, claim: int, record: ClaimScoreDict | FlagDict) -> None:
     """Add to a claim's record who ruled on it; nothing where nobody has."""
-    if tables.claims["ruled"][claim] > 0:
-        record["rulings"] = ratings(tables, claim)
+    if words := ratings(tables, claim):
+        record["rulings"] = words
         record["raters_disagree"] = disagree(tables, claim)
 
 
 def ratings(tables: ClaimTables, claim: int) -> list[RatingDict]:
     """The newest RATINGS_MAX raters' words on a claim, withdrawals too, the newest first."""
-    table = tables.rulings
-    rows = chain(table, int(tables.claims["ruled"][claim]))
-    newest = rows[np.argsort(-table["number"][rows])][:RATINGS_MAX]
-    return [_rating(tables, row) for row in newest.tolist()]
+    number = tables.rulings["number"]
+    newest = sorted(_words_on(tables, claim), key=lambda row: -number[row])[:RATINGS_MAX]
+    return [_rating(tables, row) for row in newest]
 
 
 def disagree(tables: ClaimTables, claim: int) -> bool:
     """Whether the rulings in force on a claim, of all its raters, found different things."""
-    table = tables.rulings
-    verdicts = table["verdict"][chain(table, int(tables.claims["ruled"][claim]))]
-    return len(np.unique(verdicts[verdicts != NO_VERDICT])) > 1
+    verdict = tables.rulings["verdict"]
+    return len({int(verdict[row]) for row in _words_on(tables, claim)} - {NO_VERDICT}) > 1
+
+
+def _words_on(tables: ClaimTables, claim: int) -> list[int]:
+    """Rows of each rater's word on a claim. There are few, so that a loop here is sooner done than a compiled one."""
+    following, link, rows = tables.rulings["next"], int(tables.claims["ruled"][claim]), list[int]()
+    while link:
+        rows.append(link - 1)
+        link = int(following[link - 1])
+    return rows
 
 
 def _rating(tables: ClaimTables, row: int) -> RatingDict:

@@ -28,7 +28,7 @@ from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import Books, ClaimTables
 from streams.scoring.claims.ratings import add_ratings
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Float, Floats, Int, Ints, chance, real, sigmoid
+from streams.scoring.numeric import Float, Floats, Int, Ints, chance, real, rounded
 from streams.scoring.parameters.calibration import reliability
 from streams.scoring.parameters.flag_rules import RULES, SETTINGS
 from streams.scoring.parameters.params import Params
@@ -38,6 +38,15 @@ from streams.tables.table import records_of
 
 VERDICTS = (None, "true", "false", "mixed")
 HORIZON_S = 86_400.0
+NINETY = 1.645  # standard deviations to each side of a 90 % interval
+FIGURES = (
+    "score", "low", "high", "risk", "evidence", "infectiousness", "infectiousness_low", "infectiousness_high",
+    "expected_growth_24h",
+)  # fmt: skip
+COUNTS = {
+    "events": "events", "participants": "participants", "supports": "supports", "denies": "denials",
+    "queries": "queries", "comments": "comments", "first_event_ms": "first_ms", "last_event_ms": "last_ms",
+}  # fmt: skip
 READING = np.dtype([
     ("claim", "i8"),  # row
     ("score_z", "f8"),  # calibrated log-odds of being true, from public corroboration; rulings included
@@ -49,6 +58,7 @@ READING = np.dtype([
     ("infectiousness_low", "f8"),  # and its interval
     ("infectiousness_high", "f8"),
     ("growth", "f8"),  # events expected within a day
+    ("enough", "i8"),  # 1 if there is enough evidence to show people a number
 ])  # fmt: skip
 Readings = npt.NDArray[Any]
 
@@ -107,6 +117,7 @@ def read_claim(claim: Any, root: Any, settings: Any, rulings: bool, reading: Any
         settings.prior_variance / (1.0 + weight + abs(ruled)) + settings.evidence_variance * weight / (1.0 + weight)
     )
     reading.weight = weight
+    reading.enough = np.int64(weight >= settings.enough_evidence or claim.verdict > 0)
     z = hear(claim, root, settings, reading.signals)
     reading.risk_z = settings.risk_cal_a + settings.risk_cal_b * z - ruled
 
@@ -135,51 +146,46 @@ def read(tables: ClaimTables, rows: Ints, settings: npt.NDArray[Any], rulings: b
     return readings
 
 
-def risk_of(z: Floats) -> Floats:
+@inlined
+def risk_of(z: Float) -> Float:
     """The risk as records hold it: never certain, and with so many digits that its log-odds can be taken."""
-    risk: Floats = np.clip(np.round(sigmoid(z), 9), 1e-9, 1 - 1e-9)
-    return risk
+    return float(min(max(np.rint(chance(z) * 1e9) / 1e9, 1e-9), 1.0 - 1e-9))
 
 
-def score_of(z: Floats) -> Floats:
+@inlined
+def score_of(z: Float) -> Float:
     """A public score as records hold it."""
-    score: Floats = np.round(sigmoid(z), 6)
-    return score
+    return rounded(chance(z))
 
 
-def evidence_level(weight: Floats, verdicts: npt.NDArray[Any], config: ScoringConfig) -> npt.NDArray[np.bool_]:
-    """Whether there is enough evidence to show people a number."""
-    enough: npt.NDArray[np.bool_] = (weight >= config.enough_evidence) | (verdicts > 0)
-    return enough
+@compiled
+def _tell(readings: Readings, figures: Floats) -> None:
+    """FIGURES of each reading, into [figures, readings]."""
+    for i in range(len(readings)):
+        reading = readings[i]
+        figures[0, i] = score_of(reading.score_z)
+        figures[1, i] = score_of(reading.score_z - NINETY * reading.spread)
+        figures[2, i] = score_of(reading.score_z + NINETY * reading.spread)
+        figures[3, i] = risk_of(reading.risk_z)
+        figures[4, i] = rounded(reading.weight)
+        figures[5, i] = rounded(reading.infectiousness)
+        figures[6, i] = rounded(reading.infectiousness_low)
+        figures[7, i] = rounded(reading.infectiousness_high)
+        figures[8, i] = rounded(reading.growth)
 
 
-def records(
-    tables: ClaimTables, readings: Readings, config: ScoringConfig, common: dict[str, Any]
-) -> dict[str, ClaimScoreDict]:
+def records(tables: ClaimTables, readings: Readings, common: dict[str, Any]) -> dict[str, ClaimScoreDict]:
     """Score records by claim id: the contract's fields, evidence and cascade."""
-    claims, rows, score_z, spread = tables.claims, readings["claim"], readings["score_z"], readings["spread"]
-    numbers = {
-        "score": score_of(score_z),
-        "low": score_of(score_z - 1.645 * spread),
-        "high": score_of(score_z + 1.645 * spread),
-        "risk": risk_of(readings["risk_z"]),
-        "evidence": np.round(readings["weight"], 6),
-        "infectiousness": np.round(readings["infectiousness"], 6),
-        "infectiousness_low": np.round(readings["infectiousness_low"], 6),
-        "infectiousness_high": np.round(readings["infectiousness_high"], 6),
-        "expected_growth_24h": np.round(readings["growth"], 6),
-    }
-    counts = {
-        "events": "events", "participants": "participants", "supports": "supports", "denies": "denials",
-        "queries": "queries", "comments": "comments", "first_event_ms": "first_ms", "last_event_ms": "last_ms",
-    }  # fmt: skip
-    numbers |= {name: claims[field][rows] for name, field in counts.items()}
-    numbers["enough_evidence"] = evidence_level(readings["weight"], claims["verdict"][rows], config)
-    columns: list[Any] = [column.tolist() for column in numbers.values()]
+    claims, figures = tables.claims, np.empty((len(FIGURES), len(readings)))
+    _tell(readings, figures)
+    plain = readings.view(np.ndarray)
+    rows = plain["claim"]
+    columns: list[Any] = [*figures.tolist(), *(claims[field][rows].tolist() for field in COUNTS.values())]
+    columns.append((plain["enough"] > 0).tolist())
     columns.append([VERDICTS[v] for v in claims["verdict"][rows].tolist()])
     columns.append((claims["flag"][rows, 0] > 0).tolist())
     ids = claims.keys_of(rows)
-    names = ("claim_id", *numbers, "verdict", "flagged", *common)
+    names = ("claim_id", *FIGURES, *COUNTS, "enough_evidence", "verdict", "flagged", *common)
     constant = [repeat(value, len(ids)) for value in common.values()]
     rows_of_fields = zip(ids, *columns, *constant, strict=True)
     found: dict[str, Any] = {row[0]: dict(zip(names, row, strict=True)) for row in rows_of_fields}

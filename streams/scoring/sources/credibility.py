@@ -19,57 +19,79 @@ half-life bounds it); a source judged only on easy claims looks better than it i
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from streams.scoring.config import ScoringConfig
-from streams.scoring.numeric import Float, Floats, Int, Ints, sigmoid, trigamma
+from streams.scoring.numeric import Float, Floats, Int, Ints, chance, faded, real, rounded, trigamma
 from streams.scoring.parameters.params import Params
-from streams.tables.compiled import compiled
+from streams.scoring.sources.insight import insight_score
+from streams.tables.compiled import compiled, inlined
+from streams.tables.table import View
 
 BANDS = 3
 # Names of the two coins by history band among the parameters: P(support | true), then P(support | false).
 COINS = tuple(f"support_{truth}_{band}" for truth in ("true", "false") for band in range(BANDS))
 
 
-def history_band(settled: Ints) -> Ints:
-    """0: nothing settled, 1: one to four claims, 2: five or more.
+@inlined
+def band_of(settled: Int) -> Int:
+    """History band. 0: nothing settled, 1: one to four claims, 2: five or more.
 
-    >>> history_band(np.array([0, 1, 4, 5])).tolist()
+    >>> [int(band_of(settled)) for settled in (0, 1, 4, 5)]
     [0, 1, 1, 2]
     """
-    return (settled > 0).astype(np.int64) + (settled >= 5)
-
-
-@compiled
-def band_of(settled: Int) -> Int:
-    """`history_band` of one source."""
     return np.int64(settled > 0) + np.int64(settled >= 5)
 
 
-def band_prior(band: Ints, params: Params) -> Floats:
-    """μ_b of each band."""
-    return np.array([params.mu_0, params.mu_1, params.mu_2])[band]
+class Expected(NamedTuple):
+    """What accuracies are shrunk to: μ of each band, the strength m, and the half-life of counts, ms."""
+
+    means: Floats
+    strength: float
+    half_life_ms: float
 
 
-def accuracy(right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params) -> Floats:
-    """Posterior mean accuracy of sources with these decayed counts.
+def expected(config: ScoringConfig, params: Params) -> Expected:
+    """What is in force."""
+    means = np.array([params.mu_0, params.mu_1, params.mu_2])
+    return Expected(means, config.credibility_prior_strength, float(config.credibility_half_life_ms))
 
-    >>> accuracy(np.array([0.0, 6.0]), np.zeros(2), np.array([0, 2]), ScoringConfig(), Params()).round(3).tolist()
-    [0.6, 0.8]
+
+@inlined
+def accuracy(right: Float, wrong: Float, mean: Float, strength: Float) -> Float:
+    """Posterior mean accuracy of a source with these decayed counts.
+
+    >>> accuracy(0.0, 0.0, 0.6, 6.0), round(accuracy(6.0, 0.0, 0.6, 6.0), 3)
+    (0.6, 0.8)
     """
-    m = config.credibility_prior_strength
-    posterior: Floats = (right + m * band_prior(band, params)) / (right + wrong + m)
-    return posterior
+    return float((right + strength * mean) / (right + wrong + strength))
 
 
-def accuracy_interval(
-    right: Floats, wrong: Floats, band: Ints, config: ScoringConfig, params: Params
-) -> tuple[Floats, Floats]:
+@inlined
+def accuracy_interval(right: Float, wrong: Float, mean: Float, strength: Float) -> tuple[Float, Float]:
     """90 % interval of the accuracy: normal in the logit, with Var = ψ′(α) + ψ′(β)."""
-    m, mu = config.credibility_prior_strength, band_prior(band, params)
-    alpha, beta = right + m * mu, wrong + m * (1 - mu)
-    centre, spread = np.log(alpha / beta), 1.645 * np.sqrt(trigamma(alpha) + trigamma(beta))
-    return sigmoid(centre - spread), sigmoid(centre + spread)
+    alpha, beta = right + strength * mean, wrong + strength * (1.0 - mean)
+    centre, spread = math.log(alpha / beta), 1.645 * math.sqrt(trigamma(alpha) + trigamma(beta))
+    return chance(centre - spread), chance(centre + spread)
+
+
+@compiled
+def judge(sources: View, rows: Ints, latest_ms: Int, expect: Expected, figures: Floats) -> None:
+    """Accuracy, both ends of its interval, and insight of these sources, as records have it, into [4, rows]."""
+    for i in range(len(rows)):
+        record = sources.records[rows[i]]
+        fade = faded(max(latest_ms - record.ruled_ms, 0), expect.half_life_ms)
+        right = (record.right_supports + record.right_denials + record.right_reshares) * fade
+        wrong = (record.wrong_supports + record.wrong_denials + record.wrong_reshares) * fade
+        settled = record.right + record.wrong
+        mean = expect.means[band_of(settled)]
+        low, high = accuracy_interval(right, wrong, mean, expect.strength)
+        figures[0, i] = rounded(accuracy(right, wrong, mean, expect.strength))
+        figures[1, i], figures[2, i] = rounded(low), rounded(high)
+        figures[3, i] = rounded(insight_score(real(record.gain), real(record.loss), settled))
 
 
 def coins(params: Params) -> Floats:
@@ -106,15 +128,3 @@ def typical_weights(coins: Floats, config: ScoringConfig) -> Floats:
         _, deny = signed_weights(given[0], given[1], (0.0, right), (0.0, wrong), k)
         weights += [support, deny]
     return np.array(weights)
-
-
-def public_weight(signed: Floats, config: ScoringConfig) -> Floats:
-    """w = clip(λ, 0, 2.5): a poor record counts for nothing, never as inverted evidence.
-
-    Otherwise known liars could sink a truth by supporting it.
-
-    >>> public_weight(np.array([-1.0, 0.5, 9.0]), ScoringConfig()).tolist()
-    [0.0, 0.5, 2.5]
-    """
-    weight: Floats = np.minimum(np.maximum(signed, 0.0), config.weight_max)
-    return weight

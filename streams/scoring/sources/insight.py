@@ -11,17 +11,17 @@ Failure modes: with an uncalibrated crowd it pays for contradiction as such; noi
 
 from __future__ import annotations
 
-from streams.scoring.numeric import Floats, Ints
+from streams.scoring.numeric import Float, Int
+from streams.tables.compiled import inlined
 
 SHRINKAGE = 6.0
 
 
-def insight_score(gain: Floats, loss: Floats, settled: Ints) -> Floats:
+@inlined
+def insight_score(gain: Float, loss: Float, settled: Int) -> Float:
     """Mean surprise a settled claim, shrunk towards 0 by six claims.
 
-    >>> import numpy as np
-    >>> insight_score(np.array([3.0]), np.array([0.0]), np.array([4])).tolist()
-    [0.3]
+    >>> insight_score(3.0, 0.0, 4)
+    0.3
     """
-    score: Floats = (gain - loss) / (settled + SHRINKAGE)
-    return score
+    return float((gain - loss) / (settled + SHRINKAGE))

@@ -15,20 +15,18 @@ from streams.scoring.columns import numbers, room
 from streams.scoring.config import ScoringConfig
 from streams.scoring.dispatch import reads
 from streams.scoring.effects import Effects
-from streams.scoring.numeric import Ints, decay, distinct, from_fixed
+from streams.scoring.numeric import Ints, distinct
 from streams.scoring.partition import PartitionState
-from streams.scoring.sources import credibility
 from streams.scoring.sources.corrections import Corrections
+from streams.scoring.sources.credibility import expected, judge
 from streams.scoring.sources.credits import Credits, apply_credits, half_lives
 from streams.scoring.sources.forgetting import forget_extras, forget_pairs, quiet_pairs, quiet_rows, untold
 from streams.scoring.sources.hearing import CONFLICT, REPEAT, Clock, Said, hear, unheard
-from streams.scoring.sources.insight import insight_score
 from streams.scoring.sources.open_claims import newest_of
 from streams.scoring.sources.source_tables import SourceTables
 from streams.scoring.sources.stamps import Stamps, as_columns, empty_stamps, stamp_all, take_coins
 from streams.tables.blocks import Block, Column
 
-STANCES = ("supports", "denials", "reshares")
 SENT_ON = ("s", "c", "e", "kind", "x", "t", "m", "g", "r", "said")  # columns that go to the claim as they are
 
 
@@ -92,8 +90,9 @@ class SourcesState(PartitionState):
                 Block("joined", "", 0, {name: block[name][joined] for name in ("s", "c", "t", "x", "m")})
             )
         columns: dict[str, Column] = {name: block[name] for name in SENT_ON}
-        kinds = block["kind"].tolist()
-        columns["i"] = ["" if kind == RESHARE else i for i, kind in zip(block["i"], kinds, strict=True)]  # never quoted
+        columns["i"] = quoted = [""] * count  # what only passes on, or takes no stance, is never quoted
+        for i in np.flatnonzero((block["kind"] != RESHARE) & (block["x"] > 0)).tolist():
+            quoted[i] = block["i"][i]
         effects.blocks.append(Block("stamped", "", 0, {**columns, **as_columns(stamps, count)}))
         effects.blocks += self.corrections.meet(block, source_rows[kept], heard.pair[:count], self.now_s)
 
@@ -201,18 +200,9 @@ class SourcesState(PartitionState):
 
     def records(self, rows: Ints) -> dict[str, SourceScoreDict]:
         """Score records of live sources, by source id; changes no state."""
-        sources, config, params = self.sources, self.config, self.params
-        age = np.maximum(int(self.clock["latest_ms"][0]) - sources["ruled_ms"][rows], 0)
-        fade = decay(age, config.credibility_half_life_ms)
-        right = sum(sources["right_" + stance][rows] for stance in STANCES) * fade
-        wrong = sum(sources["wrong_" + stance][rows] for stance in STANCES) * fade
-        right_n, wrong_n = sources["right"][rows], sources["wrong"][rows]
-        band = credibility.history_band(right_n + wrong_n)
-        acc = credibility.accuracy(right, wrong, band, config, params)
-        low, high = credibility.accuracy_interval(right, wrong, band, config, params)
-        insight = insight_score(from_fixed(sources["gain"][rows]), from_fixed(sources["loss"][rows]), right_n + wrong_n)
-        columns = [np.round(c, 6).tolist() for c in (acc, low, high, insight)]
-        columns += [sources[c][rows].tolist() for c in ("events", "claims")] + [right_n.tolist(), wrong_n.tolist()]
+        sources, figures = self.sources, np.empty((4, len(rows)))
+        judge(sources.view, rows, int(self.clock["latest_ms"][0]), expected(self.config, self.params), figures)
+        columns = figures.tolist() + [sources[name][rows].tolist() for name in ("events", "claims", "right", "wrong")]
         core, now, seq = self.core_version, self.now_ms, self.seq
         # Written out: this runs for every credit, and a literal is a third of the cost of merged dictionaries.
         return {
