@@ -16,8 +16,8 @@ everybody comes at once, and small for those that take days. Edges become cluste
 keeps at least four edges and a quarter of the possible ones.
 
 Pairs are counted a source at a time: one counter for each source it may meet, set back before the next. So memory is
-bounded by the sources, nothing is guessed and no pair is missed. 2·`ring`·P meetings at most are gone through twice,
-some 10 ns each.
+bounded by the sources, nothing is guessed and no pair is missed. 2·`ring`·P meetings at most are gone through, some
+10 ns each.
 
 Source: normalised pointwise mutual information, Bouma 2009; co-action networks, Pacheco et al., ICWSM 2021 and
 CooRTweet; quasi-cliques of raters, Community Notes.
@@ -160,7 +160,7 @@ def surprise(took_part: Participations, sources: int, config: CoordinationConfig
 
 
 def co_actions(took_part: Participations, joined: Ints, config: CoordinationConfig) -> Pairs:
-    """Pairs that share at least `shared_min` claims on the same side, with exact counts.
+    """Pairs that share at least `shared_min` claims on the same side, in no order, with exact counts.
 
     Args:
         joined: claims of each source.
@@ -171,15 +171,17 @@ def co_actions(took_part: Participations, joined: Ints, config: CoordinationConf
     by_source = np.argsort(by_claim.source, kind="stable")
     meetings, met = np.zeros(len(joined), MEETINGS), np.zeros(len(joined), np.int64)
 
-    def written_to(pairs: npt.NDArray[np.void]) -> int:
-        return _co_actions(
+    def found_in(room: int) -> tuple[npt.NDArray[Any], int]:
+        pairs = np.empty(room, PAIR)
+        return pairs, _co_actions(
             by_source, by_claim.source, by_claim.stance, by_claim.t_ms, first, end, config.near_ms, config.shared_min,
             meetings, met, pairs,
         )  # fmt: skip
 
-    pairs = np.zeros(written_to(np.zeros(0, PAIR)), PAIR)
-    written_to(pairs)
-    pairs.sort(order=["a", "b"])
+    pairs, count = found_in(4 * len(often))  # seldom are there more; what is not written to takes no memory
+    if count > len(pairs):
+        pairs, count = found_in(count)
+    pairs = pairs[:count]
     same, opposite, near = (pairs[name].astype(np.float64) for name in ("same", "opposite", "near"))
     return Pairs(pairs["a"], pairs["b"], same, opposite, near)
 
