@@ -42,8 +42,10 @@ class Watchdog:
         self._beat = time.monotonic()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
-        threading.Thread(target=self._watch_loop, daemon=True, name="watchdog").start()
+        """Watch until cancelled. That the loop is not blocked is watched until the loop is closed: a worker that cannot
+        stop ends too."""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._watch_loop, args=(loop,), daemon=True, name="watchdog").start()
         while True:
             self._beat = time.monotonic()
             try:
@@ -79,10 +81,10 @@ class Watchdog:
         silent_s = 0.0 if self._silent_since is None else now_s - self._silent_since
         return max(self._longest_s, silent_s, blocked_s if blocked_s > looks_s else 0.0)
 
-    def _watch_loop(self) -> None:
-        while True:
+    def _watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not loop.is_closed():
             time.sleep(self._stall_s / 12)
-            if time.monotonic() - self._beat > 2 * self._stall_s:
+            if not loop.is_closed() and time.monotonic() - self._beat > 2 * self._stall_s:
                 self._die(f"the event loop has been blocked for {2 * self._stall_s:.0f} s")
 
 
