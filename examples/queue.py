@@ -72,6 +72,7 @@ def main() -> None:
         group_id=chosen.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        session_timeout_ms=10_000,  # after a crash the partitions of the one that died are waited for that long
     )
     stopping = []
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
@@ -20,9 +21,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # pytest-xdist says 80; without a word of it output is as wide as in any pipe.
 os.environ.pop("COLUMNS", None)
 
+TESTS = Path(__file__).parent
+# The modules that take longest, the longest first. Each of the processes that share the tests (`make test`) takes a
+# module at a time, and none is to be left with a long one when the others have ended.
+LONG = (
+    "chaos/test_chaos.py",
+    "test_fresh_container.py",
+    "stories/test_topics_made_anew.py",
+    "scoring/test_new_signal.py",
+    "stories/test_partitions.py",
+    "demo/test_demo.py",
+    "pages/test_walk.py",
+    "stories/test_transactions.py",
+    "evaluate/test_protocol.py",
+    "ops/test_replay.py",
+    "scoring/test_cores.py",
+    "api/test_changes.py",
+    "tables/test_compiled.py",
+    "watching/test_dashboards.py",
+    "api/test_contract.py",
+    "cli/test_stderr.py",
+    "stories/test_flag_story.py",
+    "stories/test_answers_story.py",
+    "deliver/test_killed.py",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark that every test on a real broker carries."""
+    if moved := [name for name in LONG if not (TESTS / name).is_file()]:
+        raise pytest.UsageError(f"LONG in tests/conftest.py names what is not there: {', '.join(moved)}")
     config.addinivalue_line(
         "markers", "broker: runs on a real Apache Kafka (given to every test that asks for the fixture)"
     )
@@ -33,10 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the broker, so that `-m 'not broker'` is the fast part."""
+    """Mark the tests that use the broker, so that `-m 'not broker'` is the fast part; long modules begin first."""
     for item in items:
         if "broker" in getattr(item, "fixturenames", ()):
             item.add_marker("broker")
+    place = {TESTS / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")

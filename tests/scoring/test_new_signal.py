@@ -74,6 +74,9 @@ print(json.dumps({
 }))
 """
 
+# A minute of compiling is no fault of the signal, nor are five on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
