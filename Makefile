@@ -42,7 +42,7 @@ watch: install
 demo: install
 	@$(BIN)/credence demo
 
-# Twice as many processes as two cores: much of what tests do is waiting. tests/conftest.py has the long modules begin first.
+# Four processes also on two cores: much of what tests do is waiting. tests/conftest.py has the long modules begin first.
 test: check
 	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
