@@ -42,9 +42,9 @@ watch: install
 demo: install
 	@$(BIN)/credence demo
 
-# Four processes also on two cores: much of what tests do is waiting. tests/conftest.py has the long modules begin first.
+# Five processes also on two cores: half of what tests do is waiting. tests/conftest.py has the long modules begin first.
 test: check
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check
