@@ -20,11 +20,13 @@ import numpy.typing as npt
 from streams.contract.codes import DENY, FALSE, REPLY, SUPPORT, TRUE
 from streams.datasets.csv_files import read_table
 from streams.evaluate.baselines import BASELINES
-from streams.evaluate.cascades import CascadeSet, Codes, codes_of
+from streams.evaluate.baselines.dawid_skene import DawidSkene
+from streams.evaluate.cascades import CascadeSet, Codes, Small, codes_of
 from streams.evaluate.forks import Forks
 from streams.evaluate.ours import Core
 from streams.evaluate.protocol import Batch, Scorer
 from streams.scoring.config import ScoringConfig
+from streams.scoring.numeric import sigmoid
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +34,8 @@ FOLDS = 10
 STEP_MS = 10  # files have no times; so close together, a question is settled by all of its answers
 EPOCH_MS = 1_600_000_000_000
 T_975 = 2.262  # Student, nine degrees of freedom
-METHODS = ("majority", "dawid_skene", "truthfinder", "crh", "catd", "accucopy", "signed_beta_nb")
+CONCLUSIONS = "ours, offline, with its conclusions"
+METHODS = (CONCLUSIONS, "majority", "dawid_skene", "truthfinder", "crh", "catd", "accucopy", "signed_beta_nb")
 
 # Accuracy and F1 in %, offline, no verdicts: Zheng et al., Truth Inference in Crowdsourcing, PVLDB 2017, table 6.
 PUBLISHED = {
@@ -183,6 +186,38 @@ class CoreByScore(Core):
         return -np.asarray(now["score_z"], np.float64), np.asarray(now["score"], np.float64)
 
 
+class WithConclusions(CoreByScore):
+    """Offline only: the public score, and then one round of learning from what it concluded itself.
+
+    Workers' coins are counted again, with every answer weighted by the score of its question in place of a verdict, and
+    each question is judged by them: a round of Dawid–Skene that starts from the score. Scores that people see never
+    learn so. It believes what most already say, which is what somebody who games it brings about.
+    """
+
+    def __init__(self, data: CascadeSet) -> None:
+        super().__init__(data)
+        self._answers = DawidSkene(data)
+
+    def feed(self, batch: Batch) -> None:
+        """Both hear it."""
+        super().feed(batch)
+        self._answers.feed(batch)
+
+    def rule(self, claims: Codes, verdicts: Small, at_ms: int | Ints) -> None:
+        """Both hear it."""
+        super().rule(claims, verdicts, at_ms)
+        self._answers.rule(claims, verdicts, at_ms)
+
+    def predict(self, claims: Codes, at_ms: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Log-odds of being false and P(true), after the round."""
+        answered = self._answers.answered()
+        _, score = super().predict(answered, at_ms)
+        matrix = self._answers.matrix()
+        self._answers.round(matrix, matrix.clamp(score))
+        odds_false = np.array([self._answers.log_odds_of(claim) for claim in claims.tolist()])
+        return odds_false, sigmoid(-odds_false)
+
+
 def evaluate(
     answers: AnswerSet,
     progress: Callable[[str, int, int], None] = lambda what, done, of: None,
@@ -192,7 +227,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """The report: accuracy and F1 in %, mean over the folds with a 95 % interval, beside baselines and published."""
     data = as_cascades(answers)
-    makers: dict[str, Callable[[CascadeSet], Scorer]] = {"ours": CoreByScore, **{m: BASELINES[m] for m in methods}}
+    methods_of: dict[str, Callable[[CascadeSet], Scorer]] = {CONCLUSIONS: WithConclusions, **BASELINES}
+    makers = {"ours": CoreByScore, **{method: methods_of[method] for method in methods}}
     results: dict[str, Any] = {}
     for done, (name, make) in enumerate(makers.items()):
         progress(f"{answers.name} · {name}", done, len(makers))

@@ -128,6 +128,21 @@ def test_an_answer_set_is_scored_on_the_questions_whose_truth_was_not_released(t
     assert report["ours"]["ci"] == [100.0, 100.0]
 
 
+def test_the_offline_variant_tells_workers_apart_by_what_it_concluded_itself(tmp_path: Path) -> None:
+    """Dora and Emil answer what three good workers do, and disagree; alone on others they are only known by that."""
+    rows = [f"q{q},{w},{q // 2 % 2}" for q in range(100) for w in ("ann", "ben", "cem") if q % 10 != 5]
+    rows += [f"q{q},dora,{q // 2 % 2}" for q in range(100) if q % 10 in (3, 5)]
+    rows += [f"q{q},emil,{1 - q // 2 % 2}" for q in range(100) if q % 10 in (3, 5)]
+    rows.sort(key=lambda row: int(row.split(",")[0][1:]))
+    (tmp_path / "toy_answer.csv").write_text("question,worker,answer\n" + "\n".join(rows) + "\n")
+    truth = [f"q{q},{q // 2 % 2}" for q in range(100)]
+    (tmp_path / "toy_truth.csv").write_text("question,truth\n" + "\n".join(truth) + "\n")
+    (toy,) = answers.read(tmp_path)
+    report = answers.evaluate(toy, methods=(answers.CONCLUSIONS,))
+    assert report["ours"]["accuracy"] < 98
+    assert report["baselines"][answers.CONCLUSIONS]["accuracy"] == 100.0
+
+
 def test_user_history_on_twitter16_lands_where_it_was_published() -> None:
     """Within quarters, verdicts 24 h late: .717 / .779 with groups withheld."""
     if not SHARED.exists():

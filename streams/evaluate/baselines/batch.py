@@ -77,12 +77,18 @@ class Batched(Ledger):
             or released < verdicts
         ):
             self._fitted = (self.assertions_seen, released)
-            matrix = self._matrix()
+            matrix = self.matrix()
             if len(matrix.user):
                 self.fit(matrix)
         return super().predict(claims, at_ms)
 
-    def _matrix(self) -> Matrix:
+    def answered(self) -> Codes:
+        """Claims of which somebody asserts something: those of `matrix`, in its order."""
+        said = [len(self.assertions(claim)[0]) for claim in range(self.n_claims)]
+        return np.flatnonzero(said).astype(np.int32)
+
+    def matrix(self) -> Matrix:
+        """What is asserted now."""
         said = [self.assertions(claim) for claim in range(self.n_claims)]
         size = np.array([len(users) for users, _ in said])
         claims = np.flatnonzero(size)

@@ -2,7 +2,7 @@
 
     b̂      = Σ (y − p)·(u − ū) / Σ p(1 − p)·(u − ū)²        over lessons, forgotten with .998 a claim
              u = 4σ(z) − 2, z the log-odds that the weights of before the lesson give: near 0 it is z, and a sure
-             forecast counts as 2; ū its mean and p the base rate over the latest lessons
+             forecast counts as 2; ū the mean of u so far, and p the base rate of the latest verdicts
     trust   = min(1, P(b > .6) / P₀(b > .6)),  b ~ N(.5, .5²) before any verdict (P₀)
     weights = trust · learned + (1 − trust) · untaught
 
@@ -26,7 +26,6 @@ import numpy as np
 from streams.scoring.numeric import Floats, sigmoid
 
 REMEMBER = 0.998
-RECENT = 0.1  # weight of a claim in ū
 USUAL, USUAL_SD = 0.5, 0.5
 LEAST = 0.6
 
@@ -43,7 +42,7 @@ class Skill:
     0.0
     """
 
-    SIZE = 3
+    SIZE = 4
 
     def __init__(self, state: Floats | None = None) -> None:
         self.state = np.zeros(self.SIZE) if state is None else np.array(state, np.float64)
@@ -51,19 +50,18 @@ class Skill:
     @property
     def trust(self) -> float:
         """How far what verdicts taught is believed, 1 before any of them."""
-        met, known, _ = self.state.tolist()
+        met, known, *_ = self.state.tolist()
         return min(1.0, _beyond(met, known) / _beyond(0.0, 0.0))
 
     def learn(self, z: float, base: float, false: bool, share: float) -> None:
         """One lesson: log-odds that were predicted, apart from the base rate, and the verdict; share 1 is a claim's."""
-        met, known, usual = self.state.tolist()
+        kept = REMEMBER**share
+        met, known, total, seen = (self.state * kept).tolist()
         u = 4.0 * float(sigmoid(z)) - 2.0
-        apart, kept = u - usual, REMEMBER**share
-        self.state[:] = (
-            met * kept + share * (float(false) - base) * apart,
-            known * kept + share * base * (1.0 - base) * apart * apart,
-            usual + share * RECENT * apart,
-        )
+        apart = u - total / seen if seen else 0.0
+        met += share * (float(false) - base) * apart
+        known += share * base * (1.0 - base) * apart * apart
+        self.state = np.array([met, known, total + share * u, seen + share])
 
 
 def _beyond(met: float, known: float) -> float:
