@@ -181,6 +181,24 @@ def remove_all(index: Index, rows: Rows) -> None:
 
 
 @compiled
+def take_changed(index: Index, rows: Rows, keyed: Rows) -> int:
+    """The rows that changed, ascending, and those of them whose keys did, into the arrays; how many these are.
+
+    From now on none has changed.
+    """
+    state, marks, count = index.state, index.marks, 0
+    for i in range(len(rows)):
+        row = np.int64(index.changed[i])
+        rows[i] = row
+        if marks[row] & REKEYED:
+            keyed[count] = row
+            count += 1
+        marks[row] &= LIVE
+    state[CHANGED] = 0
+    return count
+
+
+@compiled
 def rebuild(index: Index) -> None:
     """Find every live row again, from `keys` and `marks` alone."""
     slots, state, mask = index.slots, index.state, len(index.slots) - 1

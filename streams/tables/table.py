@@ -24,7 +24,7 @@ from streams.tables.index import (
     CHANGED,
     COUNT,
     LIVE,
-    REKEYED,
+    NO_ROWS,
     ROWS_MIN,
     SIZE,
     Index,
@@ -39,6 +39,7 @@ from streams.tables.index import (
     remove,
     remove_all,
     roomy,
+    take_changed,
     touch_all,
 )
 from streams.tables.names import NameBook
@@ -237,6 +238,7 @@ class Table:
         plain = self.records.view(np.ndarray)
         self._columns.update((field, plain[field]) for field in self.fields)
         self._view = View(self.records, self._index, self._blank)
+        self._words = plain.view(np.int64).reshape(len(plain), -1)  # [capacity, words] the records, by eight bytes
 
     def _grow_to(self, size: int) -> None:
         slots = self._index.slots
@@ -247,17 +249,18 @@ class Table:
     def _widen(self, capacity: int) -> None:
         """Make room for so many rows. Where the index has other slots then, nothing is found by its key yet."""
         arrays: list[npt.NDArray[Any]] = [self.records, *self._index]
-        del self.records, self._index, self._view  # whoever holds an array keeps it from growing where it lies
+        del (
+            self.records,
+            self._index,
+            self._view,
+            self._words,
+        )  # whoever holds an array keeps it from growing where it lies
         self._columns.clear()
         self.records = longer(arrays, capacity)
         self._index = grown(arrays, capacity)
         if not self.integers:
             self._names.grow(capacity)
         self._take_views()
-
-    def _words(self) -> npt.NDArray[np.int64]:
-        """[capacity, words] the records, by eight bytes."""
-        return self.records.view(np.ndarray).view(np.int64).reshape(len(self.records), -1)
 
     def _places_in(self, words: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
         """Those rows of [words, rows] that are places of texts."""
@@ -267,19 +270,21 @@ class Table:
 
     def take_delta(self) -> bytes:
         """What changed since the last call, as bytes for `apply`; empty if nothing did."""
-        count = int(self._index.state[CHANGED])
-        if not count:
-            return b""
-        rows = np.sort(self._index.changed[:count]).astype(np.int64)
-        payload = self._encode(rows, rows[(self._index.marks[rows] & REKEYED) > 0])
-        self.disregard()
-        return payload
+        rows, keyed = self._changed()
+        return self._encode(rows, keyed) if len(rows) else b""
 
     def disregard(self) -> None:
         """Say that nobody will ask what changed so far."""
-        state, changed = self._index.state, self._index.changed
-        self._index.marks[changed[: state[CHANGED]]] &= LIVE
-        state[CHANGED] = 0
+        self._changed()
+
+    def _changed(self) -> tuple[Rows, Rows]:
+        """The rows that changed since this was last asked, ascending, and those of them whose keys did."""
+        count = int(self._index.state[CHANGED])
+        if not count:
+            return NO_ROWS, NO_ROWS
+        self._index.changed[:count].sort()
+        rows, keyed = np.empty(count, np.int64), np.empty(count, np.int64)
+        return rows, keyed[: take_changed(self._index, rows, keyed)]
 
     def segments(self) -> int:
         """How many segments of SEGMENT_ROWS rows the table has now."""
@@ -293,14 +298,15 @@ class Table:
     def _encode(self, rows: Rows, keyed: Rows) -> bytes:
         """See `row_wire`."""
         parts = head(rows, self.size, len(keyed))
-        parts.extend([keyed.astype("<i4").tobytes(), (self._index.marks[keyed] & LIVE).tobytes()])
-        if self.integers:
-            parts.append(self._index.keys[keyed].tobytes())
-        else:
-            names = self._names.gathered(keyed)
-            parts.extend([(names.places & LENGTH_MAX).astype("<u4").tobytes(), names.letters.tobytes()])
+        if len(keyed):
+            parts.extend([keyed.astype("<i4").tobytes(), (self._index.marks[keyed] & LIVE).tobytes()])
+            if self.integers:
+                parts.append(self._index.keys[keyed].tobytes())
+            else:
+                names = self._names.gathered(keyed)
+                parts.extend([(names.places & LENGTH_MAX).astype("<u4").tobytes(), names.letters.tobytes()])
         words = np.empty((self.layout.itemsize // 8, len(rows)), np.int64)
-        pick(self._words(), rows, words)
+        pick(self._words, rows, words)
         letters = []
         for places in self._places_in(words):
             letters.append(self._kept.gathered(places).letters.tobytes())
@@ -330,7 +336,7 @@ class Table:
         self._kept.reserve(sum(len(packed.letters) for packed in texts))  # at once, for places move when it is full
         for where, packed in zip(places, texts, strict=True):
             where[:] = self._kept.add(packed)
-        put(self._words(), told.rows, words)
+        put(self._words, told.rows, words)
 
     def recovered(self) -> None:
         """Call once after the last `apply`: finds keys and free rows again, and drops what `apply` marked."""

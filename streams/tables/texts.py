@@ -94,9 +94,10 @@ def pack(texts: Sequence[str]) -> Packed:
 
 def places_of(lengths: Rows) -> Rows:
     """Places of texts of these lengths that lie one after the other."""
-    if len(lengths) and lengths.max() > LENGTH_MAX:
+    ends = lengths.cumsum()
+    if len(ends) and ends[-1] > LENGTH_MAX and lengths.max() > LENGTH_MAX:
         raise ValueError(f"a text of {lengths.max():,} bytes; {LENGTH_MAX:,} are possible")
-    found: Rows = ((np.cumsum(lengths) - lengths) << LENGTH_BITS) | lengths
+    found: Rows = ((ends - lengths) << LENGTH_BITS) | lengths
     return found
 
 
@@ -188,8 +189,12 @@ class TextField:
         return self._kept.one(int(self._columns[self._name][row]))
 
     def __setitem__(self, row: int, text: str) -> None:
-        (place,) = self._kept.add(pack([text]))
-        self._columns[self._name][row] = place
+        self.put(np.array([row]), [text])
+
+    def put(self, rows: Rows, texts: Sequence[str]) -> None:
+        """Set the texts of these rows."""
+        places = self._kept.add(pack(texts))  # which may move the others
+        self._columns[self._name][rows] = places
 
     def of(self, rows: Rows) -> list[str]:
         """The texts of these rows."""

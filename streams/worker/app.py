@@ -36,11 +36,9 @@ from streams.worker.stages import COMMUNITIES, intake_stage
 
 log = logging.getLogger(__name__)
 
-# Seconds between two fetches that bring something, so that they bring more. Input waits a little: all stages then get
-# what becomes of it together. The stages off the path have time.
-INPUT_PACE_S = 0.06
-OFF_PATH_PACE_S = 0.1
-OFF_PATH = (topics.LESSONS, topics.PARTICIPATION)
+PACE_S = {**dict.fromkeys(ROUTES, 0.06), topics.LESSONS: 0.1, topics.PARTICIPATION: 1.0}
+"""Seconds between two fetches that bring something, so that they bring more. Input waits a little: all stages then get
+what becomes of it together. What is off the path has time, and communities change in hours."""
 # Fetched records come and go by the ten thousand, without cycles. Collecting as often as Python does by itself takes a
 # fifth of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
@@ -70,7 +68,7 @@ class CredenceApp(faust.App):
         self.progress = ProgressBoard(self._client, topics.PROGRESS.name(settings), self._sender)
         self._stage_of = {spec.input_topic: spec for spec in self._specs.values()}
         self._input_topics = {route.name(settings): route for route in ROUTES}
-        self._off_path = {topic.name(settings) for topic in OFF_PATH}
+        self._pace_s = {topic.name(settings): pace_s for topic, pace_s in PACE_S.items()}
         self._meta: Mapping[str, Any] = {}
         internal = [topic.name(settings) for topic in topics.ALL if topic not in topics.KEPT]
         self.identity = Identity(settings, () if COMMUNITIES in specs else self._input_topics, internal, die)
@@ -112,9 +110,7 @@ class CredenceApp(faust.App):
 
     def pace_s(self, topic: str) -> float:
         """Seconds between two fetches of a topic that bring something."""
-        if topic in self._input_topics:
-            return INPUT_PACE_S
-        return OFF_PATH_PACE_S if topic in self._off_path else 0.0
+        return self._pace_s.get(topic, 0.0)
 
     def handed_out(self, tps: Collection[TP]) -> None:
         """Batches of these partitions are handed out together."""

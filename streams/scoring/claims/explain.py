@@ -183,10 +183,10 @@ def risk_reasons(
 
 def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:
     """Ids of at most so many events to read to judge an idea, the strongest first."""
-    texts = crowd.parts.texts("id")
     rows, strength = idea.evidence(crowd)
-    order = rows[np.argsort(-strength, kind="stable")]
-    return [texts[r] for r in order[: 20 * most].tolist() if texts[r]][:most]
+    strongest = rows[np.argsort(-strength, kind="stable")[: 20 * most]]
+    named = strongest[crowd.parts["id"][strongest] > 0]
+    return crowd.parts.texts("id").of(named[:most])
 
 
 def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> ReasonDict:

@@ -44,13 +44,18 @@ class RootWords:
     def take(self, block: Block, rows: Ints, claims: Ints) -> None:
         """Keep the words of these events, if they are among the first of their claims."""
         rows = rows[self._early(claims[rows], block["t"][rows])]
+        if not rows.size:
+            return
         posts = zip(block["t"][rows].tolist(), block["e"][rows].tolist(), repeat(0), block["said"][rows], strict=False)
         of_claims: dict[int, Kept] = {}
         for claim, post in zip(claims[rows].tolist(), posts, strict=True):
             of_claims.setdefault(claim, []).append(post)
-        for claim, said in of_claims.items():
-            kept = self._kept(claim)
-            self._keep(claim, kept, [*{post[:2]: post for post in (*reversed(said), *kept)}.values()])
+        kept = self._kept([*of_claims])
+        now = [
+            [*{post[:2]: post for post in (*reversed(said), *of)}.values()]
+            for said, of in zip(of_claims.values(), kept, strict=True)
+        ]
+        self._keep([*of_claims], kept, now)
 
     def _early(self, claims: Ints, times_ms: Ints) -> npt.NDArray[np.bool_]:
         """Which posts may be among the first: most come later than all that is kept, and their words are not read."""
@@ -67,7 +72,7 @@ class RootWords:
                 self._correct(block, i, int(claims[i]))
 
     def _correct(self, block: Block, i: int, claim: int) -> None:
-        kept, event, said, at_ms = self._kept(claim), int(block["e"][i]), block["said"][i], int(block["t"][i])
+        (kept,), event, said, at_ms = self._kept([claim]), int(block["e"][i]), block["said"][i], int(block["t"][i])
         if block["kind"][i] == DELETE:
             now = [post for post in kept if post[1] != event]
         elif said:
@@ -78,7 +83,7 @@ class RootWords:
                 now = [*kept, (int(claims["root_ms"][claim]), event, at_ms, said)]
         else:
             return
-        self._keep(claim, kept, now)
+        self._keep([claim], [kept], [now])
 
     @staticmethod
     def _edited(post: tuple[int, int, int, str], at_ms: int, said: str) -> tuple[int, int, int, str]:
@@ -90,21 +95,26 @@ class RootWords:
         _, former_url, former_lang = _parts(words)
         return t, event, at_ms, orjson.dumps([text, url or former_url, lang or former_lang]).decode()
 
-    def _kept(self, claim: int) -> Kept:
-        row = self._tables.words.find_one(claim)
-        return [] if row < 0 else [tuple(post) for post in orjson.loads(self._tables.words.texts("said")[row])]
+    def _kept(self, claims: list[int]) -> list[Kept]:
+        """What is kept of each of these claims."""
+        table = self._tables.words
+        found = table.find(np.array(claims))
+        told = iter(table.texts("said").of(found[found >= 0]))
+        return [[tuple(post) for post in orjson.loads(next(told))] if row >= 0 else [] for row in found.tolist()]
 
-    def _keep(self, claim: int, kept: Kept, posts: Kept) -> None:
-        """Keep the earliest of these posts instead of what is kept."""
-        table, posts = self._tables.words, sorted(posts)[:ROOTS_KEPT]
-        if posts == kept:
+    def _keep(self, claims: list[int], kept: list[Kept], now: list[Kept]) -> None:
+        """Of each of these claims, keep the earliest of the posts that there are now."""
+        first = {claim: sorted(posts)[:ROOTS_KEPT] for claim, posts in zip(claims, now, strict=True)}
+        changed = {claim: first[claim] for claim, posts in zip(claims, kept, strict=True) if first[claim] != posts}
+        table = self._tables.words
+        if gone := [claim for claim, posts in changed.items() if not posts]:
+            table.free(table.find(np.array(gone)))
+        if not (told := {claim: posts for claim, posts in changed.items() if posts}):
             return
-        if not posts:
-            table.free(table.find([claim]))
-            return
-        rows, _ = table.ensure(np.array([claim]))
-        table["roots"][rows], table["latest_ms"][rows] = len(posts), posts[-1][0]
-        table.texts("said")[int(rows[0])] = orjson.dumps(posts).decode()
+        rows, _ = table.ensure(np.array([*told]))
+        table["roots"][rows] = [len(posts) for posts in told.values()]
+        table["latest_ms"][rows] = [posts[-1][0] for posts in told.values()]
+        table.texts("said").put(rows, [orjson.dumps(posts).decode() for posts in told.values()])
         table.touch(rows)
 
 
