@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -206,6 +206,10 @@ class ClaimTables:
         self.rulings = Table("rulings", RULING_FIELDS)
         self.heard = Table("heard", HEARD_FIELDS, integers=True)
         self.snapshots = Table("snapshots", SNAPSHOT_FIELDS, integers=True)
+        fields: Any = self.snapshots.layout.fields
+        places = [fields[name][1] for name in SNAPSHOT_SIGNALS]
+        self._signals_at = places[0]
+        assert places == [self._signals_at + 4 * k for k in range(len(places))]
         self.words = Table("words", WORDS_FIELDS, integers=True)
 
     def all(self) -> tuple[Table, ...]:
@@ -229,12 +233,8 @@ class ClaimTables:
 
     def _signals(self) -> npt.NDArray[np.float32]:
         """The signals of the snapshots, which lie one after the other, as a matrix."""
-        records = self.snapshots.records
-        names, fields = list(SNAPSHOT_SIGNALS), self.snapshots.layout.fields
-        assert fields is not None
-        offset = fields[names[0]][1]
-        assert [fields[name][1] for name in names] == [offset + 4 * k for k in range(len(names))]
-        return np.ndarray((len(records), len(names)), np.float32, records, offset, (records.itemsize, 4))
+        records, shape = self.snapshots.records, (len(self.snapshots.records), len(SNAPSHOT_SIGNALS))
+        return np.ndarray(shape, np.float32, records, self._signals_at, (records.itemsize, 4))
 
     def members(self, claim: int) -> Ints:
         """Rows of a claim's participants, ascending."""

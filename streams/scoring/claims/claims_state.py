@@ -208,9 +208,10 @@ class ClaimsState(PartitionState):
         count = len(claim_rows)
         desk, first = fold.desk_for(self.settings, self.clock.view.records, count), 0
         while (first := loop(first, desk)) < count:
+            context = self._context()
             for rule, (action, rank) in enumerate(desk.moved.tolist()):
                 if action != STAYS:
-                    effects.tell_flag(*self.flags.moved(rule, action, desk.reading[0], rank, self._context()))
+                    effects.tell_flag(*self.flags.moved(rule, action, desk.reading[0], rank, context))
             self._hand_out(effects)
             first += 1
         if self._untold is not None:

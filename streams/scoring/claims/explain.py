@@ -185,8 +185,8 @@ def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:
     """Ids of at most so many events to read to judge an idea, the strongest first."""
     rows, strength = idea.evidence(crowd)
     strongest = rows[np.argsort(-strength, kind="stable")[: 20 * most]]
-    named = strongest[crowd.parts["id"][strongest] > 0]
-    return crowd.parts.texts("id").of(named[:most])
+    named, texts = strongest[crowd.parts["id"][strongest] > 0], crowd.parts.texts("id")
+    return [texts[row] for row in named[:most].tolist()]
 
 
 def _reason(code: str, text: str, weight: float, evidence_ids: list[str]) -> ReasonDict:

@@ -9,7 +9,7 @@ is written like any other, and goes where no queue reads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +41,10 @@ ACTIONS = {
 
 @dataclass(slots=True)
 class FlagContext:
-    """What a flag record needs beside the claim; `version` is that of score records made now."""
+    """What a flag record needs beside the claim; `version` is that of score records made now.
+
+    `reasons` has what was written for other rules now: by claim, and whether there is something to read.
+    """
 
     config: ScoringConfig
     params: Params
@@ -49,6 +52,7 @@ class FlagContext:
     core_version: str
     now_ms: int
     version: int
+    reasons: dict[tuple[int, bool], list[ReasonDict]] = field(default_factory=dict)
 
 
 def confidence(level: float, threshold: float, params: Params) -> float:
@@ -187,9 +191,10 @@ class Flags:
 
     def _reasons(self, reading: Any, risk: float, action: int, context: FlagContext) -> list[ReasonDict]:
         """What adds up to the log-odds of the risk, to the last digit; what to read, unless nobody needs to look."""
-        row, config = int(reading["claim"]), context.config
+        row, most = int(reading["claim"]), context.config.reasons
+        if (known := context.reasons.get((row, action == RETRACT))) is not None:
+            return known
         rows = None if action == RETRACT else self.tables.members(row)
-        most = config.reasons
         reasons = risk_reasons(self.tables, row, reading["signals"], context.settings, most, rows, most)
         for reason in reasons:
             reason["weight"] = round(reason["weight"], 6)
@@ -197,4 +202,5 @@ class Flags:
         rest = next((reason for reason in reasons if reason["code"] == "others"), reasons[-1])
         total = math.fsum(reason["weight"] for reason in reasons if reason is not rest)
         rest["weight"] = round(float(logit(risk)) - total, 6)
+        context.reasons[row, action == RETRACT] = reasons
         return reasons

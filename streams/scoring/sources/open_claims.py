@@ -52,13 +52,23 @@ def leave(tables: SourceViews, row: Int) -> bool:
 
 
 @compiled
-def newest_of(tables: SourceViews, sources: Ints, most: int, found: Ints) -> int:
-    """Of the `most` newest pairs of each source, the rows of those whose stamp is known, into the array; how many."""
-    pairs, count = tables.pairs.records, 0
+def newest_of(tables: SourceViews, sources: Ints, most: int, credited: Ints, found: Ints) -> int:
+    """Of the `most` newest pairs of each source, the rows of those whose stamp is known, into the array; how many.
+
+    Args:
+        sources: ascending.
+        credited: keys of pairs that verdicts were just applied to, ascending. The only one of a source is left out,
+            since a verdict never moves the stamp on its own claim.
+    """
+    pairs, keys, count, at, end = tables.pairs.records, tables.pairs.rows.keys, 0, 0, len(credited)
     for source in sources:
+        while at < end and source_of(credited[at]) < source:
+            at += 1
+        alone = at < end and source_of(credited[at]) == source
+        alone = alone and (at + 1 == end or source_of(credited[at + 1]) != source)
         link, left = tables.sources.records[source].newest, most
         while link and left:
-            if pairs[link - 1].spoke_s:
+            if pairs[link - 1].spoke_s and not (alone and keys[link - 1] == credited[at]):
                 found[count] = link - 1
                 count += 1
             link, left = pairs[link - 1].older, left - 1

@@ -26,6 +26,7 @@ from streams.scoring.sources.open_claims import newest_of
 from streams.scoring.sources.source_tables import SourceTables
 from streams.scoring.sources.stamps import Stamps, as_columns, empty_stamps, stamp_all, take_coins
 from streams.tables.blocks import Block, Column
+from streams.tables.index import NO_ROWS
 
 SENT_ON = ("s", "c", "e", "kind", "x", "t", "m", "g", "r", "said")  # columns that go to the claim as they are
 
@@ -112,7 +113,8 @@ class SourcesState(PartitionState):
         pairs, changed = room(len(block)), room(len(block))
         tables, halves = self.data.views(len(block)), half_lives(self.config)
         changed = distinct(changed[: apply_credits(tables, credits, self.now_s, halves, pairs, changed)])
-        self._restamp(changed, effects, self.config.restamp_claims, credited=distinct(pairs))
+        credited = distinct(self.pairs.keys_of(pairs))
+        self._send_stamps(self._newest(changed, self.config.restamp_claims, credited), effects)
         self._publish(changed, effects)
 
     @reads("assign")
@@ -124,7 +126,7 @@ class SourcesState(PartitionState):
         moved = self.sources["cluster"][rows] != clusters
         self.sources["cluster"][rows] = clusters
         self.sources.touch(rows)
-        self._restamp(distinct(rows[moved]), effects, self.config.recluster_claims)
+        self._send_stamps(self._newest(distinct(rows[moved]), self.config.recluster_claims), effects)
 
     @reads("params")
     def _relearn(self, block: Block, cursor: int, effects: Effects) -> None:
@@ -148,25 +150,13 @@ class SourcesState(PartitionState):
         count = take_coins(self.data.views(), pairs, self.stamps.terms(self.params), least, moved)
         self._send_stamps(moved[:count], effects)
 
-    def _newest(self, rows: Ints, most: int) -> Ints:
-        """The newest open claims of each of these sources."""
+    def _newest(self, rows: Ints, most: int, credited: Ints = NO_ROWS) -> Ints:
+        """The newest open claims of each of these sources, see `newest_of`."""
         found = room(len(rows) * most)
-        return found[: newest_of(self.data.views(), rows, most, found)]
-
-    def _restamp(self, rows: Ints, effects: Effects, most: int, credited: Ints | None = None) -> None:
-        """New stamps for the newest open claims of sources whose record or cluster changed.
-
-        Args:
-            credited: the pairs by whose verdicts it changed; the only one of a source needs no new stamp itself.
-        """
-        pairs = self._newest(rows, most)
-        if credited is not None and pairs.size:
-            sources, times = np.unique(self.pairs.keys_of(credited) >> 32, return_counts=True)
-            alone = times[np.searchsorted(sources, self.pairs.keys_of(pairs) >> 32)] == 1
-            pairs = pairs[~(alone & np.isin(pairs, credited))]
-        self._send_stamps(pairs, effects)
+        return found[: newest_of(self.data.views(), rows, most, credited, found)]
 
     def _send_stamps(self, pair_rows: Ints, effects: Effects) -> None:
+        """New stamps for claims of sources whose record or cluster changed."""
         if not pair_rows.size:
             return
         stamps = empty_stamps(len(pair_rows))
