@@ -71,6 +71,7 @@ class Journal:
         self._slack_bytes = slack_bytes
         self._sequence = 0
         self._deltas: dict[int, int] = {}  # sequence → bytes before compression, of deltas without a tombstone
+        self._delta_bytes = 0  # of all of them: there may be thousands
         self._turn: list[tuple[int, int]] = []  # segments still to write in this turn, last first
         self._turn_began = 0
         self._turn_at = 0
@@ -92,7 +93,7 @@ class Journal:
             return []
         self._sequence += 1
         delta = pack(parts)
-        self._deltas[self._sequence] = len(delta)
+        self._pile(self._sequence, len(delta))
         return [Change(b"dz/%d" % self._sequence, delta), *self._snapshot(2 * len(delta), at)]
 
     def fence(self, fence: Fence, outbox: Sequence[Outgoing]) -> Entry:
@@ -101,7 +102,7 @@ class Journal:
 
     def _snapshot(self, budget_bytes: int, at: int) -> list[Change]:
         """The next segments of the current turn, up to a budget; at the end of the turn, also tombstones."""
-        if not self._turn and sum(self._deltas.values()) > self._slack_bytes + sum(t.nbytes() for t in self.tables):
+        if not self._turn and self._delta_bytes > self._slack_bytes + sum(t.nbytes() for t in self.tables):
             self._turn_at = at
             self._turn = [(i, s) for i, t in reversed(list(enumerate(self.tables))) for s in range(t.segments())[::-1]]
             self._turn_began = self._sequence
@@ -119,9 +120,19 @@ class Journal:
             # Segments made since the turn began need no copy: their rows are in newer deltas, which stay.
             done = [s for s in self._deltas if s < self._turn_began]
             for sequence in done:
-                del self._deltas[sequence]
+                self._unpile(sequence)
                 changes.append(Change(b"dz/%d" % sequence, None))
         return changes
+
+    def _pile(self, sequence: int, size: int) -> None:
+        """A delta is on the changelog."""
+        self._unpile(sequence)
+        self._deltas[sequence] = size
+        self._delta_bytes += size
+
+    def _unpile(self, sequence: int) -> None:
+        """It is not needed any more."""
+        self._delta_bytes -= self._deltas.pop(sequence, 0)
 
     # --- read ----------------------------------------------------------------------------------------------------
 
@@ -135,10 +146,10 @@ class Journal:
             sequence = int(key[3:])
             self._sequence = max(self._sequence, sequence)
             if value is None:
-                self._deltas.pop(sequence, None)
+                self._unpile(sequence)
                 return None
             delta = expand(value)
-            self._deltas[sequence] = len(delta)
+            self._pile(sequence, len(delta))
             for table, payload in zip(self.tables, unpack(delta), strict=True):
                 if payload:
                     table.apply(payload)
