@@ -33,10 +33,10 @@ import numpy as np
 from streams.scoring.numeric import Floats, sigmoid
 from streams.tables.compiled import inlined
 
-RISK_SD, SCORE_SD = 0.35, 2.0  # s, nats; the evidence of the score has no base rate of its own
+RISK_SD, SCORE_SD = 0.25, 2.0  # s, nats; the evidence of the score has no base rate of its own
 RELIABLE = 0.3  # c, of the weight of one independent piece of evidence
 FREE_SD = 2.0  # of the prior of â
-SLOPE_SD = 0.3  # of ln b
+SLOPE_SD = 0.2  # of ln b
 SLOPE_RANGE = (-1.5, 1.0)  # of ln b
 REMEMBER = 0.995  # of a claim's information on b, after one more claim
 RUN = 0.98  # λ: runs of about fifty verdicts
@@ -61,7 +61,7 @@ class Calibration:
     >>> for n in range(600):  # one claim in four is false, evenly, whatever z says
     ...     c.learn(0.0, n % 4 == 0, 1.0, True)
     >>> [round(x, 1) for x in (c.a, c.b, c.runs)]
-    [-1.0, 1.0, 2.0]
+    [-0.9, 1.0, 2.0]
     """
 
     SIZE = 8

@@ -11,7 +11,7 @@ import numpy as np
 from streams.scoring.numeric import Floats, Ints
 from streams.tables.table import Table
 
-TIGHT, LOOSE, FREE = 0.05, 0.3, 1.0  # standard deviations: a few hundred verdicts refine, inform, or decide
+TIGHT, LOOSE, FREE = 0.1, 0.3, 1.0  # standard deviations: a few hundred verdicts refine, inform, or decide
 
 
 @dataclass(frozen=True, slots=True)

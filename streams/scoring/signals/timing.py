@@ -30,7 +30,7 @@ SLOW = Idea(
 TIMING = (
     Signal(
         name="slow",
-        prior=0.3,
+        prior=0.4,
         sd=LOOSE,
         meaning="a slow start over ten minutes",
         form="−ln Σ exp(−t/τ) over its events, τ = 10 min",
@@ -39,7 +39,7 @@ TIMING = (
     ),
     Signal(
         name="slow_3h",
-        prior=0.1,
+        prior=0.0,
         sd=LOOSE,
         meaning="a slow start over three hours",
         form="the same, τ = 3 h",
