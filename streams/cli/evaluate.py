@@ -53,6 +53,10 @@ def evaluate(
         str,
         typer.Option(metavar="SIGNAL,…", help="With --ablate: only these; a + joins what goes together."),
     ] = "",
+    leave_out: Annotated[
+        bool,
+        typer.Option(help="Instead: DIR holds sets in folders; each by prior weights that were fitted to the others."),
+    ] = False,
     labels: LabelsMeant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
@@ -77,8 +81,8 @@ def evaluate(
     with foreseen(ValueError, OSError, RuntimeError), _progress() as tell:
         answered = ":" not in source and answers.found(Path(source))
         if plot is not None:
-            if answered or ablate or seeds > 1:
-                raise ValueError("--plot draws one evaluation of cascades: no answers, no --ablate, no --seeds")
+            if answered or ablate or leave_out or seeds > 1:
+                raise ValueError("--plot draws one evaluation of cascades, no answers, --ablate, --leave-out, --seeds")
             library()
             folder_of("the folder of --plot", plot.absolute().parent)
         if without and not ablate:
@@ -101,6 +105,9 @@ def evaluate(
         )
         if seeds > 1:
             _seeds(source, options, seeds, as_json, tell)
+            return
+        if leave_out:
+            _leave_out(Path(source), options, as_json, tell)
             return
         if ablate:
             _ablation(source, options, without, as_json, tell)
@@ -133,6 +140,16 @@ def _seeds(source: str, options: Options, seeds: int, as_json: bool, tell: Tell)
         print_json(found)
     else:
         out.print(table(found))
+
+
+def _leave_out(folder: Path, options: Options, as_json: bool, tell: Tell) -> None:
+    from streams.evaluate import leaving_out
+
+    found = leaving_out.leave_out(folder, options, tell)
+    if as_json:
+        print_json(found)
+    else:
+        out.print(leaving_out.table(found))
 
 
 def _ablation(source: str, options: Options, without: str, as_json: bool, tell: Tell) -> None:

@@ -19,6 +19,7 @@ from streams.evaluate.protocol import Forecast, Scorer, Trial
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.synthetic import make_world
 from streams.evaluate.trial_run import FINE_STOPS, run
+from streams.scoring.signals.registry import PRIOR_WEIGHTS
 
 Progress = Callable[[str, int, int], None]  # (what, events done, events in all)
 
@@ -34,6 +35,7 @@ class Options:
         baselines: names of the baselines to run.
         seed: of synthetic worlds, attacks and the bootstrap.
         labels: label of a claim → "true", "false" or "none", over what is understood without.
+        prior: weights of the risk's signals before any verdict.
         fine: how often forks may stop in all; those beyond, the longest, go in larger steps.
     """
 
@@ -46,6 +48,7 @@ class Options:
     seed: int = 0
     jobs: int = 2
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # a dictionary has no hash; Options have
+    prior: tuple[float, ...] = PRIOR_WEIGHTS
     fine: int = FINE_STOPS
 
     def __post_init__(self) -> None:
@@ -104,7 +107,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
         raise ValueError(
             f"{data.name} has no claim labelled true or false that has events: nothing to evaluate. {told}"
         )
-    ours = run_scorer(trial, Core(data), progress, options.jobs, options.fine)
+    ours = run_scorer(trial, Core(data, prior=options.prior), progress, options.jobs, options.fine)
     forks = trial.forks()
     baselines = _baselines(trial, options, progress)
     judge = Judge(trial, options.seed)

@@ -25,6 +25,7 @@ it taught before the lessons that are remembered (see `remembered`) stays.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -100,8 +101,11 @@ class Learner(BlockCore):
     A deterministic function of the log. A new version leaves as a "params" block when enough has been learned.
     """
 
-    def __init__(self, config: ScoringConfig | None = None, partition: int = 0) -> None:
+    def __init__(
+        self, config: ScoringConfig | None = None, partition: int = 0, prior: Sequence[float] = PRIOR_WEIGHTS
+    ) -> None:
         super().__init__(config, partition)
+        self.prior = np.array(prior, np.float64)  # weights of before any verdict, nats a unit of the signal
         self.state = Table("learner", {"v": Field("f8", "value of what was learned under the name")})
         self.remembered = Remembered()
         self.controls = Controls()
@@ -206,7 +210,7 @@ class Learner(BlockCore):
         self._set_vector("skill", skill.state)
         usual = self._vector(f"recent/{age}", centre)
         x = (signals - usual) * IN_USE
-        forecasts = logit(base) + _experts(beta) @ x
+        forecasts = logit(base) + self._experts(beta) @ x
         mixture = self._mixture()
         mixture.learn(forecasts, false, share)
         self._set_vector("mixture", mixture.state)
@@ -243,9 +247,13 @@ class Learner(BlockCore):
     def _mixture(self) -> Mixture:
         return Mixture(self._vector("mixture", np.zeros(Mixture.SIZE)))
 
+    def _experts(self, learned: Floats) -> Floats:
+        """[experts, signals] whose forecasts are mixed: the weights of before any verdict, and the learned ones."""
+        return np.stack([self.prior, learned])
+
     def _mixed(self) -> Floats:
         """Weights of the signals as the mixture has them, before it is asked whether verdicts are to be believed."""
-        mixed: Floats = self._mixture().shares @ _experts(self._weights()[0])
+        mixed: Floats = self._mixture().shares @ self._experts(self._weights()[0])
         return mixed
 
     def _skill(self) -> Skill:
@@ -261,7 +269,7 @@ class Learner(BlockCore):
         self._set_vector("score_cal", calibration.state)
 
     def _weights(self) -> tuple[Floats, Floats]:
-        beta = self._vector("beta", np.array(PRIOR_WEIGHTS))
+        beta = self._vector("beta", self.prior)
         return beta, self._vector("precision", PRIOR_PRECISION.ravel()).reshape(PRIOR_PRECISION.shape)
 
     # --- publishing ----------------------------------------------------------------------------------------------
@@ -368,11 +376,6 @@ class Learner(BlockCore):
 
     def _named(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._of + name for name in names) if self._of else names
-
-
-def _experts(learned: Floats) -> Floats:
-    """[experts, signals] whose forecasts are mixed: the weights of before any verdict, and those that were learned."""
-    return np.stack([np.array(PRIOR_WEIGHTS), learned])
 
 
 @lru_cache(maxsize=64)
