@@ -36,9 +36,10 @@ from streams.worker.stages import COMMUNITIES, intake_stage
 
 log = logging.getLogger(__name__)
 
-PACE_S = {**dict.fromkeys(ROUTES, 0.06), topics.LESSONS: 0.1, topics.PARTICIPATION: 1.0}
+PACE_S = {**dict.fromkeys(ROUTES, 0.06), topics.LESSONS: 0.1, topics.PARTICIPATION: 0.1}
 """Seconds between two fetches that bring something, so that they bring more. Input waits a little: all stages then get
-what becomes of it together. What is off the path has time, and communities change in hours."""
+what becomes of it together. What is off the path has more time, and not a second: whoever waits until everything has
+had its effects, as the demo does after each verdict, waits for it too."""
 # Fetched records come and go by the ten thousand, without cycles. Collecting as often as Python does by itself takes a
 # fifth of the worker's time.
 GC_THRESHOLDS = (200_000, 20, 100)
