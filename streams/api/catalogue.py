@@ -19,7 +19,7 @@ _YES_OR_NO = {"any": None, "no": 0, "yes": 1, "open": 0, "settled": 1, "past": 0
 async def claims(service: Service, request: web.Request) -> web.Response:
     """Claims, riskiest first or by expected growth; open or settled, flagged, by language or community."""
     values = request[VALUES]
-    filters: Filters = [listing.STILL_HEARD] if values["sort"] == "growth" else []
+    filters: Filters = []
     for column, word in (("settled", values["state"]), ("flagged", values["flagged"])):
         if (wanted := _YES_OR_NO[word]) is not None:
             filters.append((f"{column} = ?", wanted))

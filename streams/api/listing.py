@@ -31,15 +31,19 @@ CURSOR_PATTERN = r"^(([0-9a-f]{2}){8,2000})?$"
 
 @dataclass(frozen=True)
 class Order:
-    """What a list is of and what comes first: the highest rank, and of equal ranks the lower id."""
+    """What a list is of and what comes first: the highest rank, and of equal ranks the lower id.
+
+    `only` are filters that belong to it, as those of `Lists.page`.
+    """
 
     table: str
     rank: str
+    only: tuple[tuple[str, Any], ...] = ()
 
 
-CLAIMS = {"risk": Order("claims", "rank"), "growth": Order("claims", "growth")}
-STILL_HEARD = ("heard_ms > (SELECT max(heard_ms) FROM claims) - ?", DAY_MS)
-"""A filter of claims: heard of within a day of the latest event of all. Others rise no more, whatever was expected."""
+# What was silent for a day before the latest event of all grows no more, whatever was expected of it.
+_STILL_HEARD = ("heard_ms > (SELECT max(heard_ms) FROM claims) - ?", DAY_MS)
+CLAIMS = {"risk": Order("claims", "rank"), "growth": Order("claims", "growth", (_STILL_HEARD,))}
 SOURCES = Order("sources", "rank")
 COMMUNITIES = Order("communities", "rank")
 FLAGS_BY_PRIORITY = Order("flags", "priority")
@@ -76,7 +80,7 @@ class Lists:
 
     def _page(self, order: Order, filters: Sequence[tuple[str, Any]], cursor: str, limit: int) -> Page:
         rank, after = _place(cursor)
-        conditions = [(f"{order.rank} <= ?", rank), *filters]
+        conditions = [(f"{order.rank} <= ?", rank), *order.only, *filters]
         where = " AND ".join(condition for condition, _ in conditions)
         rows = self._db.execute(
             f"SELECT {order.rank}, id, value FROM {order.table} WHERE {where} AND ({order.rank} < ? OR id > ?) "
@@ -88,8 +92,9 @@ class Lists:
 
     async def count(self, order: Order, filters: Sequence[tuple[str, Any]]) -> int:
         """How many records pass all filters, which are as in `page`."""
-        where = " AND ".join(condition for condition, _ in filters)
-        query, values = f"SELECT count(*) FROM {order.table} WHERE {where}", [value for _, value in filters]
+        conditions = [*order.only, *filters]
+        where = " AND ".join(condition for condition, _ in conditions)
+        query, values = f"SELECT count(*) FROM {order.table} WHERE {where}", [value for _, value in conditions]
         loop = asyncio.get_running_loop()
         found: int = await loop.run_in_executor(self._thread, lambda: self._db.execute(query, values).fetchone()[0])
         return found

@@ -29,8 +29,6 @@ async def claims(service: Service, request: web.Request) -> web.Response:
     """Claims, those that are expected to grow most first, or the riskiest."""
     values = request[VALUES]
     filters = [_COLUMNS[values[name]] for name in ("state", "flagged") if values[name] in _COLUMNS]
-    if values["sort"] == "growth":
-        filters.append(listing.STILL_HEARD)
     found = await service.lists.page(listing.CLAIMS[values["sort"]], filters, values["cursor"], EACH)
     following = urlencode(values | {"cursor": found.next_cursor}) if found.next_cursor else ""
     return page(

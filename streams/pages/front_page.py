@@ -28,7 +28,7 @@ async def front(service: Service, request: web.Request) -> web.Response:
     """What rises now, what stands flagged, whether the pipeline is healthy and flags are still right."""
     waiting = [("standing = ?", 1), UNDECIDED]
     flags = await service.lists.page(listing.FLAGS_BY_PRIORITY, waiting, "", FIRST)
-    grows = [listing.STILL_HEARD, ("settled = ?", 0), ("growth >= ?", GROWS)]
+    grows = [("settled = ?", 0), ("growth >= ?", GROWS)]
     rising = await service.lists.page(listing.CLAIMS["growth"], grows, "", RISING)
     found, counts = await service.lists.precision(PRECISION_MAX_S), await service.lists.counts()
     rules = await service.switches.known()
