@@ -25,7 +25,8 @@ SIGNALS_TOLD = (
     "standard deviation. Verdicts move it, and not below 0 unless it may take either sign. A signal in shadow is "
     "computed and shown, and moves nothing. Untaught is the weight where verdicts cannot be predicted from earlier "
     "ones. Signals with one reason are told to people together. In formulas, h is a participant's history, d = .1 the "
-    "design effect; of n participants k are known; S, D and Q are supports, denials and questions in words.\n"
+    "design effect, u = .03 that of a stranger; of n participants k are known; S, D and Q are supports, denials and "
+    "questions in words.\n"
 )
 STATE_TOLD = (
     "## What is remembered\n\nThe fields of each stage's tables, which its changelog holds. Names and texts come on "

@@ -26,4 +26,7 @@ VERDICT_CODES: dict[str, int] = {
 NO_VERDICT = VERDICT_CODES[Verdict.WITHDRAWN]
 TRUE, FALSE, MIXED = VERDICT_CODES[Verdict.TRUE], VERDICT_CODES[Verdict.FALSE], VERDICT_CODES[Verdict.MIXED]
 
+UNSEEN, SEEN, SETTLED = 0, 1, 2
+"""How well a participant is known: new to every claim, in another claim before, or in one that is settled."""
+
 FATE_CODES: dict[Fate, int] = {fate: code for code, fate in enumerate(Fate)}

@@ -33,7 +33,7 @@ _STAMP = {
     "band": "i1",  # history band: 0 none, 1 few, 2 many settled claims
     "hist0": "f8",  # history of the source, log-odds of taking part in falsehoods, nats: undecayed,
     "hist30": "f8",  # and with a half-life of 30 days
-    "known": "i1",  # 1 if the source took part in any settled claim
+    "known": "i1",  # how well it is known: 0 in no claim before, 1 in one, 2 in one that is settled
 }
 
 COLUMNS: dict[str, dict[str, str]] = {

@@ -29,10 +29,10 @@ def drawn(seed: int, weights: np.ndarray, n: int = 3000) -> np.ndarray:
 
 def test_a_fit_finds_the_weights_of_the_streams_that_it_saw_and_keeps_the_signs_of_theory() -> None:
     right = np.zeros(len(SIGNALS))
-    right[SIGNALS.index("slow")], right[SIGNALS.index("vote")], right[SIGNALS.index("crowd_known")] = 0.8, -0.5, -0.4
+    right[SIGNALS.index("slow")], right[SIGNALS.index("vote")], right[SIGNALS.index("newcomers")] = 0.8, -0.5, -0.4
     found = fit([drawn(0, right), drawn(1, right)])
     assert found[SIGNALS.index("slow")] == pytest.approx(0.8, abs=0.15)
-    assert found[SIGNALS.index("crowd_known")] == pytest.approx(-0.4, abs=0.15)
+    assert found[SIGNALS.index("newcomers")] == pytest.approx(-0.4, abs=0.15)
     assert found[SIGNALS.index("vote")] == 0.0
     assert (found[~ANY_SIGN] >= 0).all()
 

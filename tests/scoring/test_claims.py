@@ -215,7 +215,7 @@ def test_answers_are_heard_apart_and_the_root_is_no_answer() -> None:
     ])  # fmt: skip
     read = dict(zip(SIGNALS, pipeline.claims.read(["new"])["signals"][0].tolist(), strict=True))
     assert read["history_repliers"] == pytest.approx(np.log((2 + 1.5) / 1.5), abs=1e-3)
-    assert read["crowd_known"] == pytest.approx(2 / 1.1)
+    assert read["history"] == pytest.approx((np.log(9.5 / 1.5) + np.log(3.5 / 1.5)) / (1 + 0.1 + 0.03), abs=1e-3)
 
 
 def test_an_author_who_reshares_the_own_post_leaves_every_signal_finite_and_nobody_counted_below_zero() -> None:

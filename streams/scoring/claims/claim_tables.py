@@ -43,6 +43,7 @@ CLAIM_FIELDS = {
     "history_writers": Field("i8", "undecayed, of those who wrote", FIXED),
     "known": Field("i4", "participants with a history"),
     "writers": Field("i4", "those among them who wrote"),
+    "regulars": Field("i4", "participants who were in a claim before, copy-clusters apart"),
     "netted": Field("i4", "participants in copy-clusters"),
     "signed": Field("i8", "signed weights of known participants' stances", FIXED),
     "new_supports": Field("i4", "written supports by those of whom no claim is settled"),
@@ -83,7 +84,7 @@ SAID_FIELDS = {  # what an event says
     "kind": Field("i1", "what it is, a code; −1 for a post at the root"),
 }
 STAMP_FIELDS = {  # what the sources stage says of who said it
-    "record": Field("i1", "1 if any claim of the source is settled"),
+    "record": Field("i1", "how well it is known, a code: 0 in no claim before, 1 in one, 2 in a settled one"),
     "band": Field("i1", "band of the source"),
     "support": Field("f4", "signed weight of a support", "nats"),
     "denial": Field("f4", "and of a denial", "nats"),

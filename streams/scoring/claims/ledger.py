@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT
+from streams.contract.codes import DENY, QUERY, RESHARE, SUPPORT, UNSEEN
 from streams.scoring.claims.claim_tables import (
     COMMENT,
     Books,
@@ -169,6 +169,8 @@ def _pool_stance(claim: Any, part: Any, sign: Int, settings: Any) -> None:
         claim.comments += sign
     if part.cluster > 0:
         claim.netted += sign
+    elif part.record > UNSEEN:
+        claim.regulars += sign
     if not asserts(stance) or reshare:
         return
     if part.cluster > 0:

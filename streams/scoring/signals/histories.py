@@ -1,27 +1,31 @@
 """Histories: on which side of what turned out false do the participants tend to stand?
 
 h is the history of one participant (see `sources.history`), with a minus sign if it denies the claim. n counts all
-participants, known or not, so that a claim's size says nothing; k counts the known ones; d = .1 is the design effect.
-Known is who has a settled claim and is in no copy-cluster: accounts that act as one bring no record of their own, and
-`nets` hears what they say.
+participants, known or not, k the known ones. Histories are no independent voices: every further known one dilutes the
+pool by d = .1, the design effect. Every unknown one does by u = .03, so that three known among a thousand say less than
+three among ten. Known is who has a settled claim and is in no copy-cluster: accounts that act as one bring no record of
+their own, and `nets` hears what they say.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from streams.contract.codes import DENY, RESHARE
+from streams.contract.codes import DENY, RESHARE, SETTLED, UNSEEN
 from streams.scoring.numeric import Float, Int, real
 from streams.scoring.signals.signal import LOOSE, TIGHT, Crowd, Idea, Ranked, Signal
 from streams.tables.compiled import inlined
+
+UNKNOWN_EFFECT = 0.03  # u
 
 
 @inlined
 def brings_record(part: Any) -> bool:
     """Whether a participant counts in the pools of histories: known, and in no copy-cluster."""
-    return bool(part.record > 0 and part.cluster == 0)
+    return bool(part.record == SETTLED and part.cluster == 0)
 
 
 @inlined
@@ -31,28 +35,38 @@ def pooled(total: Float, known: Int, design_effect: Float) -> Float:
     >>> pooled(2.0, 11, 0.1), pooled(0.0, 0, 0.1)
     (1.0, 0.0)
     """
-    return total / (1.0 + design_effect * max(known - 1.0, 0.0))
+    return diluted(total, known, 0, design_effect)
 
 
 @inlined
-def _people(claim: Any) -> Int:
-    """Participants, known or not, nets apart."""
-    return np.int64(claim.participants - claim.netted)
+def diluted(total: Float, known: Int, unknown: Int, design_effect: Float) -> Float:
+    """The same among so many who are not known.
+
+    >>> round(diluted(2.0, 11, 100, 0.1), 2)
+    0.4
+    """
+    return total / (1.0 + design_effect * max(known - 1.0, 0.0) + UNKNOWN_EFFECT * unknown)
+
+
+@inlined
+def _unknown(claim: Any) -> Int:
+    """Participants of whom no claim is settled, nets apart."""
+    return np.int64(claim.participants - claim.netted - claim.known)
 
 
 @inlined
 def _all(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(real(claim.history), _people(claim), settings.history_design_effect)
+    return diluted(real(claim.history), claim.known, _unknown(claim), settings.history_design_effect)
 
 
 @inlined
 def _all_30(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(real(claim.history_30), _people(claim), settings.history_design_effect)
+    return diluted(real(claim.history_30), claim.known, _unknown(claim), settings.history_design_effect)
 
 
 @inlined
-def _crowd(claim: Any, root: Any, settings: Any) -> Float:
-    return pooled(np.float64(claim.known), claim.known, settings.history_design_effect)
+def _newcomers(claim: Any, root: Any, settings: Any) -> Float:
+    return -math.log1p(claim.regulars)
 
 
 @inlined
@@ -71,6 +85,12 @@ def strong_records(crowd: Crowd) -> Ranked:
     return crowd.rows, crowd.sign * crowd.parts["history"][crowd.rows].astype(np.float64)
 
 
+def newcomers(crowd: Crowd) -> Ranked:
+    """Those who were in no claim before, or those who were, the earliest first."""
+    rows = crowd.rows[(crowd.parts["record"][crowd.rows] == UNSEEN) == crowd.false]
+    return rows, -crowd.parts["time_ms"][rows].astype(np.float64)
+
+
 HISTORY = Idea(
     "history",
     "the people in it took part in false claims more than is usual",
@@ -83,24 +103,30 @@ REPLIERS = Idea(
     "those who reply to it mostly took part in true claims before",
     strong_records,
 )
+NEWCOMERS = Idea(
+    "newcomers",
+    "few of the people in it were in a claim before",
+    "many of the people in it were in other claims before",
+    newcomers,
+)
 
 HISTORIES = (
     Signal(
         name="history",
-        prior=0.5,
-        sd=LOOSE,
-        meaning="on which side of falsehoods all participants stood before, whatever the claim's size",
-        form="Σ h / (1 + d·(n − 1))",
+        prior=0.25,
+        sd=TIGHT,
+        meaning="on which side of falsehoods all participants stood before",
+        form="Σ h / (1 + d·(k − 1) + u·(n − k))",
         compute=_all,
         idea=HISTORY,
         untaught=0.0,
     ),
     Signal(
         name="history_30",
-        prior=1.0,
-        sd=LOOSE,
+        prior=0.55,
+        sd=TIGHT,
         meaning="the same with a half-life of 30 days",
-        form="Σ h₃₀ / (1 + d·(n − 1))",
+        form="Σ h₃₀ / (1 + d·(k − 1) + u·(n − k))",
         compute=_all_30,
         idea=HISTORY,
         untaught=0.0,
@@ -115,16 +141,15 @@ HISTORIES = (
         idea=REPLIERS,
         untaught=0.0,
     ),
-    # Where histories do not average 0, k shifts the pools above. Through this signal verdicts take the shift out.
     Signal(
-        name="crowd_known",
-        prior=0.0,
-        sd=TIGHT,
-        meaning="how many have a record, whatever it says: lets verdicts take out the shift that their number alone "
-        "gives the pools",
-        form="k / (1 + d·(k − 1))",
-        compute=_crowd,
-        idea=HISTORY,
+        name="newcomers",
+        prior=0.1,
+        sd=LOOSE,
+        meaning="how few of the participants were in any claim before, checked or not",
+        form="−ln(1 + r), r participants who were in another claim before this one",
+        compute=_newcomers,
+        idea=NEWCOMERS,
         either=True,
+        untaught=0.0,
     ),
 )

@@ -69,7 +69,7 @@ class Signal:
         compute: its value for one claim: a compiled function of the claim's record, the record of the participant who
             posted its root (of any, if `claim.root` is 0), and the settings and parameters by their names.
         idea: what people are told of it.
-        either: whether its weight may take either sign; it should start at 0, and goes where verdicts lead.
+        either: whether its weight may take either sign; it should start near 0, and goes where verdicts lead.
         shadow: computed, kept in lessons and shown, without any effect.
         untaught: its weight where verdicts teach nothing (see `skill`), if that is not `prior`. It is 0 for signals
             that are made of records, since verdicts leave these.

@@ -116,6 +116,8 @@ def _fate(tables: SourceViews, row: Int, made: bool, event: np.uint64, content: 
 def _count(tables: SourceViews, source: Int, row: Int, made: bool, now_s: Int) -> None:
     """One more event of a source in a claim; if it had taken back all that it said there, it is in it again."""
     record, pair = tables.sources.records[source], tables.pairs.records[row]
+    if made and pair.older > 0:
+        pair.met = 1
     if made or (pair.gone > 0 and pair.gone == pair.events):
         record.claims += 1
     record.events += 1

@@ -49,6 +49,7 @@ PAIR_FIELDS = {
     "outcome": Field("i1", "+1 right, −1 wrong, 0 none"),
     "finding": Field("i1", "+1 the claim was false, −1 true, 0 none"),
     "stance": Field("i1", "the stance credited"),
+    "met": Field("i1", "1 if the source had been in another claim before"),
     "settlement": Field("i8", "version of the credit applied, 0 none"),
     "ruled_ms": Field("i8", "time of its first ruling", "ms"),
 }

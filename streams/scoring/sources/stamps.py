@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.codes import SETTLED
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Floats, Int, Ints, faded, thousandth
 from streams.scoring.parameters.params import Params
@@ -121,7 +122,7 @@ def stamp(tables: SourceViews, row: Int, terms: Terms, out: StampColumns, at: In
     """Write the stamp of a pair's source for its claim as row `at` of the columns; its sequence apart."""
     source = source_of(tables.pairs.rows.keys[row])
     pair, whole = tables.pairs.records[row], tables.sources.records[source]
-    out.cl[at], out.band[at], out.known[at] = whole.cluster, 0, 0
+    out.cl[at], out.band[at], out.known[at] = whole.cluster, 0, pair.met
     out.hist0[at], out.hist30[at] = 0.0, 0.0
     record, age_ms = whole, np.int64(0)
     if whole.ruled_ms:
@@ -129,7 +130,8 @@ def stamp(tables: SourceViews, row: Int, terms: Terms, out: StampColumns, at: In
         age_ms = max(np.int64(pair.spoke_s) * 1000 - record.ruled_ms, np.int64(0))
         joined = record.joined_false + record.joined_true
         out.band[at] = band_of(record.right + record.wrong)
-        out.known[at] = int(joined > 0)
+        if joined > 0:
+            out.known[at] = SETTLED
         out.hist0[at] = history(record.joined_false, record.joined_true, age_ms, 0.0, terms)
         half_life = terms.halves.history
         out.hist30[at] = history(record.joined_false_30, record.joined_true_30, age_ms, half_life, terms)
