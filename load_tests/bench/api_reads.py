@@ -94,10 +94,11 @@ def score(n: int) -> Mapping[str, Any]:
     return {
         "v": 1, "claim_id": f"claim-{n:07d}", "version": 1 + n % 40, "core_version": "1.4+p17",
         "as_of_ms": load.START_MS + n,
-        "score": share, "low": share * 0.7, "high": share + (1 - share) * 0.3, "risk": 1 - share, "events": n % 900,
-        "participants": n % 700, "supports": n % 500, "denies": n % 90, "queries": n % 7, "comments": n % 5,
-        "first_event_ms": load.START_MS, "last_event_ms": load.START_MS + n, "flagged": n % 97 == 0, "evidence": 1.25,
-        "enough_evidence": n % 3 != 0, "infectiousness": 0.31, "infectiousness_low": 0.11, "infectiousness_high": 0.58,
+        "score": share, "low": share * 0.7, "high": share + (1 - share) * 0.3, "risk": 1 - share,
+        "risk_low": (1 - share) * 0.7, "risk_high": 1 - share * 0.7, "events": n % 900, "participants": n % 700,
+        "supports": n % 500, "denies": n % 90, "queries": n % 7, "comments": n % 5, "first_event_ms": load.START_MS,
+        "last_event_ms": load.START_MS + n, "flagged": n % 97 == 0, "evidence": 1.25, "enough_evidence": n % 3 != 0,
+        "infectiousness": 0.31, "infectiousness_low": 0.11, "infectiousness_high": 0.58,
         "expected_growth_24h": n % 333 / 7,
     }  # fmt: skip
 

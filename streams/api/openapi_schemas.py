@@ -101,6 +101,8 @@ def _ruled() -> dict[str, Any]:
         "high": _SHARE,
         "enough_evidence": {"type": "boolean"},
         "risk": _SHARE,
+        "risk_low": _or_null(_SHARE),
+        "risk_high": _or_null(_SHARE),
         "verdict": {"type": ["string", "null"]},
         "flagged": {"type": "boolean"},
     }
@@ -139,6 +141,8 @@ def _history() -> dict[str, Any]:
         "low": _SHARE,
         "high": _SHARE,
         "risk": _SHARE,
+        "risk_low": _or_null(_SHARE),
+        "risk_high": _or_null(_SHARE),
         "enough_evidence": {"type": "boolean"},
         "flagged": {"type": "boolean"},
         "verdict": {"type": ["string", "null"], "enum": [*map(str, Verdict), None]},

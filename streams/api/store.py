@@ -22,7 +22,7 @@ from streams.api.published import Entry
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, DECISIONS, FLAGS, SOURCE_SCORES, Topic
 from streams.contract.words import INT64_MAX, INT64_MIN, FlagAction, FlagDecision
 
-FORM = 4
+FORM = 5
 """Version of the tables; a copy of another is made anew."""
 Places = Mapping[tuple[str, int], int]
 """(Topic without namespace, partition) → the next offset to read."""

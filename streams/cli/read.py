@@ -17,7 +17,15 @@ from streams.cli.console import Kafka, err, escape, foreseen, moment, out, print
 from streams.contract.attention import first_looked_at
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.topics import CLAIM_SCORES, COMMUNITIES, FLAGS, SOURCE_SCORES, Topic
-from streams.contract.wording import assessment, enough_evidence, figure, in_words, who_ruled, why_retracted
+from streams.contract.wording import (
+    assessment,
+    enough_evidence,
+    figure,
+    in_words,
+    risk_figure,
+    who_ruled,
+    why_retracted,
+)
 from streams.kafka.admin import TopicsError
 from streams.ops.explanation import explanation
 
@@ -64,7 +72,7 @@ def claims(
                 escape(record["claim_id"]),
                 assessment("claim", record),
                 figure("claim", record),
-                f"{record['risk']:.2f}",
+                risk_figure(record),
                 f"{record['participants']:,}",
                 f"{record['supports']:,} / {record['denies']:,}",
                 _day(record["last_event_ms"]),
@@ -203,7 +211,7 @@ def _explain(subject: str, record: dict[str, Any], raised: Iterable[dict[str, An
     out.print(f"[bold]{subject} {escape(record[subject + '_id'])}[/]: {assessment(subject, record)}", highlight=False)
     facts: list[tuple[str, Any]]
     if subject == "claim":
-        facts = [("corroboration", figure(subject, record)), ("risk of being false", f"{record['risk']:.2f}")]
+        facts = [("corroboration", figure(subject, record)), ("risk of being false", risk_figure(record))]
         facts += [(field, f"{record[field]:,}") for field in ("events", "participants", "supports", "denies")]
         facts += [("first event", moment(record["first_event_ms"])), ("last event", moment(record["last_event_ms"]))]
         facts += [

@@ -12,7 +12,7 @@ from streams.broker.embedded import BrokerError, resolve
 from streams.cli.console import Kafka, err, escape, foreseen, out, print_json, table_of
 from streams.contract.settings import Settings, SettingsError
 from streams.contract.topics import CLAIM_SCORES
-from streams.contract.wording import figure
+from streams.contract.wording import figure, risk_figure
 from streams.contract.words import RulingKind, Verdict
 from streams.kafka.admin import TopicsError
 from streams.ops.ruling_writer import PATIENCE_S, RulingWriter
@@ -107,7 +107,7 @@ def _show(said: Said, outcome: Outcome) -> None:
     before, after = outcome.before, outcome.after
     table = table_of("", "before", "after")
     table.add_row("score", figure("claim", before), figure("claim", after))
-    table.add_row("risk", f"{before['risk']:.2f}", f"{after['risk']:.2f}")
+    table.add_row("risk", risk_figure(before), risk_figure(after))
     table.add_row("verdict", before.get("verdict") or "none", after.get("verdict") or "none")
     table.add_row("flag", "raised" if before.get("flagged") else "none", flag_moved(before, after))
     out.print(table)

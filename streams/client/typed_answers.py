@@ -80,6 +80,8 @@ class Point(Struct, frozen=True, kw_only=True):
     low: float
     high: float
     risk: float
+    risk_low: float | None = None
+    risk_high: float | None = None
     enough_evidence: bool
     flagged: bool
     verdict: str | None
@@ -113,6 +115,8 @@ class Figures(Struct, frozen=True, kw_only=True):
     high: float
     enough_evidence: bool
     risk: float
+    risk_low: float | None = None
+    risk_high: float | None = None
     verdict: str | None
     flagged: bool
 

@@ -73,6 +73,8 @@ class ClaimScoreDict(TypedDict):
     low: float
     high: float
     risk: float
+    risk_low: NotRequired[float | None]
+    risk_high: NotRequired[float | None]
     events: int
     participants: int
     supports: int

@@ -40,6 +40,8 @@ class ClaimScore(Record, frozen=True, kw_only=True, omit_defaults=True, gc=False
     low: Annotated[Share, doc("Lower end of the 90 % interval of the score.")]
     high: Annotated[Share, doc("Upper end of the 90 % interval of the score.")]
     risk: Annotated[Share, doc("Probability that the claim is false by every signal; for triage only.")]
+    risk_low: Annotated[Share, doc("Lower end of the 90 % interval of the risk.")] | None = None
+    risk_high: Annotated[Share, doc("Upper end of the 90 % interval of the risk.")] | None = None
     events: Annotated[Count, doc("Events that stand: repeats, and what was taken back, are not counted.")]
     participants: Annotated[Count, doc("Sources with an event that stands.")]
     supports: Annotated[Count, doc("Sources whose last stance that stands is support.")]

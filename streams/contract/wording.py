@@ -51,6 +51,12 @@ def figure(subject: str, record: Mapping[str, Any]) -> str:
     return f"{record[headline(subject)]:.2f} ({record['low']:.2f}–{record['high']:.2f})"
 
 
+def risk_figure(claim: Mapping[str, Any]) -> str:
+    """The risk with its interval, as `0.74 (0.52–0.88)`; without one in a record of an older core."""
+    low, high = claim.get("risk_low"), claim.get("risk_high")
+    return f"{claim['risk']:.2f}" + ("" if low is None or high is None else f" ({low:.2f}–{high:.2f})")
+
+
 def in_words(rating: Mapping[str, Any]) -> str:
     """A rater's word on a claim: verdict, version, when, by what process, why and where."""
     at = f"{datetime.fromtimestamp(rating['ruled_at_ms'] / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -135,7 +135,7 @@ class Outcome:
     after: dict[str, Any]
 
 
-_SHOWN = ("version", "score", "low", "high", "enough_evidence", "risk", "verdict", "flagged")
+_SHOWN = ("version", "score", "low", "high", "enough_evidence", "risk", "risk_low", "risk_high", "verdict", "flagged")
 
 
 def flag_moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

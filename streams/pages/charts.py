@@ -21,17 +21,13 @@ _SPREAD = 7  # voices of one side are drawn at so many heights, so that they do 
 
 
 def history(points: Sequence[Mapping[str, Any]], flags: Sequence[Mapping[str, Any]]) -> Figure:
-    """Score with its interval, and risk, over time; a mark where a flag moved."""
+    """Score and risk with their intervals over time; a mark where a flag moved."""
     times = [_time(point["as_of_ms"]) for point in points]
     mode = "lines" if sum(point["enough_evidence"] for point in points) > 1 else "lines+markers"
     line = {"type": "scatter", "x": times, "mode": "lines"}
     data = [
-        line | {"y": [p["high"] for p in points], "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False},
-        line
-        | {
-            "y": [p["low"] for p in points], "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--band",
-            "name": "score, 90 % interval", "hoverinfo": "skip",
-        },
+        *_interval("score", [(p["low"], p["high"]) for p in points], times, "--band"),
+        *_interval("risk", [(p["risk_low"], p["risk_high"]) for p in points], times, "--deny-band"),
         line
         | {
             "y": [p["score"] for p in points], "line": {"color": "--support", "width": 3, "shape": "hv"},
@@ -56,6 +52,22 @@ def history(points: Sequence[Mapping[str, Any]], flags: Sequence[Mapping[str, An
         }
     )  # fmt: skip
     return {"data": data, "layout": {"yaxis": {"range": [0, 1], "tickformat": ".0%"}, "hovermode": "x unified"}}
+
+
+def _interval(
+    of: str, ends: Sequence[tuple[float | None, float | None]], times: Sequence[str], colour: str
+) -> list[Figure]:
+    """Two lines that nobody sees with what lies between them filled; nothing where no interval is known."""
+    if all(low is None for low, _ in ends):
+        return []
+    edge = {"type": "scatter", "x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    return [
+        edge | {"y": [high for _, high in ends], "showlegend": False},
+        edge
+        | {
+            "y": [low for low, _ in ends], "fill": "tonexty", "fillcolor": colour, "name": f"{of}, 90 % interval",
+        },
+    ]  # fmt: skip
 
 
 def voices(said: Sequence[Mapping[str, Any]]) -> Figure:

@@ -177,6 +177,13 @@ def test_a_service_whose_topics_are_made_anew_ends_and_the_next_start_reads_the_
         assert api.end() == 0
 
 
+def test_a_point_has_the_interval_of_the_risk_where_the_record_has_one() -> None:
+    new = claim("a", risk_low=0.7, risk_high=0.9)
+    old, told = history_points.read(history_points.point_of(claim("a")) + history_points.point_of(new))
+    assert (old["risk"], old["risk_low"], old["risk_high"]) == (0.8, None, None)
+    assert (told["risk"], told["risk_low"], told["risk_high"]) == (0.8, 0.7, 0.9)
+
+
 def test_a_history_keeps_its_ends_and_what_a_flag_or_a_verdict_changed() -> None:
     record = claim("a")
     points = b""

@@ -36,7 +36,7 @@ def filled(broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
         [
             claim("old-news", risk=0.1),
             claim("old-news", version=2, risk=0.2),
-            claim("rumour", risk=0.9, flagged=True, reasons=REASONS),
+            claim("rumour", risk=0.9, risk_low=0.8, risk_high=0.95, flagged=True, reasons=REASONS),
             claim("whisper", score=0.5, low=0.05, high=0.95, risk=0.5),
             source("alice", events=99),
             source("bob", events=1, right=0, wrong=0),
@@ -74,6 +74,7 @@ def test_open_claims_are_listed_riskiest_first_with_the_newest_of_each() -> None
 def test_tables_for_people_say_not_enough_evidence_instead_of_one_half() -> None:
     shown = run("claims").stdout
     assert "0.20 (0.10–0.30)" in shown
+    assert "0.90 (0.80–0.95)" in shown
     whisper = next(line for line in shown.splitlines() if "whisper" in line)
     assert "not enough evidence" in whisper
     assert "0.50 (" not in whisper
@@ -93,6 +94,7 @@ def test_explain_shows_reasons_and_flags_of_a_claim_and_the_record_of_a_source()
     shown = run("explain", "rumour").stdout
     for part in ("poorly corroborated", "denial", "-1.20", "bo, cy", "flag likely-false stands: priority 80"):
         assert part in shown
+    assert "0.90 (0.80–0.95)" in shown
     assert "mostly right so far" in run("explain", "alice").stdout
 
 

@@ -15,6 +15,9 @@ VOICE = {
 }  # fmt: skip
 
 
+POINT = {"as_of_ms": 0, "low": 0.1, "high": 0.9, "risk": 0.5, "risk_low": None, "risk_high": None}
+
+
 def voice(**changes: Any) -> dict[str, Any]:
     """What somebody said."""
     return VOICE | changes
@@ -36,10 +39,20 @@ def test_names_are_no_markup_for_the_library() -> None:
 
 
 def test_a_history_leaves_out_the_score_where_there_was_too_little_evidence() -> None:
-    point = {"as_of_ms": 0, "low": 0.1, "high": 0.9, "risk": 0.5, "score": None, "enough_evidence": False}
+    point = {"score": None, "enough_evidence": False} | POINT
     drawn = charts.history([point, point | {"score": 0.4, "enough_evidence": True}], [])["data"]
     (score,) = [each for each in drawn if each["name" if "name" in each else "mode"].startswith("score: ")]
     assert score["y"] == [None, 0.4]
+
+
+def test_a_history_draws_the_interval_of_the_risk_where_records_have_one() -> None:
+    old = {"score": 0.4, "enough_evidence": True} | POINT
+    new = old | {"risk_low": 0.3, "risk_high": 0.7}
+    name = "risk, 90 % interval"
+    assert name not in [each.get("name") for each in charts.history([old, old], [])["data"]]
+    drawn = charts.history([old, new], [])["data"]
+    at = [each.get("name") for each in drawn].index(name)
+    assert (drawn[at]["y"], drawn[at - 1]["y"], drawn[at]["fill"]) == ([None, 0.3], [None, 0.7], "tonexty")
 
 
 def weeks(*judged: tuple[int, int]) -> list[dict[str, Any]]:

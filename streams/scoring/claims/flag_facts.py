@@ -2,7 +2,7 @@
 
     per hour    events within about an hour before the latest one, faded with a memory of 57 minutes
     expected    events within the next hour and the next day, by `cascade`
-    intervals   90 %: of the risk by the error of its calibration, of the score as score records have it
+    intervals   90 %: of risk and score, as score records have them
     would fall  the risk at which the flag is taken back, and for each reason what the risk would be without it
 
 Nothing here decides anything. Failure modes: reasons are not independent, so that the risk without one is what the
@@ -21,7 +21,7 @@ import numpy as np
 from streams.contract.record_dicts import FlagDict, ReasonDict, RootDict, SpreadDict
 from streams.scoring import cascade
 from streams.scoring.claims.claim_tables import ClaimTables, chain
-from streams.scoring.claims.reading import NINETY, score_of
+from streams.scoring.claims.reading import NINETY, risk_of, score_of
 from streams.scoring.claims.root_words import words_of
 from streams.scoring.numeric import sigmoid
 from streams.scoring.parameters.params import Params
@@ -89,15 +89,14 @@ def community_of(tables: ClaimTables, row: int, communities: Table) -> str:
     return str(communities.key(int(counts.argmax()))) if counts.size else ""
 
 
-def add_figures(record: FlagDict, tables: ClaimTables, reading: Any, params: Params) -> None:
+def add_figures(record: FlagDict, tables: ClaimTables, reading: Any) -> None:
     """Add stances, and the intervals of risk and score."""
     claims, row = tables.claims, int(reading["claim"])
-    score_z, spread, risk_z = (float(reading[name]) for name in ("score_z", "spread", "risk_z"))
-    wide = NINETY * params.risk_sd
+    score_z, spread, risk_z, error = (float(reading[name]) for name in ("score_z", "spread", "risk_z", "risk_spread"))
     record["supports"], record["denials"], record["queries"] = (
         int(claims[name][row]) for name in ("supports", "denials", "queries")
     )
-    record["risk_low"], record["risk_high"] = (round(float(sigmoid(risk_z + side)), 6) for side in (-wide, wide))
+    record["risk_low"], record["risk_high"] = (risk_of(risk_z + side * error) for side in (-NINETY, NINETY))
     record["score_low"], record["score_high"] = (score_of(score_z + side * spread) for side in (-NINETY, NINETY))
     record["enough_evidence"] = bool(reading["enough"])
 

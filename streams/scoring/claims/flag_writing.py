@@ -161,7 +161,7 @@ class Flags:
         add_ratings(self.tables, row, record)
         if community := flag_facts.community_of(self.tables, row, self.communities):
             record["community"] = community
-        flag_facts.add_figures(record, self.tables, reading, context.params)
+        flag_facts.add_figures(record, self.tables, reading)
         quiet = rule.shadow or action == HOLD or (was_held and action == RETRACT)
         if why is not None:
             return record | {"retracted_because": str(why)}, quiet

@@ -40,8 +40,8 @@ VERDICTS = (None, "true", "false", "mixed")
 HORIZON_S = 86_400.0
 NINETY = 1.645  # standard deviations to each side of a 90 % interval
 FIGURES = (
-    "score", "low", "high", "risk", "evidence", "infectiousness", "infectiousness_low", "infectiousness_high",
-    "expected_growth_24h",
+    "score", "low", "high", "risk", "risk_low", "risk_high", "evidence", "infectiousness", "infectiousness_low",
+    "infectiousness_high", "expected_growth_24h",
 )  # fmt: skip
 COUNTS = {
     "events": "events", "participants": "participants", "supports": "supports", "denies": "denials",
@@ -53,6 +53,7 @@ READING = np.dtype([
     ("spread", "f8"),  # its standard deviation
     ("weight", "f8"),  # effective independent weight behind it
     ("risk_z", "f8"),  # calibrated log-odds of being false, from every signal; rulings included
+    ("risk_spread", "f8"),  # its standard deviation, which is the error of its calibration
     ("signals", "f8", (len(SIGNALS),)),
     ("infectiousness", "f8"),  # p̂,
     ("infectiousness_low", "f8"),  # and its interval
@@ -120,6 +121,7 @@ def read_claim(claim: Any, root: Any, settings: Any, rulings: bool, reading: Any
     reading.enough = np.int64(weight >= settings.enough_evidence or claim.verdict > 0)
     z = hear(claim, root, settings, reading.signals)
     reading.risk_z = settings.risk_cal_a + settings.risk_cal_b * z - ruled
+    reading.risk_spread = settings.risk_sd
 
 
 @inlined
@@ -167,11 +169,13 @@ def _tell(readings: Readings, figures: Floats) -> None:
         figures[1, i] = score_of(reading.score_z - NINETY * reading.spread)
         figures[2, i] = score_of(reading.score_z + NINETY * reading.spread)
         figures[3, i] = risk_of(reading.risk_z)
-        figures[4, i] = rounded(reading.weight)
-        figures[5, i] = rounded(reading.infectiousness)
-        figures[6, i] = rounded(reading.infectiousness_low)
-        figures[7, i] = rounded(reading.infectiousness_high)
-        figures[8, i] = rounded(reading.growth)
+        figures[4, i] = risk_of(reading.risk_z - NINETY * reading.risk_spread)
+        figures[5, i] = risk_of(reading.risk_z + NINETY * reading.risk_spread)
+        figures[6, i] = rounded(reading.weight)
+        figures[7, i] = rounded(reading.infectiousness)
+        figures[8, i] = rounded(reading.infectiousness_low)
+        figures[9, i] = rounded(reading.infectiousness_high)
+        figures[10, i] = rounded(reading.growth)
 
 
 def records(tables: ClaimTables, readings: Readings, common: dict[str, Any]) -> dict[str, ClaimScoreDict]:
