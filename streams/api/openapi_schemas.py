@@ -68,7 +68,7 @@ def components() -> dict[str, Any]:
                 "claim_id": _TEXT,
                 "claim": {"type": "object", "description": "The root, as flags have it, as far as it is known."},
                 "score": _object({"value": _or_null(_NUMBER), **sum_}),
-                "risk": _object({"value": _NUMBER, **sum_}),
+                "risk": _object({"value": _NUMBER, **sum_, "experts": _experts()}),
                 "voices": _voices(),
             }
         ),
@@ -77,6 +77,17 @@ def components() -> dict[str, Any]:
         "Precision": _precision(),
         "Problem": _object(problem) | {"properties": problem | path},
     }
+
+
+def _experts() -> dict[str, Any]:
+    expert = {
+        "code": _TEXT | {"enum": ["prior", "learned", "untaught", "given"]},
+        "text": _TEXT,
+        "share": _or_null(_SHARE) | {"description": "How far these weights are used; null for an operator's."},
+        "weight": _NUMBER | {"description": "What they add to the log-odds, start and rulings left out."},
+        "parts": _list(_object({"code": _TEXT, "weight": _NUMBER})) | {"description": "The same by idea."},
+    }
+    return _list(_object(expert)) | {"description": "By whose weights; an idea's parts add up to its reason."}
 
 
 def _voices() -> dict[str, Any]:

@@ -32,6 +32,7 @@ from streams.ops.explanation import explanation
 FORESEEN = (BrokerError, SettingsError, TopicsError)
 REASONS_SHOWN = 12
 EVIDENCE_SHOWN = 3
+PARTS_SHOWN = 3
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, all of them unless --limit is given.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="How many to show; in a table 20.")]
@@ -168,6 +169,7 @@ def explain(
                     enough = enough_evidence(subject, record)
                     _show_sum("corroboration: what speaks for it (+) and against it (-)", why["score"], enough)
                     _show_sum("risk: what makes it look false (+) or true (-)", why["risk"], True)
+                    _show_experts(why["risk"]["experts"])
 
 
 def _settings(broker: str | None) -> Settings:
@@ -274,6 +276,23 @@ def _show_sum(title: str, told: dict[str, Any], enough: bool) -> None:
     table.add_section()
     means = f"a probability of {told['value']:.2f}" if enough else "not enough evidence"
     table.add_row(f"together: {means}", f"{told['log_odds']:+.2f}", "")
+    out.print(table)
+
+
+def _show_experts(experts: Sequence[dict[str, Any]]) -> None:
+    """Show by whose weights the signals of the risk count, and the strongest ideas of each."""
+    table = Table(
+        "by whose weights",
+        "used",
+        "log-odds",
+        "most of it",
+        title="risk: by whose weights, start and rulings left out",
+        title_justify="left",
+    )
+    for expert in experts:
+        most = ", ".join(f"{part['code']} {part['weight']:+.2f}" for part in expert["parts"][:PARTS_SHOWN])
+        share = "" if expert["share"] is None else f"{expert['share']:.0%}"
+        table.add_row(expert["text"], share, f"{expert['weight']:+.2f}", most)
     out.print(table)
 
 

@@ -63,12 +63,28 @@ class Sum(Struct, frozen=True, kw_only=True):
     reasons: list[Weighed]
 
 
+class Expert(Struct, frozen=True, kw_only=True):
+    """By whose weights signals count: what that adds in nats, and of that each idea; no share of an operator's."""
+
+    code: str
+    text: str
+    share: float | None
+    weight: float
+    parts: list[Weighed]
+
+
+class RiskSum(Sum, frozen=True, kw_only=True):
+    """The risk, also by whose weights."""
+
+    experts: list[Expert] = []
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
     """Why a claim has its score and risk."""
 
     claim_id: str
     score: Sum
-    risk: Sum
+    risk: RiskSum
 
 
 class Point(Struct, frozen=True, kw_only=True):

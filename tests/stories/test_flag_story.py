@@ -154,8 +154,10 @@ def test_liars_are_flagged_before_the_verdict_and_an_operator_has_the_last_word(
     assert all(r["text"] == told[r["code"]]["text"] for r in raised["reasons"] if r["code"] != "others")
     for figure in (why["score"], why["risk"]):
         assert sum(r["weight"] for r in figure["reasons"]) == pytest.approx(figure["log_odds"], abs=1e-6)
+    start = told["start"]["weight"]
+    assert start + sum(e["weight"] for e in why["risk"]["experts"]) == pytest.approx(why["risk"]["log_odds"], abs=1e-6)
     table = shown("explain", "fresh")
-    for words in ("what makes it look false", "together", "fresh-"):
+    for words in ("what makes it look false", "together", "fresh-", "by the weights that verdicts taught"):
         assert words in table
 
     downstream(platform.settings, raised, why)

@@ -31,7 +31,7 @@ from streams.scoring.claims.reading import read, ruling_evidence, score_log_odds
 from streams.scoring.claims.voices import voices
 from streams.scoring.config import ScoringConfig
 from streams.scoring.numeric import Float, Floats, Ints, fixed, from_fixed, real, sigmoid
-from streams.scoring.signals.registry import IDEA_OF, IDEAS
+from streams.scoring.signals.registry import IDEA_OF, IDEAS, PRIOR_WEIGHTS, REGISTRY, UNTAUGHT_WEIGHTS
 from streams.scoring.signals.signal import Crowd, Idea
 from streams.tables.compiled import compiled, inlined
 from streams.tables.index import find
@@ -39,7 +39,17 @@ from streams.tables.table import Table
 
 VOICES = 20  # participants that an explanation names
 NO_PUSH = 1e-9  # nats: what adds less is no reason
+ROUNDING = 1e-12  # nats: what adds less is left of sums
 START = "where every claim starts, before anything is known of it"
+EXPERTS = {
+    "prior": "by the weights of before any verdict",
+    "learned": "by the weights that verdicts taught",
+    "untaught": "by the weights that need no records, as far as verdicts are not believed",
+    "given": "by what an operator changed",
+}
+_PRIOR, _UNTAUGHT = (
+    np.where([signal.shadow for signal in REGISTRY], 0.0, weights) for weights in (PRIOR_WEIGHTS, UNTAUGHT_WEIGHTS)
+)
 _RULED = {True: "checkers found it true", False: "checkers found it false"}
 
 
@@ -72,9 +82,9 @@ def explain(
 
     Returns:
         `score` and `risk`, each with `value` (probability), `log_odds`, and `reasons` whose weights (nats) add up to
-        the log-odds, strongest first, in words and with the ids of the events to read; `contributions`, what each
-        participant adds to the corroboration before calibration, which sum to `corroboration`; `claim`, its root as
-        flags have it; and `voices`, who said what and when.
+        the log-odds, strongest first, in words and with the ids of the events to read; of the risk also `experts`, by
+        whose weights; `contributions`, what each participant adds to the corroboration before calibration, which sum to
+        `corroboration`; `claim`, its root as flags have it; and `voices`, who said what and when.
     """
     claims, rows = tables.claims, tables.members(claim)
     nats = np.zeros(len(rows))
@@ -101,6 +111,7 @@ def explain(
             "value": float(sigmoid(risk_z)),
             "log_odds": risk_z,
             "reasons": risk_reasons(tables, claim, reading["signals"], settings, config.reasons, rows),
+            "experts": experts(reading["signals"], settings[0]),
         },
     }
 
@@ -179,6 +190,32 @@ def risk_reasons(
     if rest := found[len(reasons) - 1 :]:
         reasons.append(_reason("others", f"{len(rest)} weaker reasons together", math.fsum(p for _, p in rest), []))
     return _ranked(reasons)
+
+
+def experts(signals: Floats, settings: Any) -> list[dict[str, Any]]:
+    """By whose weights the signals count: what each expert adds to the risk's log-odds, and of that each idea (nats).
+
+    Of a weight in force it is known how much is that of before any verdict, the untaught one, and an operator's. The
+    rest is what verdicts taught. So an idea's parts add up to its reason, and the experts with start and rulings to the
+    log-odds, also by a version of before there were shares. `share` is how far an expert's weights are used.
+    """
+    before, apart = float(settings["prior_share"]), float(settings["untaught_share"])
+    prior, untaught, given = before * _PRIOR, apart * _UNTAUGHT, settings["given_weights"]
+    learned = settings["risk_weights"] - prior - untaught - given
+    told = []
+    for code, share, weights in (
+        ("prior", before, prior), ("learned", 1.0 - before - apart, learned), ("untaught", apart, untaught),
+        ("given", None, given),
+    ):  # fmt: skip
+        pushes = np.bincount(IDEA_OF, signals * weights * settings["risk_cal_b"]).tolist()
+        found = [(idea, push) for idea, push in zip(IDEAS, pushes, strict=True) if abs(push) > ROUNDING]
+        found.sort(key=lambda each: -abs(each[1]))
+        if found:
+            parts = [{"code": idea, "weight": push} for idea, push in found]
+            told.append(
+                {"code": code, "text": EXPERTS[code], "share": share, "weight": math.fsum(pushes), "parts": parts}
+            )
+    return told
 
 
 def evidence(crowd: Crowd, idea: Idea, most: int) -> list[str]:

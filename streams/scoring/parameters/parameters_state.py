@@ -40,7 +40,7 @@ from streams.scoring.parameters.calibration import SCORE_SD, Calibration, reliab
 from streams.scoring.parameters.controls import Controls
 from streams.scoring.parameters.flag_rules import RULES
 from streams.scoring.parameters.mixture import Mixture
-from streams.scoring.parameters.params import NAMES, Params
+from streams.scoring.parameters.params import GIVEN, NAMES, Params
 from streams.scoring.parameters.remembered import Lesson, Remembered
 from streams.scoring.parameters.skill import Skill
 from streams.scoring.signals.registry import (
@@ -278,7 +278,8 @@ class Learner(BlockCore):
         """What has been learned so far, by name of parameter."""
         used, bias = self._used()
         out = {name: float(value) for name, value in zip(PARAMETERS, used, strict=True)}
-        out["risk_bias"] = bias
+        trust = self._skill().trust
+        out |= {"risk_bias": bias, "prior_share": trust * float(self._mixture().shares[0]), "untaught_share": 1 - trust}
         for which, cal in (("risk", self._calibration()), ("score", self._score_calibration())):
             out |= {f"{which}_cal_a": cal.a, f"{which}_cal_b": cal.b}
         for rule in RULES:
@@ -291,11 +292,14 @@ class Learner(BlockCore):
 
     def _used(self) -> tuple[Floats, float]:
         """Weights of the signals as the next version will have them, and the intercept, in nats."""
-        trust = self._skill().trust
-        beta = trust * self._mixed() + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS)
-        beta = np.array([self._get("given/" + name, b) for name, b in zip(PARAMETERS, beta, strict=True)])
-        used = IN_USE * beta
+        found = zip(PARAMETERS, self._found(), strict=True)
+        used = IN_USE * np.array([self._get("given/" + name, weight) for name, weight in found])
         return used, -float(used @ self._vector("mean", np.zeros(len(SIGNALS))))
+
+    def _found(self) -> Floats:
+        """The same before an operator's word, as verdicts have them."""
+        trust = self._skill().trust
+        return IN_USE * (trust * self._mixed() + (1.0 - trust) * np.array(UNTAUGHT_WEIGHTS))
 
     def census(self) -> Census:
         """What was learned, if anything was."""
@@ -335,7 +339,9 @@ class Learner(BlockCore):
         self._set("version", version)
         self._set("unpublished", 0.0)
         values = self.values()
-        values.update({str(k)[6:]: float(self.state["v"][r]) for k, r in self.state.items() if str(k)[:6] == "given/"})
+        said = {str(k)[6:]: float(self.state["v"][r]) for k, r in self.state.items() if str(k)[:6] == "given/"}
+        found = zip(PARAMETERS, GIVEN, self._found().tolist(), strict=True)
+        values |= said | {given: said[name] - weight for name, given, weight in found if name in said}
         return Block("params", "", 0, {}, {"version": version, "values": values})
 
     # --- state ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from streams.tables.blocks import Block
 from streams.tables.field import Field
 from streams.tables.table import Table
 
+GIVEN = tuple(f"given_{name}" for name in PARAMETERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -46,6 +48,11 @@ class Params:
     risk_weights: tuple[float, ...] = PRIOR_WEIGHTS  # by `signals.SIGNALS`; each travels as "risk_" + name
     risk_cal_a: float = 0.0
     risk_cal_b: float = 1.0
+    # Whose weights these are, for explanations: so much of before any verdict, so much untaught, and the rest learned
+    # (see `mixture` and `skill`); and what an operator's word adds to each, which travels as "given_risk_" + name.
+    prior_share: float = 0.5
+    untaught_share: float = 0.0
+    given_weights: tuple[float, ...] = (0.0,) * len(GIVEN)
     risk_sd: float = 0.6  # standard deviation of the calibration's own error, nats
     # Flags: what an operator wants, and what verdicts say follows from it (see `alarm`).
     flag_precision: float = 0.805  # share of flags that are right; a little above the promise of four in five
@@ -64,8 +71,8 @@ class Params:
     trials_standing: float = 10_000.0
 
 
-FIELDS = tuple(f.name for f in fields(Params) if f.name != "risk_weights")
-NAMES = FIELDS + PARAMETERS
+FIELDS = tuple(f.name for f in fields(Params) if f.name not in ("risk_weights", "given_weights"))
+NAMES = FIELDS + PARAMETERS + GIVEN
 
 
 def params_table() -> Table:
@@ -77,8 +84,9 @@ def read_params(table: Table) -> Params:
     """The version in force: published values over defaults."""
     values = table["v"]
     found = {str(name): float(values[row]) for name, row in table.items() if name in NAMES}
+    plain = {name: value for name, value in found.items() if name in FIELDS}
     weights = tuple(found.get(name, prior) for name, prior in zip(PARAMETERS, PRIOR_WEIGHTS, strict=True))
-    return Params(**{name: value for name, value in found.items() if name in FIELDS}, risk_weights=weights)
+    return Params(**plain, risk_weights=weights, given_weights=tuple(found.get(name, 0.0) for name in GIVEN))
 
 
 def apply_params(table: Table, block: Block) -> Params:
