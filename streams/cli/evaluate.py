@@ -44,6 +44,9 @@ def evaluate(
         float, typer.Option(help="Size of the attack, as a share of an attacked claim's assertions.")
     ] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of synthetic worlds, attacks and the bootstrap.")] = 0,
+    shuffle: Annotated[
+        bool, typer.Option(help="Deal labels out anew among the claims, by --seed: whatever still ranks is chance.")
+    ] = False,
     seeds: Annotated[
         int, typer.Option(min=1, help="Evaluate so often, from --seed on; mean and 90 % interval of every figure.")
     ] = 1,
@@ -51,7 +54,11 @@ def evaluate(
     ablate: Annotated[bool, typer.Option(help="Instead: ours again and again, with one signal switched off.")] = False,
     without: Annotated[
         str,
-        typer.Option(metavar="SIGNAL,…", help="With --ablate: only these; a + joins what goes together."),
+        typer.Option(
+            metavar="SIGNAL,…",
+            help="With --ablate: only these; a + joins what goes together. Gates that keep lies out are held open: "
+            "trust, nets, fading, mixture.",
+        ),
     ] = "",
     leave_out: Annotated[
         bool,
@@ -87,6 +94,8 @@ def evaluate(
             folder_of("the folder of --plot", plot.absolute().parent)
         if without and not ablate:
             raise ValueError("--without says what --ablate switches off, and here is no --ablate")
+        if shuffle and (answered or leave_out):
+            raise ValueError("--shuffle deals out the labels of one set of cascades, not of answers or of --leave-out")
         if labels and (answered or ":" in source):
             raise ValueError("--labels says what the labels of claims.csv mean, and here there is none")
         if answered:
@@ -101,6 +110,7 @@ def evaluate(
             share=share,
             baselines=_chosen(baselines, tuple(BASELINES)),
             seed=seed,
+            shuffle=shuffle,
             labels=parse_meant(labels),
         )
         if seeds > 1:
@@ -153,16 +163,20 @@ def _leave_out(folder: Path, options: Options, as_json: bool, tell: Tell) -> Non
 
 
 def _ablation(source: str, options: Options, without: str, as_json: bool, tell: Tell) -> None:
-    from streams.evaluate import ablation
+    from streams.evaluate import ablation, gates
     from streams.evaluate.evaluation import load
 
     asked = ablation.parse(without) if without else None
     data = load(source, options.seed, options.labels)
     found = ablation.ablate(data, options, tell, asked)
+    opened = ablation.opened(asked or ())
+    acting = gates.acting(data, options, tell) if opened else {}
     if as_json:
-        print_json(found)
-    else:
-        out.print(ablation.table(found, data.name))
+        print_json(found | ({"gates": {name: acting[name] for name in opened}} if opened else {}))
+        return
+    out.print(ablation.table(found, data.name))
+    for sentence in gates.told(acting, opened):
+        out.print(sentence, highlight=False)
 
 
 def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

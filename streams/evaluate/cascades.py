@@ -129,6 +129,18 @@ class CascadeSet:
         ordered = claims[np.lexsort((ids, start[claims]))]
         return np.asarray(ordered[int(self.burn_in * len(ordered)) :], np.int32)
 
+    def shuffled(self, seed: int) -> CascadeSet:
+        """The same set with labels dealt out anew among the claims that have one, and verdicts as the labels say.
+
+        What a scorer still tells apart is chance, or a fault of the protocol.
+        """
+        labelled, truth = np.flatnonzero(self.truth > 0), self.truth.copy()
+        truth[labelled] = np.random.default_rng(seed).permutation(truth[labelled])
+        own = self.own_rulings
+        if own is not None:
+            own = replace(own, verdict=np.where(truth[own.claim] > 0, truth[own.claim], own.verdict))
+        return replace(self, truth=truth, own_rulings=own)
+
     def sorted(self) -> CascadeSet:
         """The same set with events in order of (time, event id)."""
         return self.take(order_by_time(self.t_ms, self.event_ids))

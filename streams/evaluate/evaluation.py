@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from streams.evaluate.protocol import Forecast, Scorer, Trial
 from streams.evaluate.readers import read_cascades
 from streams.evaluate.synthetic import make_world
 from streams.evaluate.trial_run import FINE_STOPS, run
+from streams.scoring.parameters.parameters_state import Learner
 from streams.scoring.signals.registry import PRIOR_WEIGHTS
 
 Progress = Callable[[str, int, int], None]  # (what, events done, events in all)
@@ -34,6 +35,7 @@ class Options:
         attack, share: name of an attack ("" for none) and its size.
         baselines: names of the baselines to run.
         seed: of synthetic worlds, attacks and the bootstrap.
+        shuffle: whether labels are dealt out anew among the claims, by the seed, so that nothing is left to know.
         labels: label of a claim → "true", "false" or "none", over what is understood without.
         prior: weights of the risk's signals before any verdict.
         fine: how often forks may stop in all; those beyond, the longest, go in larger steps.
@@ -46,6 +48,7 @@ class Options:
     share: float = 0.5
     baselines: tuple[str, ...] = tuple(BASELINES)
     seed: int = 0
+    shuffle: bool = False
     jobs: int = 2
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # a dictionary has no hash; Options have
     prior: tuple[float, ...] = PRIOR_WEIGHTS
@@ -90,14 +93,22 @@ def evaluate(
     Args:
         clean: the evaluation of the set without an attack, if it is at hand.
     """
+    unattacked = as_asked(data, replace(options, attack=""))
     if not options.attack:
-        return _evaluate(data, options, progress)
-    clean = clean or _evaluate(data, options, progress)
-    attacked = _evaluate(attack(data, options.attack, options.share, options.seed, options.lag_ms), options, progress)
+        return _evaluate(unattacked, options, progress)
+    clean = clean or _evaluate(unattacked, options, progress)
+    attacked = _evaluate(as_asked(data, options), options, progress)
     attacked.report["attack"] = _cost(options, attacked.trial.of, clean.report, attacked.report)
     attacked.report["attack"]["share_pushed_over"] = pushed_over(clean, attacked)
     attacked.report["clean"] = {part: clean.report[part] for part in ("ours", "score", "baselines")}
     return attacked
+
+
+def as_asked(data: CascadeSet, options: Options) -> CascadeSet:
+    """The set as the options want it: with labels dealt out anew, and under an attack."""
+    if options.shuffle:
+        data = data.shuffled(options.seed)
+    return attack(data, options.attack, options.share, options.seed, options.lag_ms) if options.attack else data
 
 
 def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluation:
@@ -107,7 +118,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
         raise ValueError(
             f"{data.name} has no claim labelled true or false that has events: nothing to evaluate. {told}"
         )
-    ours = run_scorer(trial, Core(data, prior=options.prior), progress, options.jobs, options.fine)
+    ours = run_scorer(trial, Core(data, learner=Learner(prior=options.prior)), progress, options.jobs, options.fine)
     forks = trial.forks()
     baselines = _baselines(trial, options, progress)
     judge = Judge(trial, options.seed)
@@ -126,6 +137,7 @@ def _evaluate(data: CascadeSet, options: Options, progress: Progress) -> Evaluat
             "verdict_lag": "of the set" if data.own_rulings is not None else horizon_name(options.lag_ms),
             "groups": options.groups,
             "seed": options.seed,
+            "shuffled": options.shuffle,
             "forks": len(forks),
             "forks_in_larger_steps": len(trial.hurried(forks, options.fine)),
         },

@@ -60,8 +60,8 @@ class Lessons(Learner):
 
 def lessons(data: CascadeSet, options: Options, progress: Progress) -> Floats:
     """[lessons, 3 + signals] of a set, all verdicts released."""
-    core = Core(data)
-    core.learner = learner = Lessons()
+    learner = Lessons()
+    core = Core(data, learner=learner)
     run_scorer(Trial.of_set(data, (), options.lag_ms, "released"), core, progress, options.jobs)
     return np.stack(learner.rows)
 

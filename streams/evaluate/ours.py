@@ -43,7 +43,7 @@ class Core:
         config: of the core; the defaults unless given.
         groups: how copy-clusters are looked for, None if not at all. Communities move no score: none are looked for.
         without: signals of the risk that are switched off.
-        prior: weights of the signals before any verdict; those in force unless given.
+        learner: the parameters stage, that in force unless given.
     """
 
     name = "ours"
@@ -55,12 +55,12 @@ class Core:
         config: ScoringConfig | None = None,
         groups: GroupsConfig | None = GROUPS,
         without: Sequence[str] = (),
-        prior: Sequence[float] = PRIOR_WEIGHTS,
+        learner: Learner | None = None,
     ) -> None:
         self.config = config or ScoringConfig()
         self.sources = _Sources(self.config, 0)
         self.claims = _Claims(self.config, 0)
-        self.learner = Learner(prior=prior)
+        self.learner = learner or Learner()
         self.groups: GroupsState | None = _Groups(self.config, 0, groups) if groups else None
         self._columns = _Names(data)
         self._flags: dict[str, Flag] = {}
@@ -68,7 +68,9 @@ class Core:
         self._corrections, self._corrected = data.corrections, 0
         self._sequence = 0
         self._now_ms = 0
-        if without or prior != PRIOR_WEIGHTS:  # the first version says so, before any event
+        if (
+            without or tuple(self.learner.prior.tolist()) != PRIOR_WEIGHTS
+        ):  # the first version says so, before any event
             off = Block("params", "", 0, {}, {"values": {f"risk_{name}": 0.0 for name in without}})
             for version in self.learner.apply(off, self._now_ms).blocks:
                 self._send(version)

@@ -14,9 +14,10 @@ def show(report: dict[str, Any], console: Console) -> None:
     """Print the report on cascades; last, what was left out of the set."""
     horizons = list(report["ours"])
     first = report["ours"][horizons[0]]
+    shuffled = ", labels dealt out anew" if report["protocol"]["shuffled"] else ""
     console.print(
         f"[bold]{report['set']}[/bold]: {report['events']:,} events, {first['n']} claims evaluated, "
-        f"{first['n_false']} false; ours took {report['seconds']:.1f} s; "
+        f"{first['n_false']} false{shuffled}; ours took {report['seconds']:.1f} s; "
         f"verdicts {report['protocol']['verdict_lag']} late, groups {report['protocol']['groups']}, "
         f"{report['protocol']['forks']} forks, {report['protocol']['forks_in_larger_steps']} in larger steps"
     )

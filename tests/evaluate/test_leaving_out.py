@@ -56,7 +56,7 @@ def test_what_is_written_down_is_what_was_learned_from_and_changes_nothing() -> 
 def test_a_stream_starts_from_the_prior_weights_that_are_given() -> None:
     data = make_world("small", 3, WORLD)
     upside_down = tuple(-w for w in PRIOR_WEIGHTS)
-    core = Core(data, prior=upside_down)
+    core = Core(data, learner=Learner(prior=upside_down))
     assert core.claims.params.risk_weights == pytest.approx(upside_down)
     assert Learner(prior=upside_down).values()["risk_slow"] == -PRIOR_WEIGHTS[SIGNALS.index("slow")]
     ours = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from load_tests import scoring_tables
-from load_tests.scoring_tables import PAGE, TABLES, Lab, kept, number, whole, write
+from load_tests.scoring_lab import SETS, Lab, number
+from load_tests.scoring_tables import PAGE, TABLES, kept, whole, write
 
 
 @pytest.mark.parametrize("name", kept(PAGE.read_text("utf-8")))
@@ -48,7 +49,7 @@ def test_figures_of_several_seeds_carry_half_their_interval() -> None:
 
 
 def test_tables_are_made_of_any_folder_in_the_layout(tmp_path: Path) -> None:
-    for name in scoring_tables.SETS:
+    for name in SETS:
         (tmp_path / name).mkdir()
         events = ["ts,kind,claim_id,event_id,parent_id,user_id,stance"]
         for i in range(240):
@@ -59,7 +60,7 @@ def test_tables_are_made_of_any_folder_in_the_layout(tmp_path: Path) -> None:
         labels = [f"c{c},{'false' if c % 3 == 0 else 'true'}" for c in range(40)]
         (tmp_path / name / "claims.csv").write_text("\n".join(["claim_id,label", *labels]) + "\n")
     lab = Lab(tmp_path, seeds=1, jobs=1)
-    for name in scoring_tables.SETS:
+    for name in SETS:
         lines = list(TABLES[name].make(lab))
         begins = {line.split("|")[1].strip() for line in lines if line.startswith("|")}
         assert set(TABLES[name].rows) <= begins

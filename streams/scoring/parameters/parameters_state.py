@@ -68,7 +68,7 @@ APART = ("tally", "coins", "unpublished", "version", "given")  # first parts of 
 SANE = 1e6  # nats; a lesson with a larger number is a fault
 ANY_SIGN = np.array([name in EITHER_SIGN for name in SIGNALS])
 PRIOR_PRECISION = np.diag([1.0 / signal.sd**2 for signal in REGISTRY])
-REMEMBER = np.array([signal.remember for signal in REGISTRY])
+REMEMBER = np.array([signal.remember for signal in REGISTRY], np.float64)
 KINDS, STANCES, BANDS = 3, 2, 3  # of credits: written support, denial, reshare; the first two are the coins'
 
 
@@ -106,6 +106,7 @@ class Learner(BlockCore):
     ) -> None:
         super().__init__(config, partition)
         self.prior = np.array(prior, np.float64)  # weights of before any verdict, nats a unit of the signal
+        self.remember = REMEMBER
         self.state = Table("learner", {"v": Field("f8", "value of what was learned under the name")})
         self.remembered = Remembered()
         self.controls = Controls()
@@ -215,7 +216,7 @@ class Learner(BlockCore):
         mixture.learn(forecasts, false, share)
         self._set_vector("mixture", mixture.state)
         p = float(sigmoid(forecasts[-1]))
-        kept = REMEMBER ** (share / 2)
+        kept = self.remember ** (share / 2)
         precision = precision * np.outer(kept, kept) + PRIOR_PRECISION * (1 - kept * kept)
         precision = precision + share * p * (1 - p) * np.outer(x, x)
         beta = beta + np.linalg.solve(precision, share * (y - p) * x)
