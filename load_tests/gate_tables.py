@@ -10,12 +10,15 @@ from typing import Any
 
 from load_tests.scoring_lab import SETS, WORLD, Lab, both, number, rows_of
 from streams.evaluate import ablation, gates
+from streams.evaluate.cascades import HOUR_MS
+from streams.evaluate.measures import PRECISION
 from streams.evaluate.seeds import pooled
 
 STREAMS = {  # where gates are watched: a set or world, and the attack on it
     **{name: (name, "") for name in (*SETS, WORLD, "synthetic:copy")},
     **{f"{WORLD} under {attack}": (WORLD, attack) for attack in ("poison", "camouflaged")},
 }
+AGES_MS = tuple(hours * HOUR_MS for hours in (1, 6, 24))
 CHANCE = (0.41, 0.59)  # where the AUC of shuffled labels should lie
 
 
@@ -54,6 +57,28 @@ def gated(lab: Lab) -> Iterable[str]:
             for name, (_, held) in found.items()
         ],
     )
+
+
+def calibrated(lab: Lab) -> Iterable[str]:
+    """Calibration error by age of the claim, and what flags could find at a fixed precision."""
+    yield (
+        "Calibration error of risk and score at 1 h / 6 h / 24 h; wanted is .05 at most. Beside it, what the ranking "
+        "has in it at each of these ages: the share of the false claims above a threshold, chosen in hindsight, that "
+        f"leaves {PRECISION:.0%} of those above it false; and precision and recall of the flags themselves. The world "
+        f"with {len(lab.seeds)} seeds."
+    )
+    yield ""
+    body = []
+    for name in (*SETS, WORLD):
+        made = [
+            lab.evaluation(name, lab.options(baselines=(), horizons_ms=AGES_MS, seed=seed)).report
+            for seed in (lab.seeds if ":" in name else lab.seeds[:1])
+        ]
+        report = made[0] if len(made) == 1 else pooled(made)
+        flags = " / ".join(number(report["flags"][part], 2) for part in ("precision", "recall"))
+        recall = both(report["ours"], "recall_at_precision", 2)
+        body.append([name, both(report["ours"], "ece"), both(report["score"], "ece"), recall, flags])
+    yield from rows_of(["set", "risk", "score", f"recall at {PRECISION:g}", "flags: precision / recall"], body)
 
 
 def _gates(lab: Lab, name: str, attack: str) -> Any:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from load_tests.checkout import commit
-from load_tests.gate_tables import STREAMS, gated, shuffled
+from load_tests.gate_tables import STREAMS, calibrated, gated, shuffled
 from load_tests.scoring_lab import SETS, WORLD, Lab, both, number, rows_of
 from streams.evaluate import ablation, answers, leaving_out
 from streams.evaluate.attacks import ATTACKS
@@ -226,6 +226,7 @@ TABLES = {
     "shuffled": Table("Labels dealt out anew", shuffled, SETS),
     "attacks": Table("Attacks on the synthetic world", attacked, ("no attack", *ATTACKS)),
     "flags": Table("Flags", flags, ("twitter16", WORLD)),
+    "calibration": Table("Calibration by age", calibrated, (*SETS, WORLD)),
     "answers": Table("Answers of crowds", answered, (OURS["score"], *answers.METHODS)),
 }
 

@@ -115,20 +115,18 @@ def evaluate(
         )
         if seeds > 1:
             _seeds(source, options, seeds, as_json, tell)
-            return
-        if leave_out:
+        elif leave_out:
             _leave_out(Path(source), options, as_json, tell)
-            return
-        if ablate:
+        elif ablate:
             _ablation(source, options, without, as_json, tell)
-            return
-        made = run.evaluate(run.load(source, options.seed, options.labels), options, tell)
-        if as_json:
-            print_json(made.report)
         else:
-            report.show(made.report, out)
-        if plot is not None:
-            draw(made, plot, asked_ms)
+            made = run.evaluate(run.load(source, options.seed, options.labels), options, tell)
+            if as_json:
+                print_json(made.report)
+            else:
+                report.show(made.report, out)
+            if plot is not None:
+                draw(made, plot, asked_ms)
 
 
 def _answers(directory: Path, as_json: bool, tell: Tell) -> None:

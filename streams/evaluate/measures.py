@@ -16,6 +16,7 @@ from streams.evaluate.protocol import Forecast, Trial
 
 Floats = npt.NDArray[np.float64]
 
+PRECISION = 0.8  # that flags promise, and at which the recall of a ranking is told
 LARGE = 100  # participants a false cascade must pass to count in the flags' delay
 FLAGS_AFTER = 0.3  # share of the claims, by date, before flags are judged
 
@@ -51,6 +52,7 @@ class Judge:
             "auc": ranking.auc(log_odds, false),
             "auc_within": within,
             "ci": ranking.interval(resampled),
+            "recall_at_precision": ranking.recall_at(log_odds, false, PRECISION),
         }
         if probabilistic:
             risk = 0.5 * (1 + np.tanh(0.5 * log_odds))

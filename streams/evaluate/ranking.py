@@ -84,3 +84,21 @@ def interval(values: Floats, level: float = 0.95) -> list[float]:
     """Percentile interval of bootstrap values."""
     tail = (1 - level) / 2
     return [float(q) for q in np.quantile(values, [tail, 1 - tail])]
+
+
+def recall_at(risk: Floats, false: Bools, precision: float) -> float:
+    """The largest share of the false claims above any one threshold that leaves so many of those above it false.
+
+    The threshold is known in hindsight only, so that this says what a ranking has in it. 0 where none reaches.
+
+    >>> recall_at(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), 0.6)
+    1.0
+    >>> recall_at(np.array([3.0, 3.0, 1.0, 0.0]), np.array([True, False, True, False]), 0.7)
+    0.0
+    """
+    risk = np.round(risk, TIE_DIGITS)
+    order = np.argsort(-risk, kind="stable")
+    hits = np.cumsum(false[order])
+    last = np.append(risk[order][1:] != risk[order][:-1], True)  # of those with equal risk all are above, or none
+    enough = last & (hits >= precision * np.arange(1, len(hits) + 1))
+    return float(hits[enough].max() / hits[-1]) if enough.any() and hits[-1] else 0.0
