@@ -33,6 +33,8 @@ FORESEEN = (BrokerError, SettingsError, TopicsError)
 REASONS_SHOWN = 12
 EVIDENCE_SHOWN = 3
 PARTS_SHOWN = 3
+WIDE = 110  # characters of a terminal from which a list of claims has all of its columns
+UNCUT = len("corroborated")  # of a column with that word or an interval
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, all of them unless --limit is given.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="How many to show; in a table 20.")]
@@ -52,6 +54,8 @@ def claims(
     The last column says why a claim stands where it stands. What is expected to come is as of its latest event; a claim
     that is silent for a day, by the latest event of all, is rising no more.
 
+    A narrow terminal has no room for the last event and who ruled.
+
     Example: credence claims --flagged --limit 50
     """
     with foreseen(*FORESEEN):
@@ -65,9 +69,10 @@ def claims(
             return _print_all([record for record, _ in found], limit)
         if not found:
             return _nothing("no such claims are known" if flagged or community else "no claims are known yet")
-        table = table_of(
-            "claim", "assessment", "score", "risk", "people", "for / against", "last event, UTC", "ruled by", "why here"
-        )
+        last = ("last event, UTC", "ruled by") if out.width >= WIDE else ()
+        table = table_of("claim", "assessment", "score", "risk", "people", "for / against", *last, "why here")
+        for column in table.columns[1:4]:
+            column.min_width = UNCUT
         for record, why in found[: limit or 20]:
             table.add_row(
                 escape(record["claim_id"]),
@@ -76,8 +81,7 @@ def claims(
                 risk_figure(record),
                 f"{record['participants']:,}",
                 f"{record['supports']:,} / {record['denies']:,}",
-                _day(record["last_event_ms"]),
-                escape(who_ruled(record)),
+                *((_day(record["last_event_ms"]), escape(who_ruled(record))) if last else ()),
                 why,
             )
         _show(table, len(found), "claims")

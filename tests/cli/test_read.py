@@ -83,6 +83,18 @@ def test_tables_for_people_say_not_enough_evidence_instead_of_one_half() -> None
 
 
 @pytest.mark.usefixtures("filled")
+def test_a_narrow_terminal_shows_intervals_uncut_and_not_when_a_claim_was_last_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "last event" in run("claims").stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("claims").stdout
+    for words in ("(0.10–0.30)", "(0.80–0.95)", "corroborated"):
+        assert words in shown
+    assert "last" not in shown
+
+
+@pytest.mark.usefixtures("filled")
 def test_sources_are_listed_busiest_first() -> None:
     assert [each["source_id"] for each in lines(run("sources", "--json"))] == ["alice", "bob"]
 

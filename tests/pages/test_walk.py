@@ -138,6 +138,8 @@ def without_scripts(chromium: Browser, up: Up, claim: str) -> None:
     sign_in(page, up.reader, claim)
     page.get_by_role("link", name=re.compile("Who said what when")).click()
     expect(page.locator("table.bars").first).to_be_visible()
+    expect(page.locator("#voices")).to_contain_text(re.compile(r"Together: .*likely to be false"))
+    expect(page.locator("#voices")).to_contain_text("by the weights that verdicts taught")
     page.goto("/queue")
     page.get_by_label("State").select_option("past")
     page.get_by_role("button", name="Show").click()
