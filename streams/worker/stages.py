@@ -24,7 +24,7 @@ CoreSpec: TypeAlias = StageSpec[Effects]
 COMMUNITIES = "communities"  # the stage off the hot path, with processes of its own
 
 
-STATE_VERSION = 24  # of the tables of all cores: raise it when their columns or their meaning change
+STATE_VERSION = 25  # of the tables of all cores: raise it when their columns or their meaning change
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ class Pipeline:
 CLAIM_SUMS = (
     "events", "participants", "supports", "denials", "queries", "comments", "reshares", "first_ms", "last_ms",
     "corroboration", "weight", "history", "history_30", "known", "history_writers",
-    "writers", "netted", "signed", "new_supports", "new_denials", "net_supports", "net_denials",
+    "writers", "netted", "regulars", "new_supports", "new_denials", "net_supports", "net_denials",
     "rush_supports", "rush_denials", "verdict", "ruled_ms", "rulings",
 )  # fmt: skip
 PART_VALUES = (

@@ -95,7 +95,7 @@ def test_rulings_say_in_which_community_their_claims_began() -> None:
 
 def test_each_settled_claim_counts_once_with_the_risk_that_was_known_before_its_verdict() -> None:
     learner = Learner()
-    rows = drawn(0, 300, 2.0)
+    rows = drawn(1, 300, 2.0)
     outcomes = [outcome for row in rows for outcome in learner.apply(lessons([row]), 0).settled]
     assert [false for _, false in outcomes] == [false for false, _ in rows]
     late = outcomes[150:]

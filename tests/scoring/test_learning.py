@@ -13,7 +13,8 @@ from streams.scoring.parameters.params import Params
 from streams.scoring.signals.registry import EITHER_SIGN, PARAMETERS, PRIOR_WEIGHTS, SHADOW, SIGNALS
 from streams.tables.blocks import Block
 
-AT = SIGNALS.index("signed")
+AT = SIGNALS.index("history_repliers")
+NAME = f"risk_{SIGNALS[AT]}"
 _numbers = count()
 
 
@@ -66,8 +67,8 @@ def test_a_signal_that_tells_gains_weight_and_one_that_misleads_goes_to_zero_not
     told, misled = Learner(), Learner()
     told.apply(lessons(drawn(0, 400, 2.0)), 0)
     misled.apply(lessons(drawn(0, 400, -2.0)), 0)
-    assert told.values()["risk_signed"] > 2 * PRIOR_WEIGHTS[AT]
-    assert 0.0 <= misled.values()["risk_signed"] < 0.1 * PRIOR_WEIGHTS[AT]  # the bound lets noise lift it a little
+    assert told.values()[NAME] > 2 * PRIOR_WEIGHTS[AT]
+    assert 0.0 <= misled.values()[NAME] < 0.1 * PRIOR_WEIGHTS[AT]  # the bound lets noise lift it a little
     for name in set(SIGNALS) - EITHER_SIGN:
         assert misled.values()[f"risk_{name}"] >= 0.0
     assert all(told.values()[f"risk_{name}"] == 0.0 for name in SHADOW)
@@ -119,7 +120,7 @@ def test_verdicts_that_can_be_predicted_are_believed_as_far_as_what_they_taught_
     learned = learner.state["v"][learner.state.find([f"beta/{name}" for name in SIGNALS])]
     share = Mixture(learner.state["v"][learner.state.find(["mixture/0", "mixture/1"])]).shares[1]
     assert share > 0.9
-    assert learner.values()["risk_signed"] == pytest.approx(share * learned[AT] + (1 - share) * PRIOR_WEIGHTS[AT])
+    assert learner.values()[NAME] == pytest.approx(share * learned[AT] + (1 - share) * PRIOR_WEIGHTS[AT])
 
 
 def test_a_signal_in_shadow_moves_nothing_that_is_learned() -> None:

@@ -40,7 +40,7 @@ def test_accounts_found_to_be_one_net_corroborate_nothing() -> None:
     claims, row = line.claims.data.claims, line.claims.data.claims.find_one("open")
     assert claims["net_supports"][row] == 12
     # Nor do their records speak for the claim: camouflage would buy them a say.
-    assert (claims["known"][row], claims["history"][row], claims["signed"][row]) == (0, 0, 0)
+    assert (claims["known"][row], claims["regulars"][row], claims["history"][row]) == (0, 0, 0)
 
 
 def test_what_nets_do_says_nothing_of_those_without_or_with_a_record() -> None:

@@ -45,7 +45,6 @@ CLAIM_FIELDS = {
     "writers": Field("i4", "those among them who wrote"),
     "regulars": Field("i4", "participants who were in a claim before, copy-clusters apart"),
     "netted": Field("i4", "participants in copy-clusters"),
-    "signed": Field("i8", "signed weights of known participants' stances", FIXED),
     "new_supports": Field("i4", "written supports by those of whom no claim is settled"),
     "new_denials": Field("i4", "and denials"),
     "net_supports": Field("i4", "written supports by copy-clusters"),

@@ -198,7 +198,7 @@ def count_rush(claim: Any, part: Any, sign: Int, settings: Any) -> None:
 
 @inlined
 def _pool_history(claim: Any, part: Any, sign: Int) -> None:
-    """Sums of histories and of signed weights. Who denies what those believe who repeat falsehoods speaks for it."""
+    """Sums of histories. Who denies what those believe who repeat falsehoods speaks for it."""
     side = -sign if part.stance == DENY else sign
     claim.known += sign
     claim.history += side * fixed(np.float64(part.history))
@@ -206,10 +206,6 @@ def _pool_history(claim: Any, part: Any, sign: Int) -> None:
     if part.kind != RESHARE:
         claim.writers += sign
         claim.history_writers += side * fixed(np.float64(part.history))
-    if part.stance == SUPPORT:
-        claim.signed += sign * fixed(np.float64(part.support))
-    elif part.stance == DENY:
-        claim.signed -= sign * fixed(np.float64(part.denial))
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------

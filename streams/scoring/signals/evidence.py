@@ -8,11 +8,8 @@ import numpy as np
 
 from streams.contract.codes import DENY
 from streams.scoring.numeric import Float, real
-from streams.scoring.signals.histories import pooled
 from streams.scoring.signals.signal import LOOSE, Crowd, Idea, Ranked, Signal
 from streams.tables.compiled import inlined
-
-SIGNED_DESIGN_EFFECT = 0.05
 
 
 @inlined
@@ -20,16 +17,11 @@ def _corroboration(claim: Any, root: Any, settings: Any) -> Float:
     return -real(claim.corroboration)
 
 
-@inlined
-def _signed(claim: Any, root: Any, settings: Any) -> Float:
-    return -pooled(real(claim.signed), claim.known, SIGNED_DESIGN_EFFECT)
-
-
 def weighty_stances(crowd: Crowd) -> Ranked:
-    """Those whose stance weighs most for that side."""
+    """Those whose stance weighs most for that side; a poor record weighs nothing."""
     parts, rows = crowd.parts, crowd.rows
-    denies = parts["stance"][rows] == DENY
-    return rows, crowd.sign * np.where(denies, parts["denial"][rows], -parts["support"][rows].astype(np.float64))
+    against, for_it = (np.maximum(parts[name][rows], 0.0).astype(np.float64) for name in ("denial", "support"))
+    return rows, crowd.sign * np.where(parts["stance"][rows] == DENY, against, -for_it)
 
 
 BETTER_RECORD = Idea(
@@ -47,16 +39,6 @@ EVIDENCE = (
         meaning="minus the public corroboration",
         form="−L, without rulings",
         compute=_corroboration,
-        idea=BETTER_RECORD,
-        untaught=0.0,
-    ),
-    Signal(
-        name="signed",
-        prior=0.1,
-        sd=LOOSE,
-        meaning="stances with weights of either sign, unlike the public corroboration",
-        form="−Σ ± λ / (1 + .05·(k − 1))",
-        compute=_signed,
         idea=BETTER_RECORD,
         untaught=0.0,
     ),

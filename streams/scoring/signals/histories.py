@@ -29,21 +29,11 @@ def brings_record(part: Any) -> bool:
 
 
 @inlined
-def pooled(total: Float, known: Int, design_effect: Float) -> Float:
-    """Histories of a claim's known participants, added and divided by 1 + d·(k − 1): they are not independent.
+def pooled(total: Float, known: Int, unknown: Int, design_effect: Float) -> Float:
+    """Histories of the known, added and divided by 1 + d·(k − 1) + u·(n − k): they are not independent.
 
-    >>> pooled(2.0, 11, 0.1), pooled(0.0, 0, 0.1)
-    (1.0, 0.0)
-    """
-    return diluted(total, known, 0, design_effect)
-
-
-@inlined
-def diluted(total: Float, known: Int, unknown: Int, design_effect: Float) -> Float:
-    """The same among so many who are not known.
-
-    >>> round(diluted(2.0, 11, 100, 0.1), 2)
-    0.4
+    >>> pooled(2.0, 11, 0, 0.1), round(pooled(2.0, 11, 100, 0.1), 2), pooled(0.0, 0, 0, 0.1)
+    (1.0, 0.4, 0.0)
     """
     return total / (1.0 + design_effect * max(known - 1.0, 0.0) + UNKNOWN_EFFECT * unknown)
 
@@ -56,12 +46,12 @@ def _unknown(claim: Any) -> Int:
 
 @inlined
 def _all(claim: Any, root: Any, settings: Any) -> Float:
-    return diluted(real(claim.history), claim.known, _unknown(claim), settings.history_design_effect)
+    return pooled(real(claim.history), claim.known, _unknown(claim), settings.history_design_effect)
 
 
 @inlined
 def _all_30(claim: Any, root: Any, settings: Any) -> Float:
-    return diluted(real(claim.history_30), claim.known, _unknown(claim), settings.history_design_effect)
+    return pooled(real(claim.history_30), claim.known, _unknown(claim), settings.history_design_effect)
 
 
 @inlined
@@ -77,7 +67,7 @@ def _repliers(claim: Any, root: Any, settings: Any) -> Float:
         own = np.float64(root.history)
         answers -= -own if root.stance == DENY else own
         writers -= 1
-    return pooled(answers, writers, settings.history_design_effect)
+    return pooled(answers, writers, 0, settings.history_design_effect)
 
 
 def strong_records(crowd: Crowd) -> Ranked:
