@@ -321,7 +321,7 @@ class Learner(BlockCore):
         for band in range(BANDS):
             # Both coins start from how often the band supports at all. From a fixed number, the coin that fewer claims
             # are known of would lag behind, and the ratio of the two would follow the base rate.
-            share = (right[0, band] + wrong[0, band] + 0.5) / (coins[:, band].sum() + 1.0)
+            share = (right[0, band] + wrong[0, band] + 0.5) / (max(coins[:, band].sum(), 0.0) + 1.0)
             of_true, of_false = right[0, band] + wrong[1, band], wrong[0, band] + right[1, band]
             shares += [
                 (f"mu_{band}", hits[:, band].sum(), total[:, band].sum(), getattr(default, f"mu_{band}")),
