@@ -30,6 +30,7 @@ PLAIN_EVERY_S = 4.0
 WORDS = {
     "history": "spread by people with a poor record",
     "history_repliers": "answered by people with a poor record",
+    "newcomers": "hardly anybody in it was seen before",
     "slow": "a slow start",
     "evidence": "little credible support",
     "vote": "denied in replies",
